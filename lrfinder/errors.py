@@ -1,0 +1,33 @@
+"""Every exception and warning that lrfinder raises.
+
+::
+
+    LRFinderError
+    ├── InputError (also a ValueError)   what the caller passed cannot be used; nothing was changed
+    ├── NoSignalError                    the measurement gives no reliable learning rate (`strict=True`, `apply`)
+    └── StateLeak                        something could not be put back as it was before
+
+    LRFinderWarning (a UserWarning)      the result stands, but read this
+"""
+
+__all__ = ["InputError", "LRFinderError", "LRFinderWarning", "NoSignalError", "StateLeak"]
+
+
+class LRFinderError(Exception):
+    """The base of everything that lrfinder raises on its own account."""
+
+
+class InputError(LRFinderError, ValueError):
+    """What the caller passed cannot be used; the message says what it must be. Nothing was changed."""
+
+
+class NoSignalError(LRFinderError):
+    """The measurement gives no reliable learning rate; the message says what happened and what to try."""
+
+
+class StateLeak(LRFinderError):
+    """Something of the training could not be put back as it was; the message names it."""
+
+
+class LRFinderWarning(UserWarning):
+    """The result stands, but a person should know this."""
