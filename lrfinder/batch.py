@@ -1,0 +1,69 @@
+"""One batch as a loader gave it: to a device, its size, into inputs and target, its shapes in words."""
+
+import copy
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["describe", "size", "tensors", "to_device"]
+
+
+def to_device(batch: Any, device: torch.device) -> Any:
+    """Return a batch with every tensor on a device, in containers of the same type; the batch itself stays as it is.
+
+    Tensors that are there already are not copied; leaves that are no tensors stay as they are.
+    """
+    if isinstance(batch, MutableMapping):
+        moved = copy.copy(batch)
+        moved.update({key: to_device(value, device) for key, value in batch.items()})
+        return moved
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
+    if hasattr(batch, "to") and not isinstance(batch, type):
+        return batch.to(device)
+    if isinstance(batch, (list, tuple)):
+        items = [to_device(item, device) for item in batch]
+        return type(batch)(*items) if hasattr(batch, "_fields") else type(batch)(items)
+    if is_dataclass(batch) and not isinstance(batch, type):
+        return replace(batch, **{f.name: to_device(getattr(batch, f.name), device) for f in fields(batch) if f.init})
+    return batch
+
+
+def tensors(batch: Any) -> Iterator[tuple[str, Tensor]]:
+    """Walk the tensors of a batch.
+
+    Yields:
+        The place in the batch, as in `[0]` or `['input_ids']`, and the tensor.
+    """
+    if isinstance(batch, Tensor):
+        yield "", batch
+    elif isinstance(batch, Mapping):
+        for key, value in batch.items():
+            yield from ((f"[{key!r}]{place}", tensor) for place, tensor in tensors(value))
+    elif isinstance(batch, (list, tuple)):
+        for index, value in enumerate(batch):
+            yield from ((f"[{index}]{place}", tensor) for place, tensor in tensors(value))
+    elif is_dataclass(batch) and not isinstance(batch, type):
+        for f in fields(batch):
+            yield from ((f".{f.name}{place}", tensor) for place, tensor in tensors(getattr(batch, f.name)))
+
+
+def size(batch: Any) -> int | None:
+    """Samples in a batch: the first dimension of its first tensor that has one, or None."""
+    return next((len(tensor) for _, tensor in tensors(batch) if tensor.dim() > 0), None)
+
+
+def describe(batch: Any) -> str:
+    """A batch in words: its type, and the place, shape and dtype of its tensors.
+
+    >>> describe((torch.zeros(8, 2), torch.zeros(8, dtype=torch.long)))
+    'tuple with [0]: 8x2 float32, [1]: 8 int64'
+    """
+    found = [
+        f"{place}: {'x'.join(map(str, t.shape)) or 'scalar'} {str(t.dtype).removeprefix('torch.')}".removeprefix(": ")
+        for place, t in tensors(batch)
+    ]
+    return f"{type(batch).__name__} with {', '.join(found[:8]) or 'no tensors'}"

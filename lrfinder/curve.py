@@ -1,0 +1,56 @@
+"""The record of a sweep: rates, raw losses, why it stopped."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from lrfinder.errors import InputError
+
+__all__ = ["Curve", "Stopped"]
+
+Stopped = Literal["completed", "diverged", "non_finite"]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What a sweep saw, in order and raw: one entry per optimizer step.
+
+    `losses[i]` is the loss *before* the update made at `lrs[i]`, so the loss that an update led to is `losses[i + 1]`;
+    `pairs` puts the two together. Where `after` is measured it is already the loss after the update at `lrs[i]`.
+
+    Args:
+        lrs: LR of the reference group, one per optimizer step, ascending.
+        losses: Training loss before that step, mean over its micro-batches and over ranks.
+        after: Loss after that step on batches of its own (a validation sweep), or None.
+        stopped: `completed` (the whole ladder), `diverged` (a plateau above what was lost counts) or `non_finite`.
+
+    Raises:
+        InputError: Lists of unequal length, rates that do not ascend, a value that is not finite, an unknown `stopped`.
+
+    >>> list(Curve([1e-3, 1e-2, 1e-1], [2.3, 2.2, 1.9]).pairs())
+    [(0.001, 2.2), (0.01, 1.9)]
+    """
+
+    lrs: list[float]
+    losses: list[float]
+    after: list[float] | None = field(default=None)
+    stopped: Stopped = "completed"
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.lrs), len(self.losses), len(self.after) if self.after is not None else len(self.lrs)}
+        if len(lengths) > 1:
+            raise InputError(f"`lrs`, `losses` and `after` must have the same length, got {sorted(lengths)}")
+        if any(not math.isfinite(value) for value in (*self.lrs, *self.losses, *(self.after or ()))):
+            raise InputError(f"a curve must hold finite numbers, got lrs {self.lrs} and losses {self.losses}")
+        if any(a >= b for a, b in zip(self.lrs, self.lrs[1:], strict=False)) or any(lr <= 0 for lr in self.lrs):
+            raise InputError(f"`lrs` must be positive and ascend, got {self.lrs}")
+        if self.stopped not in get_args(Stopped):
+            raise InputError(f"`stopped` must be one of {', '.join(get_args(Stopped))}, got {self.stopped!r}")
+
+    def __len__(self) -> int:
+        return len(self.lrs)
+
+    def pairs(self) -> Iterator[tuple[float, float]]:
+        """Each rate with the loss that the update at this rate led to."""
+        return zip(self.lrs, self.after if self.after is not None else self.losses[1:], strict=False)

@@ -1,0 +1,107 @@
+"""An endless stream of batches from a loader that is left as it was."""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, cast
+
+from torch.utils.data import DataLoader
+
+from lrfinder.batch import describe
+from lrfinder.errors import InputError
+
+__all__ = ["Feed"]
+
+
+class Feed:
+    """Windows of batches from a loader, which starts again when it ends; a window never straddles that end.
+
+    The loader itself is not touched: a DataLoader is iterated through a shallow copy with workers of its own. The
+    generators behind it and the attributes of its samplers are what `stateful` names, for the guard to put back.
+
+    Args:
+        loader: Anything that can be iterated anew, or a function that returns a fresh iterator.
+        window: Batches in one window (the micro-batches of an optimizer step).
+
+    Raises:
+        InputError: The loader is not iterable, or is its own iterator.
+    """
+
+    def __init__(self, loader: Iterable[Any] | Callable[[], Iterable[Any]], window: int = 1) -> None:
+        self._fresh = _fresh_iterable(loader)
+        self._loader = loader
+        self._window = window
+        self._iterator: Iterator[Any] | None = None
+
+    def draw(self) -> list[Any]:
+        """Return the next window: `window` batches, or fewer where the loader ends.
+
+        Raises:
+            InputError: The loader yields nothing.
+        """
+        window = self._take()
+        if not window:
+            self._iterator = iter(self._fresh())
+            window = self._take()
+        if not window:
+            raise InputError(
+                f"`loader` must yield at least one batch, got none from this {type(self._loader).__name__}; "
+                "look at the length of its data set, at `drop_last` and at its sampler"
+            )
+        return window
+
+    def _take(self) -> list[Any]:
+        window: list[Any] = []
+        while self._iterator is not None and len(window) < self._window:
+            try:
+                window.append(next(self._iterator))
+            except StopIteration:
+                self._iterator = None
+        return window
+
+    def stop(self) -> None:
+        """Forget where the stream is, and end its workers; the next draw starts anew."""
+        self._iterator = None
+
+    @property
+    def windows_per_epoch(self) -> int | None:
+        """Windows until the loader ends, or None where it does not tell its length."""
+        try:
+            return -(-len(self._loader) // self._window)  # type: ignore[arg-type]
+        except TypeError:
+            return None
+
+    def stateful(self) -> tuple[list[object], list[object]]:
+        """What a pass over the loader changes in it, and the data behind it that must be left alone."""
+        loader = self._loader
+        batch_sampler = getattr(loader, "batch_sampler", None)
+        samplers = [batch_sampler, getattr(loader, "sampler", None), getattr(batch_sampler, "sampler", None)]
+        state = [getattr(loader, "generator", None), *(vars(s) for s in samplers if hasattr(s, "__dict__"))]
+        data = [getattr(loader, "dataset", None), *(getattr(s, "data_source", None) for s in samplers)]
+        return [s for s in state if s is not None], [d for d in data if d is not None]
+
+
+def _fresh_iterable(loader: Any) -> Callable[[], Iterable[Any]]:
+    """A function that returns a new iterable over the loader at each call."""
+    if isinstance(loader, DataLoader):
+        return lambda: _shallow_copy(loader)
+    if isinstance(loader, Iterator):
+        raise InputError(
+            f"`loader` must be something that can be iterated anew, got a {type(loader).__name__}, which ends for "
+            "good; pass the DataLoader, a list of batches, or a function that returns a fresh iterator "
+            "(`lambda: batches()`)"
+        )
+    if isinstance(loader, Iterable) or hasattr(loader, "__getitem__"):
+        return lambda: loader
+    if callable(loader):
+        return cast("Callable[[], Iterable[Any]]", loader)
+    raise InputError(
+        f"`loader` must yield batches (a DataLoader, a list of batches, any iterable), got {describe(loader)}"
+    )
+
+
+def _shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
+    """A copy that shares everything with the loader but its workers and the iterator that it may hold."""
+    clone = copy.copy(loader)
+    vars(clone)["persistent_workers"] = False
+    vars(clone)["_iterator"] = None
+    return clone

@@ -1,0 +1,90 @@
+"""The one protocol between what is measured and what trains: anything that trains is a `Loop`."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+__all__ = ["Batch", "Facts", "Loop", "Snapshot"]
+
+Batch: TypeAlias = Sequence[Any]
+"""The micro-batches of one optimizer step, on the host, as the loader gave them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a report or a recommendation has to know of a training; plain data.
+
+    Args:
+        model: Class name of the model.
+        optimizer: Class name of the (first swept) optimizer.
+        bases: Base LR of every parameter group, the reference group's at `reference`.
+        reference: Index of the reference group: the first with a trainable parameter.
+        betas: Its momentum as (momentum, 0), Adam's betas, or (0, 0).
+        batch_size: Samples of one optimizer step on this rank, or None where no tensor tells.
+        steps_per_epoch: Optimizer steps per epoch, or None for a loader without length.
+        ranks: Processes that train together.
+        precision: What the parameters are stored in, as in `float32`.
+        loss: Where the loss comes from, as a phrase.
+    """
+
+    model: str = "model"
+    optimizer: str = "optimizer"
+    bases: tuple[float, ...] = (1.0,)
+    reference: int = 0
+    betas: tuple[float, float] = (0.0, 0.0)
+    batch_size: int | None = None
+    steps_per_epoch: int | None = None
+    ranks: int = 1
+    precision: str = "float32"
+    loss: str = "the training's own"
+
+
+class Snapshot(Protocol):
+    """A state of a training that it can be put back to as often as wanted."""
+
+    def restore(self) -> None:
+        """Put everything back as it was, the batch stream excepted."""
+
+    def move(self, t: float) -> None:
+        """Set the parameters to start + `t` times the displacement since the snapshot (one step's, after one step).
+
+        The displacement is kept from the first move until the next step or restore.
+        """
+
+
+class Loop(Protocol):
+    """A way of training, one optimizer step at a time: plain torch, a Trainer, one rank of many, or your own."""
+
+    lr: float
+    """LR of the reference group. Group i runs at `lr * base_i / base_ref`, bases read once, so ratios never drift."""
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the training; complete after the first draw."""
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this is the rank that prints, draws and writes."""
+
+    @property
+    def can_measure(self) -> bool:
+        """Whether an update can be split into loss and step, as probes and races need."""
+
+    def draw(self) -> Batch:
+        """Return the micro-batches of one optimizer step; the loader starts again when it ends."""
+
+    def step(self, batch: Batch) -> float | None:
+        """Make one optimizer step; return the loss before it, mean over micro-batches and ranks, or None if skipped."""
+
+    def loss(self, batch: Batch, *, train: bool = False) -> float:
+        """Return the loss of a forward alone, mean over ranks; nothing of the training is changed by it.
+
+        With `train` the last step's forward is repeated as it was: train mode, the same dropout.
+        """
+
+    def agree(self, flag: bool) -> bool:
+        """Return true on every rank if the flag is true on any."""
+
+    def preserved(self) -> AbstractContextManager[Snapshot]:
+        """Put everything back as it was at exit, however the block ends; nests."""

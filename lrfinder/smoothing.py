@@ -1,0 +1,90 @@
+"""A smooth curve through a noisy sweep, with its derivative: no lag, no bias at the start."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from lrfinder.curve import Curve
+from lrfinder.divergence import before_blow_up
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["SmoothCurve", "smooth"]
+
+MIN_POINTS = 8
+SPIKE = 4.0
+BANDWIDTH = 0.25
+"""Decades of the LR over which the spline averages."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmoothCurve:
+    """The smoothed losses that the updates at each rate led to, before any blow-up.
+
+    Args:
+        lrs: Rates of the reference group, ascending.
+        losses: Smoothed loss after the update at that rate.
+        slopes: Derivative of the smoothed loss per unit of ln(lr).
+        deviation: Standard deviation of the raw losses about the smoothed ones.
+    """
+
+    lrs: list[float]
+    losses: list[float]
+    slopes: list[float]
+    deviation: float
+
+    @property
+    def lowest(self) -> int:
+        """Index of the lowest smoothed loss."""
+        return min(range(len(self.losses)), key=self.losses.__getitem__)
+
+    @property
+    def drop(self) -> float:
+        """What the loss fell by: from its mean over the first quarter of the way down to its lowest point."""
+        head = self.losses[: self.lowest // 4 + 1]
+        return sum(head) / len(head) - self.losses[self.lowest]
+
+
+def smooth(curve: Curve) -> SmoothCurve | None:
+    """Fit a smoothing spline to the losses against ln(lr), stiff enough to average over a quarter of a decade.
+
+    Spikes beyond four deviations of a running median are pulled in first. The stiffness is fixed, since what is read
+    off the curve is steadier from seed to seed than with one chosen by generalised cross-validation, which follows
+    the noise now and then, and costs thirty times as much.
+
+    Args:
+        curve: A raw curve.
+
+    Returns:
+        The smooth curve over the pairs of rate and resulting loss before the blow-up; None for fewer than eight.
+    """
+    kept = before_blow_up(curve) - (curve.after is None)
+    pairs = list(curve.pairs())[: max(kept, 0)]
+    if len(pairs) < MIN_POINTS:
+        return None
+    return _fit(tuple(lr for lr, _ in pairs), tuple(loss for _, loss in pairs))
+
+
+@lru_cache(maxsize=16)
+def _fit(lrs: tuple[float, ...], losses: tuple[float, ...]) -> SmoothCurve:
+    import numpy as np
+    from scipy.interpolate import make_smoothing_spline
+
+    x, y = np.log(lrs), _without_spikes(np.asarray(losses))
+    shift, scale = float(np.median(y)), float(np.ptp(y)) or 1.0
+    # A penalty of width**4 per unit of the abscissa averages over that width, whatever the density of the points.
+    stiffness = (BANDWIDTH * np.log(10)) ** 4 * (len(x) - 1) / (x[-1] - x[0])
+    spline = make_smoothing_spline(x, (y - shift) / scale, lam=stiffness)
+    fitted = spline(x) * scale + shift
+    return SmoothCurve(list(lrs), fitted.tolist(), (spline(x, 1) * scale).tolist(), float(np.std(y - fitted)))
+
+
+def _without_spikes(losses: "np.ndarray") -> "np.ndarray":
+    """Losses pulled in to within four robust deviations of their running median of seven."""
+    import numpy as np
+    from scipy.ndimage import median_filter
+
+    middle = median_filter(losses, size=7, mode="nearest")
+    reach = SPIKE * 1.4826 * np.median(np.abs(losses - middle))
+    return np.asarray(np.clip(losses, middle - reach, middle + reach))

@@ -1,0 +1,99 @@
+"""The range test: one optimizer step at each rung of an exponential ladder of rates."""
+
+import math
+from collections.abc import Callable
+
+from lrfinder.curve import Curve, Stopped
+from lrfinder.divergence import Divergence
+from lrfinder.errors import InputError
+from lrfinder.loop import Loop
+
+__all__ = ["ladder", "sweep"]
+
+MAX_SKIPS = 8
+"""Skipped updates in a row (an overflowing GradScaler) that are repeated; the ninth ends the sweep."""
+
+Progress = Callable[[float, float], None]
+
+
+def ladder(lr_min: float, lr_max: float, steps: int) -> list[float]:
+    """Rates from `lr_min` to `lr_max` with one constant ratio, both ends exact.
+
+    Args:
+        lr_min: First rate of the reference group.
+        lr_max: Last rate.
+        steps: Number of rates.
+
+    Returns:
+        `steps` ascending rates.
+
+    Raises:
+        InputError: A rate that is not positive and finite, ends the wrong way round, fewer than 10 steps.
+
+    >>> ladder(1e-4, 1.0, 10)[:3]
+    [0.0001, 0.000278..., 0.000774...]
+    """
+    if not isinstance(steps, int) or steps < 10:
+        raise InputError(f"`steps` must be a whole number of at least 10, got {steps!r}; 100 is a good choice")
+    for name, value in (("lr_min", lr_min), ("lr_max", lr_max)):
+        if not (math.isfinite(value) and value > 0):
+            raise InputError(f"`{name}` must be a positive finite learning rate, got {value!r}")
+    if lr_min >= lr_max:
+        raise InputError(f"`lr_max` must exceed `lr_min`={lr_min:g}, got {lr_max:g}; swap them or widen the range")
+    stride = math.log(lr_max / lr_min) / (steps - 1)
+    return [lr_min, *(lr_min * math.exp(i * stride) for i in range(1, steps - 1)), lr_max]
+
+
+def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None) -> Curve:
+    """Make one optimizer step at each rate and record the loss before it, until the ladder or the training ends.
+
+    The state of the training is left where the sweep brought it: call this inside `loop.preserved()`.
+
+    Args:
+        loop: What trains.
+        lrs: Ascending rates of the reference group, as `ladder` makes them.
+        progress: Called with each rate and its loss.
+
+    Returns:
+        The raw curve.
+
+    Raises:
+        InputError: The very first loss is not finite.
+    """
+    divergence = Divergence((len(lrs) - 1) / math.log10(lrs[-1] / lrs[0]))
+    used: list[float] = []
+    losses: list[float] = []
+    stopped: Stopped = "completed"
+    for lr in lrs:
+        loss = _step(loop, lr)
+        if not _is_finite(loss, first=not losses):
+            stopped = "non_finite"
+            break
+        used.append(lr)
+        losses.append(loss)
+        if progress is not None:
+            progress(lr, loss)
+        if loop.agree(divergence.tell(loss)):
+            stopped = "diverged"
+            break
+    return Curve(used, losses, stopped=stopped)
+
+
+def _step(loop: Loop, lr: float) -> float:
+    """The loss of one update at a rate; a skipped update is repeated on the next batch, the ninth in a row is NaN."""
+    for _ in range(MAX_SKIPS + 1):
+        loop.lr = lr
+        loss = loop.step(loop.draw())
+        if loss is not None:
+            return loss
+    return math.nan
+
+
+def _is_finite(loss: float, *, first: bool) -> bool:
+    """Whether a loss is finite; on the first batch it has to be."""
+    if first and not math.isfinite(loss):
+        raise InputError(
+            f"the loss of the very first batch must be finite, got {loss}; look at the data (NaN in it?), "
+            "the loss function and the precision before you look for a learning rate"
+        )
+    return math.isfinite(loss)
