@@ -1,0 +1,112 @@
+"""What a schedule is, how it is said in words, and the checks that every constructor shares."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import fields
+from numbers import Integral, Real
+from typing import Any, Protocol, runtime_checkable
+
+from lrfinder.errors import InputError
+
+__all__ = ["Schedule", "Shape", "describe"]
+
+
+@runtime_checkable
+class Schedule(Protocol):
+    """Anything that turns the 0-based optimizer step into a factor of the peak learning rate.
+
+    Example:
+        >>> isinstance(lambda step: 0.99**step, Schedule)
+        True
+    """
+
+    def __call__(self, step: int, /) -> float:
+        """Return the factor of the peak for the optimizer step number `step`, counted from 0."""
+        ...
+
+
+class Shape(ABC):
+    """A schedule of this package: a frozen value that is called with the step and can be said in words.
+
+    A shape gives 1 at its peak, is defined for every step from 0 on, changes nothing when called, and holds its
+    last value after its end.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def __call__(self, step: int) -> float:
+        """Return the factor of the peak for the optimizer step number `step`, counted from 0."""
+
+    @abstractmethod
+    def in_words(self, start: int = 0) -> str:
+        """Return the shape as a phrase, for a shape whose own step 0 is step `start` of the training."""
+
+
+def describe(schedule: Schedule, start: int = 0) -> str:
+    """Return a schedule as one readable line.
+
+    Args:
+        schedule: a shape of this package, or any function of the step.
+        start: the training step at which the schedule's own step 0 falls.
+
+    Returns:
+        A phrase without a full stop; a foreign function is called by its name.
+
+    Example:
+        >>> from lrfinder.schedules import Linear, Warmup
+        >>> describe(Warmup(Linear(1900), 100))
+        'warm-up over 100 steps, then a line to zero at step 2,000'
+    """
+    if isinstance(schedule, Shape):
+        return schedule.in_words(start)
+    return f"the function {name_of(schedule)}"
+
+
+def name_of(function: object) -> str:
+    """Return what a function calls itself, or the class of a callable object."""
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def parameters_of(family: Any) -> tuple[str, ...]:
+    """Return the names of a shape's constructor arguments."""
+    return tuple(field.name for field in fields(family))
+
+
+def keep(shape: Shape, **values: object) -> None:
+    """Store checked values in a frozen shape that is being constructed."""
+    for name, value in values.items():
+        object.__setattr__(shape, name, value)
+
+
+def whole(name: str, value: object, remedy: str, *, least: int = 1) -> int:
+    """Return `value` as a plain int of at least `least`, or raise InputError."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        kind = "a positive whole number" if least == 1 else f"a whole number of at least {least}"
+        raise InputError(f"`{name}` must be {kind}, got {value!r}; {remedy}")
+    return int(value)
+
+
+def number(name: str, value: object, interval: str, remedy: str) -> float:
+    """Return `value` as a plain float inside an interval written like "(0, 1]", or raise InputError."""
+    low, high = (float(end) for end in interval[1:-1].split(","))
+    if not isinstance(value, bool) and isinstance(value, Real):
+        x = float(value)
+        above = low < x if interval[0] == "(" else low <= x
+        below = x < high if interval[-1] == ")" else x <= high
+        if above and below:
+            return x
+    bounds = f"a number in {interval}"
+    if math.isinf(high):
+        bounds = f"a finite number {'above' if interval[0] == '(' else 'of at least'} {low:g}"
+    raise InputError(f"`{name}` must be {bounds}, got {value!r}; {remedy}")
+
+
+def share(fraction: float) -> str:
+    """Return a fraction of the peak in words."""
+    return "zero" if fraction == 0 else f"{100 * fraction:.3g} % of the peak"
+
+
+def count(steps: float) -> str:
+    """Return a number of steps in words."""
+    return "1 step" if steps == 1 else f"{steps:,.6g} steps" if steps % 1 else f"{steps:,.0f} steps"

@@ -1,0 +1,58 @@
+import json
+
+import pytest
+
+from lrfinder.errors import InputError
+from lrfinder.schedules import Custom, Linear, Polynomial, Warmup, from_plain, to_plain
+
+
+def test_nested_schedules_come_back_from_json():
+    """A schedule made of schedules equals what is read back from its JSON."""
+    schedule = Warmup(Polynomial(900, power=2, floor=0.1), 100)
+
+    assert from_plain(json.loads(json.dumps(to_plain(schedule)))) == schedule
+
+
+@pytest.mark.parametrize("schedule", [Custom(abs, name="mine"), Warmup(Custom(abs, name="mine"), 5)])
+def test_a_function_goes_out_as_its_name_and_stays_out(schedule):
+    """A function is written as its name, which nothing can turn back into the function."""
+    plain = to_plain(schedule)
+
+    assert '"name": "mine"' in json.dumps(plain)
+    with pytest.raises(InputError, match="got the function 'mine'; pass it as Custom"):
+        from_plain(plain)
+
+
+def test_a_foreign_function_is_written_by_its_name():
+    """A callable that is no shape is written like `Custom`."""
+    assert to_plain(abs) == {"family": "custom", "name": "abs"}
+
+
+@pytest.mark.parametrize(
+    ("mapping", "message"),
+    [
+        (7, "`mapping` must be a mapping with a `family`, got 7"),
+        ({}, "`family` must be one of .*linear.*, got None"),
+        ({"family": "os.system"}, "`family` must be one of .*, got 'os.system'"),
+        ({"family": ["linear"]}, "`family` must be one of .*, got "),
+        ({"family": "linear"}, "`linear` must have all of its parameters, got {}"),
+        ({"family": "linear", "steps": 3, "stop": 1}, "`linear` must be given steps, floor, got 'stop'"),
+        ({"family": "constant", "steps": 3}, "`constant` must be given nothing, got 'steps'"),
+        ({"family": "linear", "steps": "3"}, "`steps` must be a positive whole number, got '3'"),
+        (
+            {"family": "linear", "steps": {"family": "constant"}},
+            "`steps` must be a positive whole number, got Constant",
+        ),
+        ({"family": "warmup", "body": {"family": "?"}, "steps": 3}, "`family` must be one of"),
+        ({"family": "warmup", "body": "linear", "steps": 3}, "`body` must be a schedule or a function .* got 'linear'"),
+    ],
+)
+def test_malformed_data_is_rejected(mapping, message):
+    """What `to_plain` cannot have written is rejected with the offending part shown."""
+    with pytest.raises(InputError, match=message):
+        from_plain(mapping)
+
+
+def test_defaults_may_be_left_out():
+    """A mapping written by hand needs only the parameters without a default."""
+    assert from_plain({"family": "linear", "steps": 9}) == Linear(9)
