@@ -51,6 +51,11 @@ class Curve:
     def __len__(self) -> int:
         return len(self.lrs)
 
+    @property
+    def rungs_per_decade(self) -> float:
+        """Density of the ladder."""
+        return (len(self) - 1) / math.log10(self.lrs[-1] / self.lrs[0]) if len(self) > 1 else 0.0
+
     def pairs(self) -> Iterator[tuple[float, float]]:
         """Each rate with the loss that the update at this rate led to."""
         return zip(self.lrs, self.after if self.after is not None else self.losses[1:], strict=False)

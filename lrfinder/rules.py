@@ -72,9 +72,9 @@ def edge(curve: Curve) -> float | None:
 
 
 def _descent(curve: Curve) -> SmoothCurve | None:
-    """The smooth curve where it falls at all before its lowest point, else None."""
+    """The smooth curve where it falls beyond its noise, else None."""
     s = smooth(curve)
-    return s if s is not None and s.lowest > 0 and s.drop > 0 else None
+    return s if s is not None and s.lowest > 0 and s.trend != "flat" else None
 
 
 RULES: dict[str, Rule] = {"steepest": steepest, "valley": valley, "minimum": minimum, "edge": edge}

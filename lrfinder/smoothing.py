@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lrfinder.curve import Curve
 from lrfinder.divergence import before_blow_up
@@ -16,6 +16,15 @@ MIN_POINTS = 8
 SPIKE = 4.0
 BANDWIDTH = 0.25
 """Decades of the LR over which the spline averages."""
+
+NO_DESCENT = 0.75
+"""A drop of fewer deviations than this is what a smooth curve through noise alone shows."""
+
+UNSURE_DESCENT = 1.5
+RESOLUTION = 1e-6
+"""A drop below this share of the loss is rounding, in float32."""
+
+Trend = Literal["falling", "unsure", "flat"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,13 @@ class SmoothCurve:
         """What the loss fell by: from its mean over the first quarter of the way down to its lowest point."""
         head = self.losses[: self.lowest // 4 + 1]
         return sum(head) / len(head) - self.losses[self.lowest]
+
+    @property
+    def trend(self) -> Trend:
+        """Whether the loss falls: `falling`, `unsure` (hardly more than its noise) or `flat`."""
+        if self.drop <= max(NO_DESCENT * self.deviation, RESOLUTION * max(map(abs, self.losses))):
+            return "flat"
+        return "unsure" if self.drop < UNSURE_DESCENT * self.deviation else "falling"
 
 
 def smooth(curve: Curve) -> SmoothCurve | None:
@@ -81,10 +97,10 @@ def _fit(lrs: tuple[float, ...], losses: tuple[float, ...]) -> SmoothCurve:
 
 
 def _without_spikes(losses: "np.ndarray") -> "np.ndarray":
-    """Losses pulled in to within four robust deviations of their running median of seven."""
+    """Losses pulled in to within four robust deviations, local ones, of a running median."""
     import numpy as np
     from scipy.ndimage import median_filter
 
     middle = median_filter(losses, size=7, mode="nearest")
-    reach = SPIKE * 1.4826 * np.median(np.abs(losses - middle))
+    reach = SPIKE * 1.4826 * median_filter(np.abs(losses - middle), size=15, mode="nearest")
     return np.asarray(np.clip(losses, middle - reach, middle + reach))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,17 @@ from lrfinder.loop import Batch, Facts
 from lrfinder.loss import BatchLoss, LossFunction
 from lrfinder.state import StateSnapshot, forward_only, preserved
 
-__all__ = ["TorchLoop"]
+__all__ = ["TorchLoop", "TrainingOptions"]
+
+
+class TrainingOptions(TypedDict, total=False):
+    """The keyword options of `TorchLoop`, where they are explained."""
+
+    loss_fn: LossFunction | None
+    optimizer: Optimizer | None
+    accumulate: int
+    clip_grad_norm: float | None
+    snapshot: Literal["auto", "all"]
 
 
 class TorchLoop:

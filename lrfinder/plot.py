@@ -1,0 +1,98 @@
+"""The pictures: they draw what a result says and compute nothing."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from lrfinder.evidence import Evidence
+    from lrfinder.result import LRResult
+
+__all__ = ["COLOURS", "draw_result"]
+
+COLOURS = {
+    "raw": "#999999",
+    "smooth": "#0072B2",
+    "lr": "#D55E00",
+    "steepest": "#009E73",
+    "valley": "#56B4E9",
+    "minimum": "#CC79A7",
+    "edge": "#E69F00",
+    "diverged": "#000000",
+}
+"""Colours that people with any colour vision can tell apart (Okabe and Ito)."""
+
+MARKERS = {"steepest": "v", "valley": "s", "minimum": "D", "edge": "^"}
+
+
+def new_axes(width: float = 7.5, height: float = 4.2) -> "Axes":
+    """Axes on a new pyplot figure."""
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":
+    """Draw a range test: raw losses, smooth curve, suggestions, the interval of the peak, the divergence.
+
+    Args:
+        result: What to draw.
+        ax: Where to draw; None makes a new figure.
+
+    Returns:
+        The axes.
+    """
+    ax = new_axes() if ax is None else ax
+    evidence = result.evidence
+    _draw_curve(evidence, ax)
+    if result.plan is not None:
+        ax.axvspan(*result.plan.interval, color=COLOURS["lr"], alpha=0.12, lw=0, label="80 % interval")
+        ax.axvline(result.plan.lr, color=COLOURS["lr"], lw=2, label=f"suggested peak {result.plan.lr:.2g}")
+    if evidence.diverged_at is not None:
+        ax.axvline(
+            evidence.diverged_at, color=COLOURS["diverged"], ls=":", label=f"diverges {evidence.diverged_at:.2g}"
+        )
+    _draw_suggestions(evidence, ax)
+    ax.set(xscale="log", xlabel="learning rate of the reference group", ylabel="training loss")
+    ax.set_title(_title(result), fontsize="medium", loc="left")
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return ax
+
+
+def _draw_curve(evidence: "Evidence", ax: "Axes") -> None:
+    curve, smooth = evidence.curve, evidence.smooth
+    if curve is None or not len(curve):
+        return
+    pairs = list(curve.pairs())
+    ax.plot(
+        [lr for lr, _ in pairs],
+        [loss for _, loss in pairs],
+        ".",
+        ms=4,
+        color=COLOURS["raw"],
+        label="loss after the step",
+    )
+    if smooth is not None:
+        ax.plot(smooth.lrs, smooth.losses, color=COLOURS["smooth"], lw=2, label="smoothed")
+        low, high = min(smooth.losses), max(smooth.losses)
+        room = (high - low or abs(high) or 1.0) * 0.25
+        ax.set_ylim(low - room, high + 2 * room)
+
+
+def _draw_suggestions(evidence: "Evidence", ax: "Axes") -> None:
+    smooth = evidence.smooth
+    for name, lr in evidence.suggestions.items():
+        if lr is None or smooth is None:
+            continue
+        height = min(zip(smooth.lrs, smooth.losses, strict=True), key=lambda point: abs(point[0] / lr - 1))[1]
+        colour, marker = COLOURS.get(name, COLOURS["diverged"]), MARKERS.get(name, "o")
+        ax.plot(
+            [lr], [height], marker, ms=8, color=colour, mec="white", label=f"{name.replace('$', '')} {lr:.2g}", zorder=3
+        )
+
+
+def _title(result: "LRResult") -> str:
+    facts = result.evidence.facts
+    name = f"Range test of {facts.model} with {facts.optimizer}".replace("$", "")
+    return name if result.plan is not None else f"{name}: no suggestion ({result.status})"

@@ -1,0 +1,108 @@
+"""The printout: plain text, at most 100 columns."""
+
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lrfinder.evidence import Evidence
+    from lrfinder.recommend import Plan
+    from lrfinder.result import LRResult
+
+__all__ = ["sparkline", "text"]
+
+WIDTH = 100
+BARS = "▁▂▃▄▅▆▇█"
+LABELS = {"steepest": "steepest descent", "minimum": "minimum / 10", "edge": "divergence / 4"}
+ENDED = {
+    "completed": "the whole ladder, nothing diverged",
+    "diverged": "diverged from {at:.2g} on, stopped after {steps} steps",
+    "non_finite": "the loss was no longer finite after {steps} steps",
+}
+
+
+def text(result: "LRResult") -> str:
+    """A result in words: the sweep, every rule's suggestion, the peak, the schedule and how to use them."""
+    lines = [f"lrfinder: range test of {_one_line(result.evidence.facts.model)}", *_sweep(result.evidence), ""]
+    lines += _suggestions(result.evidence)
+    if result.plan is None:
+        return "\n".join([*lines, "", *_wrapped("no suggestion", f"{result.status}: {result.status.sentence}")])
+    return "\n".join([*lines, "", *_peak(result.plan), "", *_schedule(result.plan), "", *_use(result.plan)])
+
+
+def sparkline(values: list[float]) -> str:
+    """Non-negative values as one line of bars, the highest bar for the largest.
+
+    >>> sparkline([0.0, 0.5, 1.0])
+    '▁▅█'
+    """
+    top = max(values) or 1.0
+    return "".join(BARS[min(len(BARS) - 1, int(len(BARS) * value / top))] for value in values)
+
+
+def _sweep(evidence: "Evidence") -> list[str]:
+    facts, curve = evidence.facts, evidence.curve
+    base = facts.bases[facts.reference]
+    trained = f"{facts.optimizer} (base LR {base:g}" + (
+        f", {len(facts.bases)} groups)" if len(facts.bases) > 1 else ")"
+    )
+    trained += f", {facts.batch_size} samples a step" if facts.batch_size else ""
+    trained += f", {facts.ranks} ranks" if facts.ranks > 1 else ""
+    lines = _wrapped("trained with", trained) + _wrapped("loss", _one_line(facts.loss))
+    if curve is not None and len(curve):
+        at = evidence.diverged_at or curve.lrs[-1]
+        ended = ENDED[curve.stopped].format(at=at, steps=evidence.cost_steps)
+        lines += _wrapped("swept", f"{curve.lrs[0]:.2g} to {curve.lrs[-1]:.2g}: {ended}")
+        noise = "" if evidence.noise is None else f", noise {100 * evidence.noise:.2g} % of the drop"
+        lines += _wrapped("losses", f"{curve.losses[0]:.4g} at the start, lowest {min(curve.losses):.4g}{noise}")
+    return lines
+
+
+def _suggestions(evidence: "Evidence") -> list[str]:
+    lines = []
+    for name, lr in evidence.suggestions.items():
+        label = LABELS.get(name, _one_line(name))
+        lines.append(f"  {label:<18} {'no answer' if lr is None else f'{lr:.2e}'}")
+    return lines
+
+
+def _peak(plan: "Plan") -> list[str]:
+    low, high = plan.interval
+    source = f"by your rule {_one_line(plan.rule)}" if plan.rule else "all of these weighed"
+    lines = [f"  suggested peak LR  {plan.lr:.2e}   80 % interval {low:.1e} to {high:.1e}   ({source})"]
+    for warning in plan.warnings:
+        lines += _wrapped("  but", warning)
+    return lines
+
+
+def _schedule(plan: "Plan") -> list[str]:
+    shares = (0.0, 0.25, 0.5, 0.75, 1.0)
+    if plan.total_steps is not None:
+        head = f"  suggested schedule for {plan.total_steps:,} steps: {_one_line(plan.schedule_text)}"
+    else:
+        head = "  suggested schedule, in shares of the training (peak as for 1,000 steps; pass total_steps= for yours)"
+    lines = textwrap.wrap(head, WIDTH, initial_indent="  ", subsequent_indent="    ")
+    if plan.total_steps is None:
+        lines += [f"    {_one_line(plan.schedule_text)}"]
+    bars = sparkline([plan.lr_at(i / 59) for i in range(60)])
+    lines += [
+        f"    training  {''.join(f'{100 * share:.0f} %'.ljust(14) for share in shares).rstrip()}",
+        f"    LR        {''.join(f'{plan.lr_at(share):.2e}'.ljust(14) for share in shares).rstrip()}",
+        f"              {bars}",
+    ]
+    for reason in plan.reasons:
+        lines += _wrapped("  why", str(reason))
+    return lines + (_wrapped("  or", plan.runner_up) if plan.runner_up else [])
+
+
+def _use(plan: "Plan") -> list[str]:
+    return ["  to use it", *(f"    {line}" for line in plan.code.splitlines())]
+
+
+def _wrapped(label: str, sentence: str) -> list[str]:
+    head = f"  {label.strip():<13} "
+    return textwrap.wrap(sentence, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+
+
+def _one_line(name: str) -> str:
+    """A name from outside without what would break the layout."""
+    return "".join(c if c.isprintable() else " " for c in name)[:300]

@@ -1,0 +1,67 @@
+"""One ratio over an optimizer's groups and over what schedulers remember of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from lrfinder.errors import InputError
+
+__all__ = ["rescale"]
+
+RATES = ("lr", "initial_lr", "max_lr", "min_lr", "swa_lr")
+"""What torch and its schedulers keep in a group as a rate."""
+
+
+def rescale(optimizer: Optimizer, lr: float, *schedulers: LRScheduler) -> None:
+    """Scale an optimizer and its schedulers by one ratio, so that the reference group's peak becomes `lr`.
+
+    A group's `lr`, `initial_lr` and the bounds that schedulers keep in it follow, and so do the schedulers' own bases,
+    those inside a SequentialLR or ChainedScheduler too. The peak is what a cyclic scheduler rises to, else the base.
+
+    Args:
+        optimizer: Its reference group is the first with a trainable parameter.
+        lr: The new peak LR of the reference group.
+        schedulers: Those attached to the optimizer.
+
+    Raises:
+        InputError: No group has a trainable parameter, or the reference group's LR is 0: no ratio can be formed.
+    """
+    groups = optimizer.param_groups
+    holds = [any(p.requires_grad for p in group["params"]) for group in groups]
+    if not any(holds):
+        raise InputError(f"`optimizer` must hold a trainable parameter, got {len(groups)} groups without one")
+    inner = list(_unpacked(schedulers))
+    top = _peak(groups[holds.index(True)], holds.index(True), inner)
+    if not top > 0:
+        raise InputError(f"the reference group's LR must be positive to scale the others with it, got {top}; set it")
+    for group in groups:
+        for key in RATES:
+            if key in group:
+                _fill(group, key, lr * (float(group[key]) / top))
+    for scheduler in inner:
+        for name in ("base_lrs", "max_lrs", "_last_lr"):
+            if hasattr(scheduler, name):
+                setattr(scheduler, name, [lr * (float(rate) / top) for rate in getattr(scheduler, name)])
+
+
+def _unpacked(schedulers: tuple[LRScheduler, ...]) -> Iterator[LRScheduler]:
+    for scheduler in schedulers:
+        yield scheduler
+        yield from _unpacked(tuple(getattr(scheduler, "_schedulers", ())))
+
+
+def _peak(group: dict[str, Any], index: int, schedulers: list[LRScheduler]) -> float:
+    """The highest rate that a group is meant to reach."""
+    bounds = [scheduler.max_lrs[index] for scheduler in schedulers if hasattr(scheduler, "max_lrs")]
+    return max(float(rate) for rate in (group.get("initial_lr", group["lr"]), group.get("max_lr", 0.0), *bounds))
+
+
+def _fill(group: dict[str, Any], key: str, rate: float) -> None:
+    """Set a rate, in place where it is a tensor: a compiled step holds on to that tensor."""
+    if isinstance(group[key], Tensor):
+        group[key].fill_(rate)
+    else:
+        group[key] = rate

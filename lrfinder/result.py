@@ -1,0 +1,170 @@
+"""What the user holds: evidence and plan, frozen, in plain numbers; it explains, draws, saves and applies itself."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrfinder import plot, report
+from lrfinder.curve import Curve, Stopped
+from lrfinder.errors import InputError, NoSignalError
+from lrfinder.evidence import Evidence, Status
+from lrfinder.loop import Facts
+from lrfinder.recommend import Plan, Reason
+from lrfinder.schedules import from_plain, to_plain
+from lrfinder.smoothing import SmoothCurve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
+
+__all__ = ["LRResult"]
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LRResult:
+    """A measured learning rate: what was seen, and what to train with. `print` it for the report.
+
+    Args:
+        evidence: Everything that was measured.
+        plan: Peak, interval, schedule and reasons; None exactly when there is no reliable rate.
+    """
+
+    evidence: Evidence
+    plan: Plan | None
+
+    @property
+    def lr(self) -> float | None:
+        """Suggested peak LR of the reference group for `plan.schedule`, or None."""
+        return self.plan.lr if self.plan else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The range (low, high) that holds the best peak with a probability of 80 %, or None."""
+        return self.plan.interval if self.plan else None
+
+    @property
+    def status(self) -> Status:
+        """Whether the curve can be trusted; `status.sentence` says what happened and what to try."""
+        return self.evidence.status
+
+    @property
+    def stopped(self) -> Stopped | None:
+        """Why the sweep ended: `completed`, `diverged` or `non_finite`."""
+        return self.evidence.stopped
+
+    @property
+    def suggestions(self) -> dict[str, float | None]:
+        """The rate that each rule reads off the curve, None where it has no answer."""
+        return self.evidence.suggestions
+
+    @property
+    def curve(self) -> Curve | None:
+        """The raw sweep."""
+        return self.evidence.curve
+
+    def __str__(self) -> str:
+        return report.text(self)
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the raw losses, the smooth curve, the suggestions, the interval and the divergence.
+
+        Args:
+            ax: Where to draw; None makes a new figure.
+
+        Returns:
+            The axes; `ax.figure.savefig(path)` saves it.
+        """
+        return plot.draw_result(self, ax)
+
+    def apply(self, optimizer: "Optimizer", *schedulers: "LRScheduler") -> None:
+        """Set the suggested peak: every group is scaled by one ratio, so that the groups keep theirs.
+
+        A group's `lr` and `initial_lr`, the bounds that schedulers keep in it (`max_lr`, `min_lr`), and the bases of
+        the schedulers given along follow, so that none of them undoes it.
+
+        Args:
+            optimizer: Its reference group, the first with a trainable parameter, gets `lr`.
+            schedulers: Those attached to it.
+
+        Raises:
+            NoSignalError: There is no reliable rate to apply.
+        """
+        if self.lr is None:
+            raise NoSignalError(f"there is no learning rate to apply: {self.status.sentence}")
+        from lrfinder.rescaling import rescale
+
+        rescale(optimizer, self.lr, *schedulers)
+
+    def to_json(self, path: "str | PathLike[str] | None" = None) -> str:
+        """Return the result as JSON, and write it to a file if one is named."""
+        text = json.dumps({"schema": SCHEMA, **_plain(self)}, allow_nan=False, indent=1)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    @classmethod
+    def from_json(cls, path: "str | PathLike[str]") -> "LRResult":
+        """Read a result that `to_json` wrote; nothing in the file is executed.
+
+        Args:
+            path: The file.
+
+        Raises:
+            InputError: The file is not such a result, or of another version.
+        """
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse)
+            if data["schema"] != SCHEMA:
+                raise InputError(
+                    f"`schema` must be {SCHEMA}, got {data['schema']!r}; made by another version of lrfinder"
+                )
+            return cls(_evidence(data["evidence"]), _plan(data["plan"]))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise InputError(f"`path` must be a result that to_json wrote, got {path}: {error}") from error
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"it holds {constant}, which is no number")
+
+
+def _plain(result: LRResult) -> dict[str, Any]:
+    plan = result.plan
+    shape = None if plan is None or plan.schedule is None else to_plain(plan.schedule)
+    fields = None if plan is None else {name: getattr(plan, name) for name in plan.__slots__ if name != "schedule"}
+    if fields is not None:
+        fields |= {"schedule": shape, "reasons": [asdict(reason) for reason in fields["reasons"]]}
+    return {"evidence": asdict(result.evidence), "plan": fields}
+
+
+def _evidence(data: Mapping[str, Any]) -> Evidence:
+    return Evidence(
+        **{
+            **data,
+            "curve": data["curve"] and Curve(**data["curve"]),
+            "smooth": data["smooth"] and SmoothCurve(**data["smooth"]),
+            "status": Status(data["status"]),
+            "facts": Facts(**{key: _tuple(value) for key, value in data["facts"].items()}),
+        }
+    )
+
+
+def _plan(data: Mapping[str, Any] | None) -> Plan | None:
+    if data is None:
+        return None
+    values = {key: _tuple(value) for key, value in data.items()}
+    values["reasons"] = tuple(Reason(**reason) for reason in data["reasons"])
+    shape = data["schedule"]
+    if shape is not None and shape.get("family") == "custom":
+        lost = f"The schedule was the function {shape.get('name')}, which a file cannot hold."
+        return Plan(**{**values, "schedule": None, "warnings": (*values["warnings"], lost)})
+    return Plan(**{**values, "schedule": shape and from_plain(shape)})
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
