@@ -154,11 +154,12 @@ def as_shape(name: str, schedule: object) -> Shape:
     raise InputError(f"`{name}` must be a schedule or a function of the step, got {schedule!r}; pass Linear(1000), say")
 
 
-def plateau_in(schedule: Schedule) -> ReduceOnPlateau | None:
-    """Return the plateau that a schedule is, below its warm-ups, or None."""
+def plateau_in(schedule: Schedule) -> tuple[ReduceOnPlateau, int] | None:
+    """Return the plateau that a schedule is and the steps of warm-up before it, or None."""
+    climb = 0
     while isinstance(schedule, Warmup):
-        schedule = schedule.body
-    return schedule if isinstance(schedule, ReduceOnPlateau) else None
+        climb, schedule = climb + schedule.steps, schedule.body
+    return (schedule, climb) if isinstance(schedule, ReduceOnPlateau) else None
 
 
 def _blind(name: str, schedule: object) -> Shape:
