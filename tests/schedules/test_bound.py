@@ -1,6 +1,8 @@
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lrfinder.errors import InputError
 from lrfinder.schedules import (
@@ -87,13 +89,13 @@ def test_long_trainings_move_the_peak(schedule, steps, peak):
     assert bound(map(schedule, range(steps))).peak == pytest.approx(peak, abs=0.01)
 
 
-def test_the_sums_are_those_of_the_formula():
-    """The cumulated sums give what the formula, written out, gives."""
-    factors = [0.1, 0.9, 1.0, 0.0, 0.7, 0.2]
+@settings(derandomize=True, deadline=None)
+@given(st.lists(st.just(0.0) | st.floats(0.001, 1), max_size=30), st.floats(0.001, 1))
+def test_the_sums_are_those_of_the_formula(factors, last):
+    """The cumulated sums give what the formula, written out, gives for any factors."""
+    found = bound([*factors, last])
 
-    found = bound(factors)
-
-    assert (found.loss, found.lr) == pytest.approx(brute_force(factors))
+    assert (found.loss, found.lr) == pytest.approx(brute_force([*factors, last]))
 
 
 def test_only_the_product_of_rate_and_factors_counts():
