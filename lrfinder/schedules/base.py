@@ -109,4 +109,4 @@ def share(fraction: float) -> str:
 
 def count(steps: float) -> str:
     """Return a number of steps in words."""
-    return "1 step" if steps == 1 else f"{steps:,.6g} steps" if steps % 1 else f"{steps:,.0f} steps"
+    return "1 step" if steps == 1 else f"{steps:,.1f} steps" if steps % 1 else f"{steps:,.0f} steps"
