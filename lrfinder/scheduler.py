@@ -93,9 +93,7 @@ class ScheduledLR(LRScheduler):
         Args:
             epoch: accepted for callers that pass one, and ignored.
         """
-        for group in self.optimizer.param_groups[len(self.base_lrs) :]:
-            own, factor = float(group["lr"]), self._factor()
-            self.base_lrs.append(float(group.setdefault("initial_lr", own / factor if factor else own)))
+        self._adopt()
         super().step()
 
     def get_lr(self) -> list[float | Tensor]:
@@ -152,6 +150,12 @@ class ScheduledLR(LRScheduler):
         """Return the factor of the peak at `last_epoch`."""
         return float(self.schedule(self.last_epoch))
 
+    def _adopt(self) -> None:
+        """Give each group that was added since the last step its base."""
+        for group in self.optimizer.param_groups[len(self.base_lrs) :]:
+            own, factor = float(group["lr"]), self._factor()
+            self.base_lrs.append(float(group.setdefault("initial_lr", own / factor if factor else own)))
+
     def _fill(self) -> None:
         """Set every group's rate."""
         for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=False):
@@ -179,6 +183,7 @@ class PlateauLR(ScheduledLR):
         if metrics is None:
             return super().step()
         plateau, climb = self._plateau()
+        self._adopt()
         if self.last_epoch >= climb:
             _, self.feedback = plateau.update(self.feedback, float(metrics))
             self._fill()

@@ -310,6 +310,19 @@ def test_a_plateau_cuts_on_its_metric():
     assert rates(optimizer)[1] == pytest.approx(0.05)
 
 
+def test_a_plateau_cuts_groups_that_were_added_later():
+    """A group that appears after a cut keeps its rate, and the next cut includes it."""
+    optimizer = sgd(1.0)
+    scheduler = attach(optimizer, ReduceOnPlateau(0.5, patience=0))
+    scheduler.step(1.0)
+    scheduler.step(1.0)
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.1})
+
+    scheduler.step(1.0)
+
+    assert rates(optimizer) == [0.25, 0.05]
+
+
 def test_a_plateau_accepts_what_torchs_own_accepts():
     """A metric may be a tensor or a keyword, with a stray epoch after it."""
     optimizer = sgd(1.0)

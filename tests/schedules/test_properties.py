@@ -35,7 +35,7 @@ from lrfinder.schedules import (
     to_plain,
 )
 
-always = settings(derandomize=True, deadline=None, max_examples=150)
+always = settings(derandomize=True, deadline=None, max_examples=100)
 
 horizons = st.integers(1, 500)
 floors = st.floats(0, 1)
