@@ -16,12 +16,12 @@ def to_device(batch: Any, device: torch.device) -> Any:
 
     Tensors that are there already are not copied; leaves that are no tensors stay as they are.
     """
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
     if isinstance(batch, MutableMapping):
         moved = copy.copy(batch)
         moved.update({key: to_device(value, device) for key, value in batch.items()})
         return moved
-    if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
     if hasattr(batch, "to") and not isinstance(batch, type):
         return batch.to(device)
     if isinstance(batch, (list, tuple)):

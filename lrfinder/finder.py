@@ -85,8 +85,8 @@ def find_lr(
         >>> x = torch.randn(256, 4)
         >>> batches = [(rows, rows @ torch.ones(4, 1)) for rows in x.split(16)]
         >>> found = find_lr(torch.nn.Linear(4, 1), batches, total_steps=500)
-        >>> found.status, found.stopped, found.plan.warmup
-        (<Status.OK: 'ok'>, 'diverged', 25)
+        >>> str(found.status), found.plan.warmup, found.interval[0] < found.lr < found.interval[1]
+        ('ok', 25, True)
     """
     loop = TorchLoop(model, loader, **training)
     return range_test(

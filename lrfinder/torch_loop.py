@@ -140,7 +140,7 @@ class TorchLoop:
 
     def _backward(self, batch: Batch) -> Tensor:
         """Accumulate the gradient of the mean loss over all samples, clip it, and return that loss."""
-        total = torch.zeros((), device=self._device)
+        losses = []
         for micro, share in zip(batch, self._shares(batch), strict=True):
             loss = self._forward(micro)
             if not loss.requires_grad:
@@ -148,12 +148,13 @@ class TorchLoop:
                     f"the loss ({self._loss.source}) must need a gradient, got one cut off from the parameters; "
                     "look for .detach(), .item() or torch.no_grad() between the model and the loss"
                 )
-            (loss * share).backward()  # type: ignore[no-untyped-call]
-            total = total + loss.detach() * share
+            part = loss if len(batch) == 1 else loss * share
+            part.backward()  # type: ignore[no-untyped-call]
+            losses.append(part.detach())
         if self._clip is not None:
             held = [p for group in self.optimizer.param_groups for p in group["params"]]
             nn.utils.clip_grad_norm_(held, self._clip)
-        return total
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
 
     def _shares(self, batch: Batch) -> list[float]:
         """The share of the samples in each micro-batch."""

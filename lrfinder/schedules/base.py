@@ -90,16 +90,25 @@ def whole(name: str, value: object, remedy: str, *, least: int = 1) -> int:
 def number(name: str, value: object, interval: str, remedy: str) -> float:
     """Return `value` as a plain float inside an interval written like "(0, 1]", or raise InputError."""
     low, high = (float(end) for end in interval[1:-1].split(","))
-    if not isinstance(value, bool) and isinstance(value, Real):
-        x = float(value)
-        above = low < x if interval[0] == "(" else low <= x
-        below = x < high if interval[-1] == ")" else x <= high
-        if above and below:
-            return x
+    x = _as_float(value)
+    above = low < x if interval[0] == "(" else low <= x
+    below = x < high if interval[-1] == ")" else x <= high
+    if above and below:
+        return x
     bounds = f"a number in {interval}"
     if math.isinf(high):
         bounds = f"a finite number {'above' if interval[0] == '(' else 'of at least'} {low:g}"
     raise InputError(f"`{name}` must be {bounds}, got {value!r}; {remedy}")
+
+
+def _as_float(value: object) -> float:
+    """Return a number as a plain float; what is none, or too large for one, as NaN."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
 
 
 def share(fraction: float) -> str:
@@ -109,4 +118,4 @@ def share(fraction: float) -> str:
 
 def count(steps: float) -> str:
     """Return a number of steps in words."""
-    return "1 step" if steps == 1 else f"{steps:,.6g} steps" if steps % 1 else f"{steps:,.0f} steps"
+    return "1 step" if steps == 1 else f"{steps:,.1f} steps" if steps % 1 else f"{steps:,.0f} steps"

@@ -1,74 +1,23 @@
-"""The families by name, each with its kind, its advice, and how its best peak compares with the line's."""
+"""The families by name, each with its kind, its advice, and how its best peak compares with the line's.
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+The peak factors are priors. They are the optimum of the last-iterate bound for the member that `build` makes (at
+1,000 steps); where public training logs exist too (constant, cosine, stable decay), the geometric mean of both.
+"""
 
-from lrfinder.errors import InputError
-from lrfinder.schedules.base import Schedule, Shape, parameters_of, whole
-from lrfinder.schedules.compose import Warmup
+import math
+
+from lrfinder.schedules.anneal import REX, LogAnneal
+from lrfinder.schedules.cosine import Cosine, WarmRestarts
+from lrfinder.schedules.cyclic import OneCycle, Triangular
+from lrfinder.schedules.entry import Entry
+from lrfinder.schedules.exponential import Exponential, StepDecay
+from lrfinder.schedules.inverse import InverseSqrt, InverseTime
+from lrfinder.schedules.plateau import ReduceOnPlateau
 from lrfinder.schedules.power import Constant, Linear, Polynomial
+from lrfinder.schedules.ramp import Ramp, Staircase
+from lrfinder.schedules.stable import StableDecay
 
-__all__ = ["CATALOGUE", "Entry"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What is known about one family.
-
-    Args:
-        name: the catalogue's name, in snake case.
-        family: the class.
-        frequency: how often the rate changes.
-        quantity: what a change is made of.
-        direction: where the rate goes; "constant" stays.
-        tip: one plain sentence on its parameters.
-        when: when to use it.
-        peak_factor: the best peak of `build`'s member over the line's best peak.
-        spread: how sure that is: one standard deviation of its log10, a prior and a wide one.
-        body: makes a sensible member for so many steps.
-        rises: true where the family has a climb of its own and needs no warm-up.
-
-    Example:
-        >>> CATALOGUE["linear"].build(1000, warmup=50)
-        Warmup(body=Linear(steps=950, floor=0.0), steps=50)
-        >>> CATALOGUE["linear"].parameters
-        ('steps', 'floor')
-    """
-
-    name: str
-    family: type[Shape]
-    frequency: Literal["continuous", "every interval", "on plateau"]
-    quantity: Literal["by a factor", "by an amount", "by a function"]
-    direction: Literal["down", "up and down", "constant"]
-    tip: str
-    when: str
-    peak_factor: float
-    spread: float
-    body: Callable[[int], Shape]
-    rises: bool = False
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """The names of the constructor's arguments."""
-        return parameters_of(self.family)
-
-    def build(self, total_steps: int, warmup: int = 0) -> Schedule:
-        """Return a sensible member of the family for a training of so many steps.
-
-        Args:
-            total_steps: the optimizer steps of the whole training, warm-up included.
-            warmup: how many of them climb to the peak; a family that rises by itself ignores it.
-
-        Returns:
-            The bare shape without warm-up, else `Warmup(shape over the rest, warmup)`.
-        """
-        total = whole("total_steps", total_steps, "pass the optimizer steps of the whole training")
-        climb = whole("warmup", warmup, "pass the optimizer steps of the climb, 0 for none", least=0)
-        if climb >= total:
-            raise InputError(f"`warmup` must be below `total_steps`={total}, got {climb}; it lies inside the horizon")
-        return Warmup(self.body(total - climb), climb) if climb and not self.rises else self.body(total)
-
+__all__ = ["CATALOGUE"]
 
 _ENTRIES = (
     Entry(
@@ -79,7 +28,7 @@ _ENTRIES = (
         direction="constant",
         tip="Nothing to set; the loss stays well above what a decay reaches.",
         when="Very short trainings, and optimizers that schedule themselves or average their weights.",
-        peak_factor=0.30,
+        peak_factor=0.28,
         spread=0.4,
         body=lambda steps: Constant(),
     ),
@@ -102,10 +51,180 @@ _ENTRIES = (
         quantity="by a function",
         direction="down",
         tip="A power above 1 falls early and wants a higher peak, one below 1 falls late and wants a lower one.",
-        when="To reproduce a recipe, segmentation ones above all.",
+        when="To reproduce a recipe, in segmentation above all.",
         peak_factor=1.42,
         spread=0.2,
         body=lambda steps: Polynomial(steps, power=2),
+    ),
+    Entry(
+        name="ramp",
+        family=Ramp,
+        frequency="continuous",
+        quantity="by an amount",
+        direction="down",
+        tip="A rate of 1 / steps is the line; a larger one leaves the rest of the training at the floor.",
+        when="To reproduce a recipe that names the slope; otherwise take the line.",
+        peak_factor=1.0,
+        spread=0.05,
+        body=lambda steps: Ramp(1 / steps),
+    ),
+    Entry(
+        name="staircase",
+        family=Staircase,
+        frequency="every interval",
+        quantity="by an amount",
+        direction="down",
+        tip="Many small stairs are as good as the line; few large ones are worse.",
+        when="When the rate may only change between epochs.",
+        peak_factor=0.86,
+        spread=0.15,
+        body=lambda steps: Staircase(0.1, every=math.ceil(steps / 10)),
+    ),
+    Entry(
+        name="inverse_time",
+        family=InverseTime,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="Set the final ratio and the steps instead of a rate, whose meaning changes with the interval.",
+        when="When the training may end at any time; for a known horizon the line is far better.",
+        peak_factor=1.66,
+        spread=0.3,
+        body=lambda steps: InverseTime.to(0.1, steps),
+    ),
+    Entry(
+        name="inverse_sqrt",
+        family=InverseSqrt,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="Stay at the peak for about a hundredth of the training before it falls.",
+        when="Open-ended trainings that cannot begin a cooldown.",
+        peak_factor=2.1,
+        spread=0.35,
+        body=lambda steps: InverseSqrt.shifted(max(1, steps / 100)),
+    ),
+    Entry(
+        name="exponential",
+        family=Exponential,
+        frequency="continuous",
+        quantity="by a factor",
+        direction="down",
+        tip="Set the final ratio or the half-life; a gamma per step is another training than the same gamma per epoch.",
+        when="When early stopping may cut the training short.",
+        peak_factor=2.05,
+        spread=0.3,
+        body=lambda steps: Exponential.to(0.01, steps),
+    ),
+    Entry(
+        name="step_decay",
+        family=StepDecay,
+        frequency="every interval",
+        quantity="by a factor",
+        direction="down",
+        tip="A gentler factor or longer intervals decay more slowly; the longer the training, the more gradual.",
+        when="To reproduce a paper.",
+        peak_factor=0.76,
+        spread=0.25,
+        body=lambda steps: StepDecay(0.1, milestones=sorted({max(1, steps // 2), max(1, 3 * steps // 4)})),
+    ),
+    Entry(
+        name="cosine",
+        family=Cosine,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="Let the half wave last as long as the training, and end it at zero rather than at a tenth.",
+        when="Where convention asks for it: with a floor of zero it is as good as the line.",
+        peak_factor=0.98,
+        spread=0.1,
+        body=Cosine,
+    ),
+    Entry(
+        name="warm_restarts",
+        family=WarmRestarts,
+        frequency="continuous",
+        quantity="by a function",
+        direction="up and down",
+        tip="Fit the cycles to the training so that the last one ends with it.",
+        when="To collect a snapshot at the end of every cycle; for one result a single cosine is better.",
+        peak_factor=0.89,
+        spread=0.2,
+        body=lambda steps: WarmRestarts.fit(steps, 3 if steps >= 7 else 1, 2),
+    ),
+    Entry(
+        name="triangular",
+        family=Triangular,
+        frequency="continuous",
+        quantity="by an amount",
+        direction="up and down",
+        tip="Let a whole number of cycles fill the training, so that it ends at the bottom.",
+        when="To explore, or to collect snapshots.",
+        peak_factor=0.7,
+        spread=0.25,
+        body=lambda steps: Triangular(max(1, steps // 8), base=0.1),
+        rises=True,
+    ),
+    Entry(
+        name="one_cycle",
+        family=OneCycle,
+        frequency="continuous",
+        quantity="by a function",
+        direction="up and down",
+        tip="The long climb allows a high peak; momentum is left as the range test had it.",
+        when="Plain SGD or momentum SGD on a short budget, when the best rate lies close to divergence.",
+        peak_factor=0.91,
+        spread=0.2,
+        body=OneCycle,
+        rises=True,
+    ),
+    Entry(
+        name="stable_decay",
+        family=StableDecay,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="A cooldown over half of the training costs nothing against the line, one over a fifth little.",
+        when="When the training may be extended or branched, or its length is not known.",
+        peak_factor=0.53,
+        spread=0.2,
+        body=StableDecay,
+    ),
+    Entry(
+        name="rex",
+        family=REX,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="Nothing to set but the horizon.",
+        when="Instead of the line, where a lower peak is safer.",
+        peak_factor=0.81,
+        spread=0.15,
+        body=REX,
+    ),
+    Entry(
+        name="log_anneal",
+        family=LogAnneal,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="It falls fast at first, so that it bears a much higher peak, which warm-up must make safe.",
+        when="As an example of a decay of one's own; there is no evidence for it.",
+        peak_factor=3.3,
+        spread=0.4,
+        body=LogAnneal,
+    ),
+    Entry(
+        name="reduce_on_plateau",
+        family=ReduceOnPlateau,
+        frequency="on plateau",
+        quantity="by a factor",
+        direction="down",
+        tip="Raise the patience with the number of checks; watch a loss or any other metric.",
+        when="When nobody can say how long the training takes and a validation metric is at hand.",
+        peak_factor=0.5,
+        spread=0.4,
+        body=lambda steps: ReduceOnPlateau(),
     ),
 )
 

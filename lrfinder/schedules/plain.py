@@ -6,7 +6,7 @@ from typing import Any
 from lrfinder.errors import InputError
 from lrfinder.schedules.base import Schedule, Shape, name_of, parameters_of
 from lrfinder.schedules.catalogue import CATALOGUE
-from lrfinder.schedules.compose import Warmup
+from lrfinder.schedules.compose import Epochwise, Then, Warmup
 from lrfinder.schedules.custom import Custom
 
 __all__ = ["from_plain", "to_plain"]
@@ -14,6 +14,8 @@ __all__ = ["from_plain", "to_plain"]
 _FAMILIES: dict[str, type[Shape]] = {
     **{name: entry.family for name, entry in CATALOGUE.items()},
     "custom": Custom,
+    "epochwise": Epochwise,
+    "then": Then,
     "warmup": Warmup,
 }
 _NAMES: dict[type, str] = {family: name for name, family in _FAMILIES.items()}

@@ -44,8 +44,9 @@ def test_number_shows_the_interval_it_asks_for(value, interval):
         number("x", value, interval, "do")
 
 
+@pytest.mark.parametrize("value", [float("inf"), 10**400])
 @pytest.mark.parametrize(("interval", "text"), [("(0, inf)", "above 0"), ("[0, inf)", "of at least 0")])
-def test_number_without_an_upper_end_must_be_finite(interval, text):
-    """Infinity is outside an interval that is open to it."""
-    with pytest.raises(InputError, match=f"must be a finite number {text}, got inf"):
-        number("x", float("inf"), interval, "do")
+def test_number_without_an_upper_end_must_be_finite(interval, text, value):
+    """Infinity, and an int that no float can hold, are outside an interval that is open to them."""
+    with pytest.raises(InputError, match=f"must be a finite number {text}, got {value}"):
+        number("x", value, interval, "do")

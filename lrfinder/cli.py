@@ -1,0 +1,185 @@
+"""The command line: arguments in; results to stdout, everything else to stderr; an exit code."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrfinder._version import __version__
+from lrfinder.errors import InputError, LRFinderError
+
+if TYPE_CHECKING:
+    from lrfinder.result import LRResult
+
+__all__ = ["main"]
+
+FOUND, MISTAKE, NO_SUGGESTION, INTERRUPTED = 0, 1, 3, 130
+
+EXAMPLES = """examples:
+  lrfinder demo
+  lrfinder find train:setup --total-steps 2000 --plot lr.png --json lr.json
+  lrfinder find package.module:factory --json - | jq .plan.lr
+  lrfinder show lr.json --plot lr.png
+
+The factory is a function without arguments that returns the keyword arguments of lrfinder.find_lr:
+  def setup():
+      model, loader = ...
+      return dict(model=model, loader=loader, loss_fn=..., optimizer=...)
+
+exit codes: 0 found, 1 a mistake told in one line, 3 no reliable suggestion"""
+
+FIND_OPTIONS = ("steps", "lr_min", "lr_max", "total_steps", "rule", "schedule")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code.
+
+    Args:
+        arguments: The words after the program's name; None takes the process's own.
+
+    Returns:
+        0 found, 1 a mistake of the caller (told in one line), 3 no reliable suggestion.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except LRFinderError as error:
+        print(f"lrfinder: {' '.join(str(error).split())}", file=sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        print("lrfinder: interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lrfinder",
+        description="Which learning rate, and which schedule: a range test for torch that leaves no trace.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lrfinder {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_find(commands.add_parser("find", help="find a learning rate for a training of yours"))
+    show = commands.add_parser("show", help="print and draw a saved result")
+    show.add_argument("result", type=Path, help="a file that --json or to_json wrote")
+    show.add_argument("--plot", type=Path, metavar="FILE", help="draw it, in the format of the file's ending")
+    show.set_defaults(run=_show)
+    demo = commands.add_parser("demo", help="find a learning rate on a real data set and train with it, in a minute")
+    demo.add_argument("--folder", type=Path, default=Path("lrfinder-demo"), help="where the pictures go (%(default)s)")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _add_find(find: argparse.ArgumentParser) -> None:
+    find.add_argument("factory", help="pkg.module:function that returns the keyword arguments of find_lr")
+    find.add_argument("--steps", type=int, help="optimizer steps of the sweep (100)")
+    find.add_argument("--lr-min", type=float, metavar="LR", help="first rate (1e-7)")
+    find.add_argument("--lr-max", type=float, metavar="LR", help="last rate (10)")
+    find.add_argument("--total-steps", type=int, metavar="STEPS", help="optimizer steps of the training to come")
+    find.add_argument("--schedule", metavar="NAME", help="a schedule of the catalogue (recommended)")
+    find.add_argument("--rule", help="take this rule's rate: steepest, valley, minimum or edge")
+    find.add_argument("--seed", type=int, help="seed Python's, NumPy's and torch's random streams before the factory")
+    find.add_argument("--plot", type=Path, metavar="FILE", help="draw the curve, in the format of the file's ending")
+    find.add_argument("--json", metavar="FILE", help="save the result; - prints it to stdout instead of the report")
+    find.set_defaults(run=_find)
+
+
+def _find(options: argparse.Namespace) -> int:
+    factory = _factory(options.factory)
+    if options.seed is not None:
+        _seed(options.seed)
+    from lrfinder.finder import find_lr
+
+    training = _called(options.factory, factory)
+    if not isinstance(training, dict) or not {"model", "loader"} <= set(training):
+        raise InputError(
+            f"`{options.factory}` must return a dict of find_lr's keyword arguments with `model` and `loader`, "
+            f"got {type(training).__name__}{sorted(training) if isinstance(training, dict) else ''}"
+        )
+    given = {name: getattr(options, name) for name in FIND_OPTIONS if getattr(options, name) is not None}
+    found = _called(options.factory, lambda: find_lr(**{**training, **given}))
+    return _tell(found, options.plot, options.json)
+
+
+def _show(options: argparse.Namespace) -> int:
+    from lrfinder.result import LRResult
+
+    if not options.result.is_file():
+        raise InputError(f"`result` must be a file that --json wrote, got {options.result}, which is not there")
+    return _tell(LRResult.from_json(options.result), options.plot, None)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from lrfinder import demo
+
+    demo.run(options.folder)
+    return FOUND
+
+
+def _tell(found: "LRResult", picture: Path | None, record: str | None) -> int:
+    """Print, save and draw a result; return the exit code that it means."""
+    print(found.to_json() if record == "-" else found)
+    try:
+        if record not in (None, "-"):
+            found.to_json(record)
+        if picture is not None:
+            _draw(found, picture)
+    except (OSError, ValueError) as error:
+        raise InputError(f"the result could not be written: {error}") from error
+    return FOUND if found.lr is not None else NO_SUGGESTION
+
+
+def _draw(found: "LRResult", picture: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.5, 4.2), layout="constrained")
+    found.plot(figure.subplots())
+    figure.savefig(picture, dpi=150)
+    print(f"wrote {picture}", file=sys.stderr)
+
+
+def _factory(path: str) -> Callable[[], Any]:
+    """Import what `pkg.module:function` names; the working directory is importable."""
+    from importlib import import_module
+
+    module, _, name = path.partition(":")
+    if not module or not name:
+        raise InputError(f"`factory` must be pkg.module:function, got {path!r}, as in train:setup")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    found: Any = _called(path, lambda: import_module(module))
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise InputError(f"`factory` must name a function of {module}, got {name!r}, which is not there")
+        found = getattr(found, part)
+    if not callable(found):
+        raise InputError(f"`factory` must be a function, got {path}, which is {type(found).__name__}")
+    return found  # type: ignore[no-any-return]
+
+
+def _called(path: str, function: Callable[[], Any]) -> Any:
+    """Call the user's code; what it raises is told in one line, with the place."""
+    try:
+        return function()
+    except (LRFinderError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
+        notes = " ".join(getattr(error, "__notes__", ()))
+        raise InputError(f"`{path}` raised {type(error).__name__}: {error} {notes}{place}") from error
+
+
+def _seed(seed: int) -> None:
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)

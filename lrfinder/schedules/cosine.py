@@ -1,0 +1,133 @@
+"""Half a wave of the cosine, once or again and again."""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from lrfinder.errors import InputError
+from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+
+__all__ = ["Cosine", "WarmRestarts"]
+
+_FLOOR = "pass the fraction of the peak to fall to, such as 0 or 0.1"
+_SLACK = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Cosine(Shape):
+    """Half a period of the cosine: floor + (1 - floor) (1 + cos(pi t / steps)) / 2, then held.
+
+    It runs over [0, pi], shifted and halved, not over [0, pi / 2] as some texts have it. Torch's and Hugging Face's
+    rise again after the end; this one stays down. Loshchilov & Hutter (2017); with a floor of 0, as good as the line.
+
+    Args:
+        steps: the optimizer steps of the descent.
+        floor: the fraction of the peak at the end.
+
+    Example:
+        >>> schedule = Cosine(4)
+        >>> [round(schedule(t), 3) for t in range(6)]
+        [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
+    """
+
+    steps: int
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        steps = whole("steps", self.steps, "pass the optimizer steps over which to decay")
+        keep(self, steps=steps, floor=number("floor", self.floor, "[0, 1]", _FLOOR))
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of the peak at `step`."""
+        return self.floor + (1 - self.floor) * half_wave(min(int(step), self.steps) / self.steps)
+
+    def in_words(self, start: int = 0) -> str:
+        """Return the shape as a phrase."""
+        return f"a cosine to {share(self.floor)} at step {start + self.steps:,}"
+
+
+@dataclass(frozen=True, slots=True)
+class WarmRestarts(Shape):
+    """Cosines that start again at the top (SGDR): cycle i lasts first_cycle * multiplier ** i.
+
+    In a cycle, floor + (1 - floor) decay ** i (1 + cos(pi x)) / 2 with x from 0 to 1. It keeps cycling, and a budget
+    that ends just after a restart is spent badly: `fit` makes the last cycle end with the training. For a fixed
+    budget one plain cosine does better; restarts are for snapshots. Loshchilov & Hutter (2017); `decay` as in Keras.
+
+    Args:
+        first_cycle: the steps of the first cycle, whole or not.
+        multiplier: how much longer each cycle is than the one before.
+        floor: the fraction of the peak each cycle falls to.
+        decay: how high each cycle starts, relative to the one before.
+
+    Example:
+        >>> schedule = WarmRestarts(2, multiplier=2)
+        >>> [round(schedule(t), 3) for t in range(7)]
+        [1.0, 0.5, 1.0, 0.854, 0.5, 0.146, 1.0]
+        >>> WarmRestarts.fit(700, cycles=3, multiplier=2).first_cycle
+        100.0
+    """
+
+    first_cycle: float
+    multiplier: float = 1.0
+    floor: float = 0.0
+    decay: float = 1.0
+
+    def __post_init__(self) -> None:
+        keep(
+            self,
+            first_cycle=number("first_cycle", self.first_cycle, "[1, inf)", "pass the steps of the first cycle"),
+            multiplier=number("multiplier", self.multiplier, "[1, inf)", "pass 1 for equal cycles, 2 to double them"),
+            floor=number("floor", self.floor, "[0, 1]", _FLOOR),
+            decay=number("decay", self.decay, "(0, 1]", "pass 1 to start each cycle at the peak"),
+        )
+
+    @classmethod
+    def fit(cls, steps: int, cycles: int, multiplier: float = 1.0, *, floor: float = 0.0, decay: float = 1.0) -> Self:
+        """Return the restarts whose last cycle ends with the training.
+
+        Args:
+            steps: the optimizer steps of the training.
+            cycles: how many cycles fill it.
+            multiplier: how much longer each cycle is than the one before.
+            floor: the fraction of the peak each cycle falls to.
+            decay: how high each cycle starts, relative to the one before.
+
+        Returns:
+            Restarts with a first cycle of steps (multiplier - 1) / (multiplier ** cycles - 1), seldom a whole number.
+        """
+        total = whole("steps", steps, "pass the optimizer steps of the training")
+        number_of_cycles = whole("cycles", cycles, "pass how many cycles fill the training")
+        growth = number("multiplier", multiplier, "[1, inf)", "pass 1 for equal cycles, 2 to double them")
+        first = total / math.fsum(growth**i for i in range(number_of_cycles))
+        if first < 1:
+            raise InputError(
+                f"`cycles` must leave a step for the first one, got {cycles} for {total} steps; take fewer"
+            )
+        return cls(first, growth, floor, decay)
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of the peak at `step`."""
+        cycle, progress = self._place(int(step))
+        return self.floor + (1 - self.floor) * math.pow(self.decay, cycle) * half_wave(progress)
+
+    def in_words(self, start: int = 0) -> str:
+        """Return the shape as a phrase."""
+        grow = f", each {self.multiplier:g} times as long as the one before" if self.multiplier > 1 else ""
+        sink = f", each from {self.decay:g} times as high" if self.decay < 1 else ""
+        return f"cosines to {share(self.floor)} over {count(self.first_cycle)}{grow}{sink}"
+
+    def _place(self, step: int) -> tuple[int, float]:
+        """Return the number of the cycle and the progress in it; a cycle that is full but for rounding is over."""
+        done, growth = step / self.first_cycle, self.multiplier
+        if growth == 1:
+            cycle = math.floor(done + _SLACK)
+            return cycle, max(0.0, done - cycle)
+        cycle = math.floor(math.log1p(done * (growth - 1)) / math.log(growth) + _SLACK)
+        length = growth**cycle
+        return cycle, max(0.0, (done - (length - 1) / (growth - 1)) / length)
+
+
+def half_wave(progress: float) -> float:
+    """Return the cosine's way from 1 at progress 0 to 0 at progress 1."""
+    return (1 + math.cos(math.pi * progress)) / 2

@@ -1,0 +1,70 @@
+"""What is known about a family of schedules, and how to make a sensible member of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from lrfinder.errors import InputError
+from lrfinder.schedules.base import Schedule, Shape, parameters_of, whole
+from lrfinder.schedules.compose import Warmup
+
+__all__ = ["Entry"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is known about one family.
+
+    Args:
+        name: the catalogue's name, in snake case.
+        family: the class.
+        frequency: how often the rate changes.
+        quantity: what a change is made of.
+        direction: where the rate goes; "constant" stays.
+        tip: one plain sentence on its parameters.
+        when: when to use it.
+        peak_factor: the best peak of `build`'s member over the line's best peak.
+        spread: how sure that is: one standard deviation of its log10, a prior and a wide one.
+        body: makes a sensible member for so many steps.
+        rises: true where the family has a climb of its own and needs no warm-up.
+
+    Example:
+        >>> from lrfinder.schedules import CATALOGUE
+        >>> CATALOGUE["linear"].build(1000, warmup=50)
+        Warmup(body=Linear(steps=950, floor=0.0), steps=50)
+        >>> CATALOGUE["linear"].parameters
+        ('steps', 'floor')
+    """
+
+    name: str
+    family: type[Shape]
+    frequency: Literal["continuous", "every interval", "on plateau"]
+    quantity: Literal["by a factor", "by an amount", "by a function"]
+    direction: Literal["down", "up and down", "constant"]
+    tip: str
+    when: str
+    peak_factor: float
+    spread: float
+    body: Callable[[int], Shape]
+    rises: bool = False
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the constructor's arguments."""
+        return parameters_of(self.family)
+
+    def build(self, total_steps: int, warmup: int = 0) -> Schedule:
+        """Return a sensible member of the family for a training of so many steps.
+
+        Args:
+            total_steps: the optimizer steps of the whole training, warm-up included.
+            warmup: how many of them climb to the peak; a family that rises by itself ignores it.
+
+        Returns:
+            The bare shape without warm-up, else `Warmup(shape over the rest, warmup)`.
+        """
+        total = whole("total_steps", total_steps, "pass the optimizer steps of the whole training")
+        climb = whole("warmup", warmup, "pass the optimizer steps of the climb, 0 for none", least=0)
+        if climb >= total:
+            raise InputError(f"`warmup` must be below `total_steps`={total}, got {climb}; it lies inside the horizon")
+        return Warmup(self.body(total - climb), climb) if climb and not self.rises else self.body(total)

@@ -1,0 +1,126 @@
+"""Inverses of the step: slow decays that need no horizon and never reach zero."""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+
+__all__ = ["InverseSqrt", "InverseTime"]
+
+
+@dataclass(frozen=True, slots=True)
+class InverseTime(Shape):
+    """One over a line: 1 / (1 + rate t / every), which many texts call linear decay although it is no line.
+
+    It never ends and never reaches 0. A rate that is right per epoch is far too fast per step: give `every` the
+    steps of an epoch, or use `to`, which asks for the final ratio instead. The same formula as Keras'
+    InverseTimeDecay(decay_steps=every, decay_rate=rate, staircase).
+
+    Args:
+        rate: how much the denominator grows per interval.
+        every: the steps of an interval.
+        staircase: whether the factor changes only when an interval is full.
+
+    Example:
+        >>> schedule = InverseTime(0.5)
+        >>> [schedule(t) for t in (0, 2, 6, 18)]
+        [1.0, 0.5, 0.25, 0.1]
+        >>> InverseTime.to(0.1, 1000)(1000)
+        0.1
+    """
+
+    rate: float
+    every: int = 1
+    staircase: bool = False
+
+    def __post_init__(self) -> None:
+        keep(
+            self,
+            rate=number("rate", self.rate, "[0, inf)", "pass the growth of the denominator per interval, such as 0.01"),
+            every=whole("every", self.every, "pass the steps of an interval, 1 to change at every step"),
+            staircase=bool(self.staircase),
+        )
+
+    @classmethod
+    def to(cls, final_ratio: float, steps: int) -> Self:
+        """Return the decay that is at `final_ratio` after so many steps.
+
+        Args:
+            final_ratio: the factor at step `steps`.
+            steps: the steps it takes to get there; the decay goes on beyond.
+
+        Returns:
+            A decay with the steps as its interval.
+        """
+        ratio = number("final_ratio", final_ratio, "(0, 1]", "pass the factor to arrive at, such as 0.1")
+        return cls(1 / ratio - 1, every=steps)
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of the peak at `step`."""
+        return 1 / (1 + self.rate * intervals(step, self.every, self.staircase))
+
+    def in_words(self, start: int = 0) -> str:
+        """Return the shape as a phrase."""
+        how = "in stairs of" if self.staircase else "after"
+        return f"an inverse-time decay to {share(1 / (1 + self.rate))} {how} {count(self.every)}"
+
+
+@dataclass(frozen=True, slots=True)
+class InverseSqrt(Shape):
+    """One over a square root: min(1, k / sqrt(1 + floor(t / every))).
+
+    With k = 1 it falls from the first step on and has lost half the rate by the fourth. A larger k stays at the peak
+    for the first k ** 2 intervals, see `shifted`. The formula often printed, k / sqrt(t), divides by zero at the
+    first step and runs above the peak for k ** 2 steps; by epoch instead of by mini-batch is `every` set to the
+    steps of an epoch. The decay of Vaswani et al. (2017) and of the horizon-free vision transformers.
+
+    Args:
+        k: the square root of the number of intervals at the peak.
+        every: the steps of an interval.
+
+    Example:
+        >>> schedule = InverseSqrt()
+        >>> [schedule(t) for t in (0, 3, 99)]
+        [1.0, 0.5, 0.1]
+        >>> schedule = InverseSqrt.shifted(100)
+        >>> [schedule(t) for t in (0, 99, 399)]
+        [1.0, 1.0, 0.5]
+    """
+
+    k: float = 1.0
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        keep(
+            self,
+            k=number("k", self.k, "[1, inf)", "below 1 the peak is never reached: lower the learning rate instead"),
+            every=whole("every", self.every, "pass the steps of an interval, 1 to change at every step"),
+        )
+
+    @classmethod
+    def shifted(cls, timescale: float) -> Self:
+        """Return the decay that is flat for `timescale` steps and then goes like sqrt(timescale / n) at the n-th.
+
+        Args:
+            timescale: the steps at the peak, of the order of a thousand or of a hundredth of the training.
+
+        Returns:
+            A decay with k = sqrt(timescale).
+        """
+        steps = number("timescale", timescale, "[1, inf)", "pass the steps to stay at the peak")
+        return cls(math.sqrt(steps))
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of the peak at `step`."""
+        return min(1.0, self.k / math.sqrt(1 + int(step) // self.every))
+
+    def in_words(self, start: int = 0) -> str:
+        """Return the shape as a phrase."""
+        falls = start + self.every * math.floor(round(self.k**2, 9))
+        return f"an inverse square root that falls from step {falls:,} on"
+
+
+def intervals(step: int, every: int, whole_only: bool) -> float:
+    """Return how many intervals have passed at a step, fractions included or not."""
+    return int(step) // every if whole_only else int(step) / every

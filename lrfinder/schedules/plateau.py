@@ -1,0 +1,115 @@
+"""The one schedule with feedback: cut when the metric stops improving."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from lrfinder.errors import InputError
+from lrfinder.schedules.base import Shape, keep, number, whole
+
+__all__ = ["PlateauState", "ReduceOnPlateau"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlateauState:
+    """What a plateau schedule remembers between two metrics.
+
+    Args:
+        best: the best metric so far, None before the first.
+        bad: the metrics in a row that were no better.
+        cooling: the metrics that are still to be ignored after the last cut.
+        cuts: how often the rate was cut.
+    """
+
+    best: float | None = None
+    bad: int = 0
+    cooling: int = 0
+    cuts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReduceOnPlateau(Shape):
+    """Cut by a factor when the metric has not improved for more than `patience` checks: max(floor, factor ** cuts).
+
+    With patience 2, two bad checks are ignored and the third cuts, as in torch; Keras cuts one check earlier. The
+    first metric always counts as an improvement. The threshold is a fraction of the best metric's size, so that it
+    asks for something also where metrics are negative, where torch's relative threshold asks for less than nothing.
+
+    The settings are frozen and hold no memory: `update` takes a state and returns the next. Called with a step, it
+    gives the factor before any metric, 1.
+
+    Args:
+        factor: what a cut multiplies the rate by.
+        patience: the bad checks in a row that are ignored.
+        threshold: the fraction of the best metric by which a better one must beat it.
+        mode: whether a better metric is smaller ("min") or larger ("max").
+        cooldown: the checks after a cut that cannot count as bad.
+        floor: the fraction of the peak to stop at.
+
+    Example:
+        >>> plateau, state = ReduceOnPlateau(0.5, patience=2), PlateauState()
+        >>> factors = []
+        >>> for loss in (1.0, 1.0, 1.0, 1.0, 0.5):
+        ...     factor, state = plateau.update(state, loss)
+        ...     factors.append(factor)
+        >>> factors
+        [1.0, 1.0, 1.0, 0.5, 0.5]
+    """
+
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    mode: Literal["min", "max"] = "min"
+    cooldown: int = 0
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.mode not in {"min", "max"}:
+            raise InputError(f"`mode` must be 'min' or 'max', got {self.mode!r}; 'min' is for a loss")
+        keep(
+            self,
+            factor=number("factor", self.factor, "(0, 1)", "pass what a cut multiplies the rate by, such as 0.1"),
+            patience=whole("patience", self.patience, "pass the bad checks that are ignored", least=0),
+            threshold=number("threshold", self.threshold, "[0, 1)", "pass the fraction a better metric gains"),
+            cooldown=whole("cooldown", self.cooldown, "pass the checks to ignore after a cut", least=0),
+            floor=number("floor", self.floor, "[0, 1]", "pass the fraction of the peak to stop at"),
+        )
+
+    def __call__(self, step: int) -> float:
+        """Return the factor before any metric, 1."""
+        return 1.0
+
+    def update(self, state: PlateauState, metric: float) -> tuple[float, PlateauState]:
+        """Return the factor after one more metric, and what to remember.
+
+        Args:
+            state: what the last update returned, or `PlateauState()` at first.
+            metric: the metric of this check; one that is not a number counts as bad.
+
+        Returns:
+            The factor of the peak, and the next state.
+        """
+        value = float(metric)
+        better = self._improves(value, state.best)
+        best = value if better else state.best
+        bad = 0 if better or state.cooling else state.bad + 1
+        cooling, cuts = max(0, state.cooling - 1), state.cuts
+        if bad > self.patience:
+            bad, cooling, cuts = 0, self.cooldown, cuts + 1
+        return self.factor_after(cuts), PlateauState(best, bad, cooling, cuts)
+
+    def factor_after(self, cuts: int) -> float:
+        """Return the factor of the peak after so many cuts."""
+        return max(self.floor, math.pow(self.factor, cuts))
+
+    def in_words(self, start: int = 0) -> str:
+        """Return the shape as a phrase."""
+        checks = "1 check" if self.patience == 1 else f"{self.patience} checks"
+        return f"the rate times {self.factor:g} whenever the metric has not improved for more than {checks}"
+
+    def _improves(self, value: float, best: float | None) -> bool:
+        """Return whether a metric beats the best by the threshold."""
+        sign = 1 if self.mode == "min" else -1
+        if best is None:
+            return sign * value < math.inf
+        return sign * value < sign * best - self.threshold * abs(best)

@@ -1,0 +1,90 @@
+"""Equal amounts taken off: at every step, or in stairs."""
+
+import math
+from dataclasses import dataclass
+
+from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+
+__all__ = ["Ramp", "Staircase"]
+
+_FLOOR = "pass the fraction of the peak to stop at, such as 0 or 0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp(Shape):
+    """A line given by its slope: max(floor, 1 - rate t).
+
+    Some texts print it as a "discrete staircase" a0 - d t, which is no staircase and goes negative after a0 / d
+    steps; here `rate` is d / a0, and the floor stops it. `Linear` is the same line given by its end.
+
+    Args:
+        rate: the fraction of the peak taken off at every step.
+        floor: the fraction of the peak to stop at.
+
+    Example:
+        >>> schedule = Ramp(0.25)
+        >>> [schedule(t) for t in range(6)]
+        [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+    """
+
+    rate: float
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        rate = number("rate", self.rate, "[0, 1]", "pass the fraction of the peak to take off per step, such as 0.001")
+        keep(self, rate=rate, floor=number("floor", self.floor, "[0, 1]", _FLOOR))
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of the peak at `step`."""
+        return max(self.floor, 1 - self.rate * int(step))
+
+    def in_words(self, start: int = 0) -> str:
+        """Return the shape as a phrase."""
+        return _stops(f"a line that loses {share(self.rate)} per step", self.rate, 1, self.floor, start)
+
+
+@dataclass(frozen=True, slots=True)
+class Staircase(Shape):
+    """Equal stairs down: max(floor, 1 - drop floor(t / every)).
+
+    Args:
+        drop: the fraction of the peak taken off at every stair.
+        every: the steps of a stair.
+        floor: the fraction of the peak to stop at.
+
+    Example:
+        >>> schedule = Staircase(0.5, every=10)
+        >>> [schedule(t) for t in (0, 9, 10, 19, 20, 10**9)]
+        [1.0, 1.0, 0.5, 0.5, 0.0, 0.0]
+    """
+
+    drop: float
+    every: int
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        keep(
+            self,
+            drop=number(
+                "drop", self.drop, "[0, 1]", "pass the fraction of the peak to take off per stair, such as 0.1"
+            ),
+            every=whole("every", self.every, "pass the steps of a stair"),
+            floor=number("floor", self.floor, "[0, 1]", _FLOOR),
+        )
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of the peak at `step`."""
+        return max(self.floor, 1 - self.drop * (int(step) // self.every))
+
+    def in_words(self, start: int = 0) -> str:
+        """Return the shape as a phrase."""
+        stairs = f"stairs that lose {share(self.drop)} every {count(self.every)}"
+        return _stops(stairs, self.drop, self.every, self.floor, start)
+
+
+def _stops(words: str, amount: float, every: int, floor: float, start: int) -> str:
+    """Return words with where a descent by amounts stops."""
+    if amount == 0:
+        return words
+    stop = start + every * math.ceil(round((1 - floor) / amount, 9))
+    return f"{words}, down to {share(floor)} at step {stop:,}"

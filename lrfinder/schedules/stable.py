@@ -1,0 +1,80 @@
+"""Flat first, down at the end: the schedule for budgets that may change."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from lrfinder.errors import InputError
+from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+from lrfinder.schedules.cosine import half_wave
+
+__all__ = ["StableDecay"]
+
+_SHAPES = ("linear", "sqrt", "cosine")
+
+
+@dataclass(frozen=True, slots=True)
+class StableDecay(Shape):
+    """The peak, then a cooldown over the last part (WSD, trapezoid): factor 1 until steps - C, then down over C steps.
+
+    With x the progress through the cooldown, its shape is 1 - x ("linear"), 1 - sqrt(x) ("sqrt"; better for short
+    cooldowns) or half a wave ("cosine"). Half of the training is as good as a line over all of it, a fifth nearly
+    (Hägele et al., 2024). With `steps=None` the end is open: flat, until a cooldown is begun.
+
+    Args:
+        steps: the optimizer steps of the training, or None while they are unknown.
+        cooldown: the fraction of them that cools down, at least one step.
+        shape: the shape of the cooldown.
+        floor: the fraction of the peak at the end.
+
+    Example:
+        >>> schedule = StableDecay(10, cooldown=0.4)
+        >>> [schedule(t) for t in (0, 6, 7, 8, 9, 10, 11)]
+        [1.0, 1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
+        >>> StableDecay(None)(10**9)
+        1.0
+    """
+
+    steps: int | None
+    cooldown: float = 0.2
+    shape: Literal["linear", "sqrt", "cosine"] = "linear"
+    floor: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.steps is not None:
+            keep(self, steps=whole("steps", self.steps, "pass the steps of the training, None while they are unknown"))
+        if self.shape not in _SHAPES:
+            raise InputError(f"`shape` must be one of {', '.join(_SHAPES)}, got {self.shape!r}; check the spelling")
+        remedy = "pass the fraction of the training that cools down, such as 0.2"
+        floor = number("floor", self.floor, "[0, 1]", "pass the fraction of the peak to end at, such as 0")
+        keep(self, cooldown=number("cooldown", self.cooldown, "(0, 1]", remedy), floor=floor)
+
+    @property
+    def cooldown_steps(self) -> int:
+        """The steps of the cooldown; 0 while the end is open."""
+        return 0 if self.steps is None else max(1, math.floor(self.cooldown * self.steps + 0.5))
+
+    def __call__(self, step: int) -> float:
+        """Return the factor of the peak at `step`."""
+        if self.steps is None:
+            return 1.0
+        length = self.cooldown_steps
+        left = min(max(self.steps - int(step), 0), length)
+        return self.floor + (1 - self.floor) * _height(self.shape, left, length)
+
+    def in_words(self, start: int = 0) -> str:
+        """Return the shape as a phrase."""
+        if self.steps is None:
+            return "a constant rate until a cooldown is begun"
+        end, length = start + self.steps, self.cooldown_steps
+        kind = {"linear": "linear", "sqrt": "square-root", "cosine": "cosine"}[self.shape]
+        flat = f"a constant rate until step {end - length:,}, then " if length < self.steps else ""
+        return f"{flat}a {kind} cooldown over {count(length)} to {share(self.floor)} at step {end:,}"
+
+
+def _height(shape: str, left: int, length: int) -> float:
+    """Return how high a cooldown still is with so many of its steps left."""
+    if shape == "linear":
+        return left / length
+    progress = (length - left) / length
+    return 1 - math.sqrt(progress) if shape == "sqrt" else half_wave(progress)

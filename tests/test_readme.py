@@ -1,0 +1,26 @@
+"""The README's code runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def test_readme_has_code():
+    """The README shows at least two blocks of Python."""
+    assert len(BLOCKS) >= 2
+
+
+def test_every_block_of_the_readme_runs_in_order(capsys: pytest.CaptureFixture[str]):
+    """The blocks run one after the other in one namespace, as a reader would paste them."""
+    torch.manual_seed(0)
+    namespace: dict[str, object] = {}
+
+    for block in BLOCKS:
+        exec(compile(block, str(README), "exec"), namespace)
+
+    assert "lrfinder: range test of Sequential" in capsys.readouterr().out
