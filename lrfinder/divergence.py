@@ -15,6 +15,10 @@ PLATEAU_DECADES = 0.6
 """How long a lost half of the descent must stay lost to count as a dead plateau."""
 
 
+NOISE_BAND = 3.0
+"""Deviations of the noise above the lowest loss within which a loss has not begun to rise."""
+
+
 class Divergence:
     """Watches the losses of a sweep as they come.
 
@@ -66,11 +70,16 @@ def _deviation(jumps: list[float]) -> float:
 
 
 def before_blow_up(curve: Curve) -> int:
-    """How many of a curve's losses come before the blow-up: up to the last below half of what had been won."""
+    """How many of a curve's losses come before the blow-up: up to the last below half of what had been won.
+
+    Where little or nothing was won, up to the last that is within the noise of the lowest.
+    """
     if curve.stopped == "completed" or not curve.losses:
         return len(curve)
-    half = (start_of(curve.losses) + min(curve.losses)) / 2
-    return max((i + 1 for i, loss in enumerate(curve.losses) if loss <= half), default=0)
+    lowest = min(curve.losses)
+    half = (start_of(curve.losses) + lowest) / 2
+    low = max(half, lowest + NOISE_BAND * noise_of(curve.losses))
+    return max(i + 1 for i, loss in enumerate(curve.losses) if loss <= low)
 
 
 def onset(curve: Curve) -> float | None:

@@ -1,14 +1,17 @@
 """The record of everything a measurement saw, and whether it can be trusted."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import SupportsFloat
 
 from lrfinder.curve import Curve, Stopped
-from lrfinder.divergence import onset
+from lrfinder.divergence import noise_of, onset, start_of
+from lrfinder.errors import InputError
 from lrfinder.loop import Facts
 from lrfinder.rules import RULES
-from lrfinder.smoothing import SmoothCurve, smooth
+from lrfinder.smoothing import MIN_POINTS, SmoothCurve, smooth
 
 __all__ = ["Evidence", "Status", "measure"]
 
@@ -31,7 +34,8 @@ class Status(StrEnum):
 _SENTENCES = {
     Status.OK: "The loss fell and the curve can be read.",
     Status.FLAT: "The loss never fell beyond its noise, so no rate is better than another; check that the gradient "
-    "reaches the parameters and the targets fit the loss, raise `steps`, or start from a less trained model.",
+    "reaches the parameters and the targets fit the loss, raise `steps`, lower `lr_min` where the loss rose "
+    "from the start, or start from a less trained model.",
     Status.TOO_NOISY: "The loss fell by hardly more than its noise; use a larger batch or more `steps`.",
     Status.TOO_SHORT: "The sweep ended before there was a curve to read; lower `lr_min`, or raise `steps`.",
     Status.OUT_OF_RANGE: "The best rate lies at an end of the sweep or beyond it; widen `lr_min` and `lr_max`.",
@@ -82,13 +86,16 @@ def measure(curve: Curve, facts: Facts, own_rule: Callable[[Curve], float | None
         own_rule: A rule of the user's own, asked beside the named ones.
 
     Returns:
-        The evidence. It suggests nothing where the status is not `ok`, but for what the curve shows without a descent.
+        The evidence. It suggests nothing where the loss does not fall, but for what the curve shows without a descent.
+
+    Raises:
+        InputError: The user's own rule returns something that is no rate.
     """
     s = smooth(curve)
     rules = RULES if own_rule is None else {**RULES, rule_name(own_rule): own_rule}
     return Evidence(
         curve=curve,
-        suggestions={name: rule(curve) for name, rule in rules.items()},
+        suggestions={name: _answer(name, rule(curve)) for name, rule in rules.items()},
         status=_status(curve, s),
         smooth=s,
         diverged_at=onset(curve),
@@ -99,15 +106,34 @@ def measure(curve: Curve, facts: Facts, own_rule: Callable[[Curve], float | None
 
 
 def rule_name(rule: Callable[[Curve], float | None]) -> str:
-    """What a rule of the user's own is called in the suggestions."""
-    return str(getattr(rule, "__name__", type(rule).__name__))
+    """What a rule of the user's own is called in the suggestions; it hides none of the named ones."""
+    name = str(getattr(rule, "__name__", type(rule).__name__))
+    return name if RULES.get(name, rule) is rule else f"your {name}"
+
+
+def _answer(name: str, lr: SupportsFloat | None) -> float | None:
+    """What a rule answered, as a plain number."""
+    if lr is None:
+        return None
+    if not isinstance(lr, SupportsFloat) or not 0 < float(lr) < math.inf:
+        raise InputError(
+            f"a rule must return a positive finite learning rate, or None for no answer, got {lr!r} from {name}"
+        )
+    return float(lr)
 
 
 def _status(curve: Curve, s: SmoothCurve | None) -> Status:
     if s is None:
-        return Status.TOO_SHORT
+        return Status.FLAT if _only_rose(curve) else Status.TOO_SHORT
     if s.trend != "falling":
         return Status.FLAT if s.trend == "flat" else Status.TOO_NOISY
     at = RULES["steepest"](curve)
-    last_tenth = s.lrs[-max(1, len(s.lrs) // 10)]
-    return Status.OUT_OF_RANGE if curve.stopped == "completed" and at is not None and at >= last_tenth else Status.OK
+    last_tenth = s.lrs[-max(1, len(s.lrs) // 10)] if curve.stopped == "completed" else math.inf
+    return Status.OUT_OF_RANGE if at is not None and not s.lrs[0] < at < last_tenth else Status.OK
+
+
+def _only_rose(curve: Curve) -> bool:
+    """Whether a sweep that diverged was long enough to see a descent, and saw none."""
+    if curve.stopped != "diverged" or len(curve) < MIN_POINTS:
+        return False
+    return start_of(curve.losses) - min(curve.losses) <= noise_of(curve.losses)

@@ -56,7 +56,8 @@ def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":
     ax.set(xscale="log", xlabel="learning rate of the reference group", ylabel="training loss")
     ax.set_title(_title(result), fontsize="medium", loc="left")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
@@ -87,12 +88,15 @@ def _draw_suggestions(evidence: "Evidence", ax: "Axes") -> None:
             continue
         height = min(zip(smooth.lrs, smooth.losses, strict=True), key=lambda point: abs(point[0] / lr - 1))[1]
         colour, marker = COLOURS.get(name, COLOURS["diverged"]), MARKERS.get(name, "o")
-        ax.plot(
-            [lr], [height], marker, ms=8, color=colour, mec="white", label=f"{name.replace('$', '')} {lr:.2g}", zorder=3
-        )
+        ax.plot([lr], [height], marker, ms=8, color=colour, mec="white", label=f"{_plain(name)} {lr:.2g}", zorder=3)
+
+
+def _plain(name: str) -> str:
+    """A name without what matplotlib takes for mathematics, or at the start for "not in the legend"."""
+    return name.replace("$", "").lstrip("_")
 
 
 def _title(result: "LRResult") -> str:
     facts = result.evidence.facts
-    name = f"Range test of {facts.model} with {facts.optimizer}".replace("$", "")
+    name = _plain(f"Range test of {facts.model} with {facts.optimizer}")
     return name if result.plan is not None else f"{name}: no suggestion ({result.status})"

@@ -8,7 +8,7 @@ from typing import Literal
 
 from lrfinder.errors import InputError
 from lrfinder.evidence import Evidence
-from lrfinder.schedules import CATALOGUE, Schedule, Shape, Warmup, describe
+from lrfinder.schedules import CATALOGUE, Custom, Schedule, Shape, Warmup, describe, to_plain
 
 __all__ = ["Grade", "Plan", "Reason", "Wish", "chosen", "peak", "plan"]
 
@@ -23,6 +23,7 @@ SPREAD = 0.42
 EIGHTY_PERCENT = 1.28
 QUOTED_STEPS = 1_000
 WARMUP_SHARE = 0.05
+LONGEST_CODE = 92
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,8 @@ def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, t
         The schedule, the steps of its warm-up, the reasons.
 
     Raises:
-        InputError: A name that the catalogue does not have, or something that is no schedule.
+        InputError: A name that the catalogue does not have, something that is no schedule, or a function of your own
+            that gives a factor below zero or none that is finite.
     """
     if schedule == "recommended":
         return _recommended(total_steps)
@@ -191,6 +193,9 @@ def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, t
             f"`schedule` must be a name or a function of the step, got {type(schedule).__name__}; "
             'pass "recommended" for the default'
         )
+    if not isinstance(schedule, Shape):
+        for eighth in range(9):
+            Custom(schedule)(eighth * (total_steps - 1) // 8)
     warmup = schedule.steps if isinstance(schedule, Warmup) else 0
     return schedule, warmup, (Reason("You asked for this one.", "strong"),)
 
@@ -229,12 +234,16 @@ def _code(lr: float, shape: Schedule | None) -> str:
     """Lines of torch code that use the plan."""
     if shape is None:
         return "found.apply(optimizer)  # scales every group; pass total_steps= to get the schedule too"
-    names = sorted(set(re.findall(r"\b([A-Z]\w*)\(", repr(shape)))) if isinstance(shape, Shape) else []
+    written = f"schedule = {shape!r}"
+    if "custom" in str(to_plain(shape)) or len(written) > LONGEST_CODE:
+        lines = ["schedule = found.plan.schedule"]
+    else:
+        names = sorted(set(re.findall(r"\b([A-Z]\w*)\(", written)))
+        lines = [f"from lrfinder.schedules import {', '.join(names)}", written]
     return "\n".join(
         [
             "import lrfinder",
-            *([f"from lrfinder.schedules import {', '.join(names)}"] if names else []),
-            f"schedule = {shape!r}" if names else "schedule = found.plan.schedule",
+            *lines,
             f"scheduler = lrfinder.attach(optimizer, schedule, lr={lr:.3g})",
             "# in the loop: optimizer.step(), then scheduler.step()",
         ]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["sparkline", "text"]
 
 WIDTH = 100
+LONGEST_NAME = 50
 BARS = "▁▂▃▄▅▆▇█"
 LABELS = {"steepest": "steepest descent", "minimum": "minimum / 10", "edge": "divergence / 4"}
 ENDED = {
@@ -30,24 +31,24 @@ def text(result: "LRResult") -> str:
 
 
 def sparkline(values: list[float]) -> str:
-    """Non-negative values as one line of bars, the highest bar for the largest.
+    """Values as one line of bars, the highest bar for the largest, the lowest for what is not above zero.
 
     >>> sparkline([0.0, 0.5, 1.0])
     '▁▅█'
     """
-    top = max(values) or 1.0
-    return "".join(BARS[min(len(BARS) - 1, int(len(BARS) * value / top))] for value in values)
+    top = max(values)
+    return "".join(BARS[min(len(BARS) - 1, int(len(BARS) * value / top))] if value > 0 else BARS[0] for value in values)
 
 
 def _sweep(evidence: "Evidence") -> list[str]:
     facts, curve = evidence.facts, evidence.curve
     base = facts.bases[facts.reference]
-    trained = f"{facts.optimizer} (base LR {base:g}" + (
+    trained = f"{_one_line(facts.optimizer)} (base LR {base:g}" + (
         f", {len(facts.bases)} groups)" if len(facts.bases) > 1 else ")"
     )
     trained += f", {facts.batch_size} samples a step" if facts.batch_size else ""
     trained += f", {facts.ranks} ranks" if facts.ranks > 1 else ""
-    lines = _wrapped("trained with", trained) + _wrapped("loss", _one_line(facts.loss))
+    lines = _wrapped("trained with", trained) + _wrapped("loss", _one_line(facts.loss, 300))
     if curve is not None and len(curve):
         at = evidence.diverged_at or curve.lrs[-1]
         ended = ENDED[curve.stopped].format(at=at, steps=evidence.cost_steps)
@@ -68,7 +69,8 @@ def _suggestions(evidence: "Evidence") -> list[str]:
 def _peak(plan: "Plan") -> list[str]:
     low, high = plan.interval
     source = f"by your rule {_one_line(plan.rule)}" if plan.rule else "all of these weighed"
-    lines = [f"  suggested peak LR  {plan.lr:.2e}   80 % interval {low:.1e} to {high:.1e}   ({source})"]
+    line = f"suggested peak LR  {plan.lr:.2e}   80 % interval {low:.1e} to {high:.1e}   ({source})"
+    lines = _wrapped_at("  ", line)
     for warning in plan.warnings:
         lines += _wrapped("  but", warning)
     return lines
@@ -77,12 +79,11 @@ def _peak(plan: "Plan") -> list[str]:
 def _schedule(plan: "Plan") -> list[str]:
     shares = (0.0, 0.25, 0.5, 0.75, 1.0)
     if plan.total_steps is not None:
-        head = f"  suggested schedule for {plan.total_steps:,} steps: {_one_line(plan.schedule_text)}"
+        head = f"suggested schedule for {plan.total_steps:,} steps: {_one_line(plan.schedule_text, 300)}"
+        lines = _wrapped_at("  ", head)
     else:
-        head = "  suggested schedule, in shares of the training (peak as for 1,000 steps; pass total_steps= for yours)"
-    lines = textwrap.wrap(head, WIDTH, initial_indent="  ", subsequent_indent="    ")
-    if plan.total_steps is None:
-        lines += [f"    {_one_line(plan.schedule_text)}"]
+        head = "suggested schedule, in shares of the training (peak as for 1,000 steps; pass total_steps= for yours)"
+        lines = _wrapped_at("  ", head) + _wrapped_at("    ", _one_line(plan.schedule_text, 300))
     bars = sparkline([plan.lr_at(i / 59) for i in range(60)])
     lines += [
         f"    training  {''.join(f'{100 * share:.0f} %'.ljust(14) for share in shares).rstrip()}",
@@ -103,6 +104,11 @@ def _wrapped(label: str, sentence: str) -> list[str]:
     return textwrap.wrap(sentence, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
 
 
-def _one_line(name: str) -> str:
-    """A name from outside without what would break the layout."""
-    return "".join(c if c.isprintable() else " " for c in name)[:300]
+def _wrapped_at(indent: str, sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
+
+
+def _one_line(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name from outside without what would break the layout, cut where it is long."""
+    printable = "".join(c if c.isprintable() else " " for c in name)
+    return printable if len(printable) <= longest else f"{printable[: longest - 1]}…"

@@ -1,6 +1,7 @@
 """What the user holds: evidence and plan, frozen, in plain numbers; it explains, draws, saves and applies itself."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from os import PathLike
@@ -119,18 +120,21 @@ class LRResult:
             InputError: The file is not such a result, or of another version.
         """
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"), parse_constant=_refuse)
+            data = json.loads(Path(path).read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite)
             if data["schema"] != SCHEMA:
                 raise InputError(
                     f"`schema` must be {SCHEMA}, got {data['schema']!r}; made by another version of lrfinder"
                 )
             return cls(_evidence(data["evidence"]), _plan(data["plan"]))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise InputError(f"`path` must be a result that to_json wrote, got {path}: {error}") from error
 
 
-def _refuse(constant: str) -> float:
-    raise ValueError(f"it holds {constant}, which is no number")
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"it holds {text}, which is no finite number")
+    return number
 
 
 def _plain(result: LRResult) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def edge(curve: Curve) -> float | None:
 def _descent(curve: Curve) -> SmoothCurve | None:
     """The smooth curve where it falls beyond its noise, else None."""
     s = smooth(curve)
-    return s if s is not None and s.lowest > 0 and s.trend != "flat" else None
+    return s if s is not None and s.lowest > 0 and s.trend == "falling" else None
 
 
 RULES: dict[str, Rule] = {"steepest": steepest, "valley": valley, "minimum": minimum, "edge": edge}

@@ -92,8 +92,9 @@ def _fit(lrs: tuple[float, ...], losses: tuple[float, ...]) -> SmoothCurve:
     # A penalty of width**4 per unit of the abscissa averages over that width, whatever the density of the points.
     stiffness = (BANDWIDTH * np.log(10)) ** 4 * (len(x) - 1) / (x[-1] - x[0])
     spline = make_smoothing_spline(x, (y - shift) / scale, lam=stiffness)
-    fitted = spline(x) * scale + shift
-    return SmoothCurve(list(lrs), fitted.tolist(), (spline(x, 1) * scale).tolist(), float(np.std(y - fitted)))
+    fitted = spline(x)
+    deviation = float(np.std((y - shift) / scale - fitted) * scale)
+    return SmoothCurve(list(lrs), (fitted * scale + shift).tolist(), (spline(x, 1) * scale).tolist(), deviation)
 
 
 def _without_spikes(losses: "np.ndarray") -> "np.ndarray":

@@ -2,16 +2,21 @@
 
 import math
 from collections.abc import Callable
+from numbers import Real
 
 from lrfinder.curve import Curve, Stopped
 from lrfinder.divergence import Divergence
 from lrfinder.errors import InputError
 from lrfinder.loop import Loop
+from lrfinder.schedules.base import whole
 
 __all__ = ["ladder", "sweep"]
 
 MAX_SKIPS = 8
 """Skipped updates in a row (an overflowing GradScaler) that are repeated; the ninth ends the sweep."""
+
+MIN_STRIDE = 1e-9
+"""Natural logarithm of the smallest ratio between neighbours that rounding leaves constant."""
 
 Progress = Callable[[float, float], None]
 
@@ -33,15 +38,22 @@ def ladder(lr_min: float, lr_max: float, steps: int) -> list[float]:
     >>> ladder(1e-4, 1.0, 10)[:3]
     [0.0001, 0.000278..., 0.000774...]
     """
-    if not isinstance(steps, int) or steps < 10:
-        raise InputError(f"`steps` must be a whole number of at least 10, got {steps!r}; 100 is a good choice")
-    for name, value in (("lr_min", lr_min), ("lr_max", lr_max)):
-        if not (math.isfinite(value) and value > 0):
-            raise InputError(f"`{name}` must be a positive finite learning rate, got {value!r}")
+    steps = whole("steps", steps, "100 is a good choice", least=10)
+    lr_min, lr_max = _rate("lr_min", lr_min), _rate("lr_max", lr_max)
     if lr_min >= lr_max:
         raise InputError(f"`lr_max` must exceed `lr_min`={lr_min:g}, got {lr_max:g}; swap them or widen the range")
-    stride = math.log(lr_max / lr_min) / (steps - 1)
+    stride = (math.log(lr_max) - math.log(lr_min)) / (steps - 1)
+    if stride < MIN_STRIDE:
+        raise InputError(
+            f"`lr_max` must exceed `lr_min`={lr_min!r} by more than rounding, got {lr_max!r}; widen the range"
+        )
     return [lr_min, *(lr_min * math.exp(i * stride) for i in range(1, steps - 1)), lr_max]
+
+
+def _rate(name: str, value: object) -> float:
+    if isinstance(value, Real) and 0 < float(value) < math.inf:
+        return float(value)
+    raise InputError(f"`{name}` must be a positive finite learning rate, got {value!r}")
 
 
 def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None) -> Curve:
@@ -85,7 +97,7 @@ def _step(loop: Loop, lr: float) -> float:
         loop.lr = lr
         loss = loop.step(loop.draw())
         if loss is not None:
-            return loss
+            return float(loss)
     return math.nan
 
 
