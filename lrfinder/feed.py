@@ -2,14 +2,17 @@
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from torch.utils.data import DataLoader
 
 from lrfinder.batch import describe
 from lrfinder.errors import InputError
 
-__all__ = ["Feed"]
+__all__ = ["Feed", "Loader"]
+
+Loader: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
+"""Anything that yields batches and can be iterated anew, or a function that returns a fresh iterator."""
 
 
 class Feed:
@@ -21,14 +24,15 @@ class Feed:
     Args:
         loader: Anything that can be iterated anew, or a function that returns a fresh iterator.
         window: Batches in one window (the micro-batches of an optimizer step).
+        name: What errors call the loader.
 
     Raises:
         InputError: The loader is not iterable, or is its own iterator.
     """
 
-    def __init__(self, loader: Iterable[Any] | Callable[[], Iterable[Any]], window: int = 1) -> None:
-        self._fresh = _fresh_iterable(loader)
-        self._loader = loader
+    def __init__(self, loader: Loader, window: int = 1, name: str = "loader") -> None:
+        self._fresh = _fresh_iterable(loader, name)
+        self._loader, self._name = loader, name
         self._window = window
         self._iterator: Iterator[Any] | None = None
 
@@ -44,7 +48,7 @@ class Feed:
             window = self._take()
         if not window:
             raise InputError(
-                f"`loader` must yield at least one batch, got none from this {type(self._loader).__name__}; "
+                f"`{self._name}` must yield at least one batch, got none from this {type(self._loader).__name__}; "
                 "look at the length of its data set, at `drop_last` and at its sampler"
             )
         return window
@@ -80,13 +84,13 @@ class Feed:
         return [s for s in state if s is not None], [d for d in data if d is not None]
 
 
-def _fresh_iterable(loader: Any) -> Callable[[], Iterable[Any]]:
+def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:
     """A function that returns a new iterable over the loader at each call."""
     if isinstance(loader, DataLoader):
         return lambda: _shallow_copy(loader)
     if isinstance(loader, Iterator):
         raise InputError(
-            f"`loader` must be something that can be iterated anew, got a {type(loader).__name__}, which ends for "
+            f"`{name}` must be something that can be iterated anew, got a {type(loader).__name__}, which ends for "
             "good; pass the DataLoader, a list of batches, or a function that returns a fresh iterator "
             "(`lambda: batches()`)"
         )
@@ -95,7 +99,7 @@ def _fresh_iterable(loader: Any) -> Callable[[], Iterable[Any]]:
     if callable(loader):
         return cast("Callable[[], Iterable[Any]]", loader)
     raise InputError(
-        f"`loader` must yield batches (a DataLoader, a list of batches, any iterable), got {describe(loader)}"
+        f"`{name}` must yield batches (a DataLoader, a list of batches, any iterable), got {describe(loader)}"
     )
 
 

@@ -129,7 +129,8 @@ class _Accepts:
         if isinstance(batch, Mapping):
             return self.keywords(batch) or _target_name(batch) is None
         if isinstance(batch, (tuple, list)):
-            return len(batch) == 1 or self.all_of(batch)
+            nested = len(batch) == 2 and isinstance(batch[0], (tuple, list))
+            return len(batch) == 1 or (self.all_of(batch) and not nested)
         return _target_name(batch) is None
 
 

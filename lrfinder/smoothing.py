@@ -75,8 +75,7 @@ def smooth(curve: Curve) -> SmoothCurve | None:
     Returns:
         The smooth curve over the pairs of rate and resulting loss before the blow-up; None for fewer than eight.
     """
-    kept = before_blow_up(curve) - (curve.after is None)
-    pairs = list(curve.pairs())[: max(kept, 0)]
+    pairs = list(curve.pairs())[: max(before_blow_up(curve) - 1, 0)]
     if len(pairs) < MIN_POINTS:
         return None
     return _fit(tuple(lr for lr, _ in pairs), tuple(loss for _, loss in pairs))

@@ -1,8 +1,8 @@
 """Plain torch as a `Loop`: a model, a loader, a loss and an optimizer."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 import torch
 from torch import nn
@@ -12,7 +12,7 @@ from torch.optim import AdamW, Optimizer
 from lrfinder import ranks
 from lrfinder.batch import size
 from lrfinder.errors import InputError
-from lrfinder.feed import Feed
+from lrfinder.feed import Feed, Loader
 from lrfinder.loop import Batch, Facts
 from lrfinder.loss import BatchLoss, LossFunction, LossStep
 from lrfinder.rates import Rates
@@ -20,6 +20,9 @@ from lrfinder.state import StateSnapshot, forward_only, preserved
 from lrfinder.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep, shares
 
 __all__ = ["TorchLoop", "TrainingOptions"]
+
+
+HELD_OUT_BATCHES = 4
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -36,6 +39,7 @@ class TrainingOptions(TypedDict, total=False):
     autocast: torch.dtype | None
     scaler: GradScaler | None
     channels_last: bool
+    val_loader: Loader | None
     snapshot: Literal["auto", "all"]
 
 
@@ -57,6 +61,7 @@ class TorchLoop:
         autocast: `torch.bfloat16` or `torch.float16` to compute the forward in, or None.
         scaler: The GradScaler of a float16 training; steps that it skips are repeated, and it is put back.
         channels_last: Lay four-dimensional tensors of a batch out with the channels last.
+        val_loader: Batches kept aside, for measuring on them; the first four are used.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
 
     Raises:
@@ -66,7 +71,7 @@ class TorchLoop:
     def __init__(
         self,
         model: nn.Module,
-        loader: Iterable[Any] | Callable[[], Iterable[Any]],
+        loader: Loader,
         *,
         loss_fn: LossFunction | None = None,
         loss_step: LossStep | None = None,
@@ -79,6 +84,7 @@ class TorchLoop:
         autocast: torch.dtype | None = None,
         scaler: GradScaler | None = None,
         channels_last: bool = False,
+        val_loader: Loader | None = None,
         snapshot: Literal["auto", "all"] = "auto",
     ) -> None:
         trainable = _trainable(model)
@@ -105,6 +111,7 @@ class TorchLoop:
             clip = Clip(clip_grad_norm, clip_grad_value)
             self._update = GradientUpdate(self._loss, self.optimizers[0], self._precision, clip, scaler)
         self._feed = Feed(loader, accumulate)
+        self._held_out = None if val_loader is None else Feed(val_loader, HELD_OUT_BATCHES, name="val_loader")
         self._modules = [m for m in (model, loss_fn, loss_step, train_step) if isinstance(m, nn.Module)]
         self._scaler = scaler
         self._frozen = snapshot
@@ -203,6 +210,13 @@ class TorchLoop:
             ]
         return self._descending(ranks.mean(torch.stack(parts).sum()))
 
+    def held_out(self) -> Batch | None:
+        """Return the first four batches of the validation loader as one window, or None where there is none."""
+        if self._held_out is None:
+            return None
+        self._held_out.stop()
+        return self._held_out.draw()
+
     def _descending(self, loss: float) -> float:
         return -loss if self._rates.group.get("maximize") else loss
 
@@ -213,8 +227,11 @@ class TorchLoop:
         Yields:
             The snapshot, which does not hold the place in the batch stream.
         """
-        streams, data = self._feed.stateful()
-        others = [*streams, *([] if self._scaler is None else [self._scaler])]
+        feeds = [feed for feed in (self._feed, self._held_out) if feed is not None]
+        stateful = [feed.stateful() for feed in feeds]
+        others = [thing for streams, _ in stateful for thing in streams]
+        others += [] if self._scaler is None else [self._scaler]
+        data = [left for _, lefts in stateful for left in lefts]
         with preserved(self._modules, self.optimizers, others, self._frozen, data) as snapshot:
             self._snapshots.append(snapshot)
             try:
@@ -224,7 +241,8 @@ class TorchLoop:
             finally:
                 self._snapshots.pop()
                 if not self._snapshots:
-                    self._feed.stop()
+                    for feed in feeds:
+                        feed.stop()
 
 
 def _trainable(model: nn.Module) -> list[nn.Parameter]:
