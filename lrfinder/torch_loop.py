@@ -14,6 +14,7 @@ from lrfinder.errors import InputError, LRFinderError
 from lrfinder.feed import Feed
 from lrfinder.loop import Batch, Facts
 from lrfinder.loss import BatchLoss, LossFunction
+from lrfinder.memory import global_streams
 from lrfinder.state import StateSnapshot, forward_only, preserved
 
 __all__ = ["TorchLoop", "TrainingOptions"]
@@ -70,7 +71,7 @@ class TorchLoop:
         self._frozen = snapshot
         self._device = trainable[0].device
         self._snapshots: list[StateSnapshot] = []
-        self._last_streams = torch.get_rng_state()
+        self._last_streams = global_streams()
         self._batch_size: int | None = None
 
     @property
@@ -126,7 +127,7 @@ class TorchLoop:
         """
         for snapshot in self._snapshots:
             snapshot.settle()
-        self._last_streams = torch.get_rng_state()
+        self._last_streams = global_streams()
         evaluations: list[Tensor] = []
 
         def closure() -> Tensor:
@@ -177,10 +178,8 @@ class TorchLoop:
         With `train` the last step's forward is repeated as it was: train mode, the same dropout, gradients enabled.
         """
         with forward_only(self._modules), torch.set_grad_enabled(train):
-            if train:
-                torch.set_rng_state(self._last_streams)
-            else:
-                self.model.eval()
+            for prepare in self._last_streams if train else [module.eval for module in self._modules]:
+                prepare()
             shares = self._shares(batch)
             losses = [self._forward(micro).detach() * share for micro, share in zip(batch, shares, strict=True)]
         return ranks.mean(torch.stack(losses).sum())
