@@ -6,6 +6,7 @@ from typing import Any, Literal, TypedDict
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import AdamW, Optimizer
 
 from lrfinder import ranks
@@ -207,6 +208,12 @@ class TorchLoop:
 def _trainable(model: nn.Module) -> list[nn.Parameter]:
     if not isinstance(model, nn.Module):
         raise InputError(f"`model` must be a torch.nn.Module, got {type(model).__name__}")
+    lazy = [name for name, p in model.named_parameters() if is_lazy(p)]
+    if lazy:
+        raise InputError(
+            f"`model` must know the shape of its parameters, got lazy ones ({', '.join(lazy[:3])}); "
+            "run one batch through it first, which leaves them as the training will find them"
+        )
     trainable = [p for p in model.parameters() if p.requires_grad]
     if not trainable:
         raise InputError(
@@ -221,14 +228,14 @@ def _bases(optimizer: Optimizer, trainable: list[nn.Parameter]) -> tuple[int, tu
     if not hasattr(optimizer, "param_groups"):
         raise InputError(f"`optimizer` must be a torch optimizer, got {type(optimizer).__name__}")
     of_model = {id(p) for p in trainable}
-    holds = [any(id(p) in of_model for p in group["params"]) for group in optimizer.param_groups]
-    if not any(holds):
+    if not any(id(p) in of_model for group in optimizer.param_groups for p in group["params"]):
         raise InputError(
             f"`optimizer` must hold parameters of `model`, got a {type(optimizer).__name__} that holds none of them; "
             "make it from model.parameters() of this very model"
         )
     bases = tuple(float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups)
-    reference = holds.index(True)
+    # As `apply` and `attach` choose it: the first trainable group, also where that one trains the loss function.
+    reference = [any(p.requires_grad for p in group["params"]) for group in optimizer.param_groups].index(True)
     if not bases[reference] > 0:
         raise InputError(
             f"the base LR of `optimizer`'s reference group {reference} must be positive, got {bases[reference]}; "

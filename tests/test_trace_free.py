@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations
 from torch.utils.data import BatchSampler, RandomSampler
-from twins import Net, Teacher, Training, dataset, identities, state_of, training
+from twins import Centers, Net, Teacher, Training, dataset, identities, state_of, training
 
 from lrfinder import TorchLoop, find_lr
 
@@ -365,18 +365,6 @@ def test_a_teacher_outside_the_parameters_survives():
     swept, undisturbed = twins(partial(training, model=Distilled))
 
     assert swept == undisturbed
-
-
-class Centers(nn.Module):
-    """A loss with a parameter and a buffer of its own."""
-
-    def __init__(self):
-        super().__init__()
-        self.centers = nn.Parameter(torch.zeros(3))
-        self.norm = nn.BatchNorm1d(3)
-
-    def forward(self, output, target):
-        return F.cross_entropy(self.norm(output) - self.centers, target)
 
 
 @pytest.mark.parametrize("disturb", [sweep, nested_sweep], ids=["success", "nested"])
