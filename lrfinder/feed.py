@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 
 from lrfinder.batch import describe
 from lrfinder.errors import InputError
+from lrfinder.memory import STREAMS
 
 __all__ = ["Feed", "Loader"]
 
@@ -77,11 +78,12 @@ class Feed:
     def stateful(self) -> tuple[list[object], list[object]]:
         """What a pass over the loader changes in it, and the data behind it that must be left alone."""
         loader = self._loader
+        held = [value for value in getattr(loader, "__dict__", {}).values() if isinstance(value, STREAMS)]
         batch_sampler = getattr(loader, "batch_sampler", None)
         samplers = [batch_sampler, getattr(loader, "sampler", None), getattr(batch_sampler, "sampler", None)]
-        state = [getattr(loader, "generator", None), *(vars(s) for s in samplers if hasattr(s, "__dict__"))]
+        state: list[object] = [*held, *(vars(s) for s in samplers if hasattr(s, "__dict__"))]
         data = [getattr(loader, "dataset", None), *(getattr(s, "data_source", None) for s in samplers)]
-        return [s for s in state if s is not None], [d for d in data if d is not None]
+        return state, [d for d in data if d is not None]
 
 
 def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:

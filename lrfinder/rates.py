@@ -16,7 +16,7 @@ class Rates:
 
     Group i runs at `lr * base_i / base_ref`. A base is the group's `initial_lr` (a warm-up scheduler may hold `lr` at
     0), else its `lr`; bases are read once, so the ratios never drift. Groups without a rate are left alone. The
-    reference is the first group of the first swept optimizer that holds a trainable parameter of the model.
+    reference is the first group of the swept optimizers that holds a trainable parameter.
 
     Args:
         optimizers: Those to sweep, jointly.
@@ -31,8 +31,8 @@ class Rates:
             _check_holds(optimizer, trainable)
         self._groups = [group for o in optimizers for group in o.param_groups if group.get("lr") is not None]
         self.bases = tuple(float(group.get("initial_lr", group["lr"])) for group in self._groups)
-        of_model = {id(p) for p in trainable}
-        holds = [any(id(p) in of_model for p in group["params"]) for group in self._groups]
+        # As `apply` and `attach` choose it: the first trainable group, also where that one trains the loss function.
+        holds = [any(p.requires_grad for p in group["params"]) for group in self._groups]
         if True not in holds:
             raise InputError(
                 f"`optimizer` must have a group with an `lr`, got {type(optimizers[0]).__name__} without one"

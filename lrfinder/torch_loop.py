@@ -7,6 +7,7 @@ from typing import Literal, TypedDict
 import torch
 from torch import nn
 from torch.amp import GradScaler
+from torch.nn.parameter import is_lazy
 from torch.optim import AdamW, Optimizer
 
 from lrfinder import ranks
@@ -15,6 +16,7 @@ from lrfinder.errors import InputError
 from lrfinder.feed import Feed, Loader
 from lrfinder.loop import Batch, Facts
 from lrfinder.loss import BatchLoss, LossFunction, LossStep
+from lrfinder.memory import torch_streams
 from lrfinder.rates import Rates
 from lrfinder.state import StateSnapshot, forward_only, preserved
 from lrfinder.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep, shares
@@ -116,7 +118,7 @@ class TorchLoop:
         self._scaler = scaler
         self._frozen = snapshot
         self._snapshots: list[StateSnapshot] = []
-        self._last_streams = torch.get_rng_state()
+        self._last_streams = torch_streams()
         self._batch_size: int | None = None
 
     @property
@@ -175,7 +177,7 @@ class TorchLoop:
         """
         for snapshot in self._snapshots:
             snapshot.settle()
-        self._last_streams = torch.get_rng_state()
+        self._last_streams = torch_streams()
         if self._batch_size is None:
             sizes = [size(micro) for micro in batch]
             self._batch_size = None if None in sizes else sum(n for n in sizes if n is not None)
@@ -200,10 +202,8 @@ class TorchLoop:
                 "`train_step` must be None to measure a loss without a step, got one that does the whole update"
             )
         with forward_only(self._modules), torch.set_grad_enabled(train):
-            if train:
-                torch.set_rng_state(self._last_streams)
-            else:
-                self.model.eval()
+            for prepare in self._last_streams if train else [module.eval for module in self._modules]:
+                prepare()
             parts = [
                 self._precision.forward(self._loss, micro).detach() * share
                 for micro, share in zip(batch, shares(batch), strict=True)
@@ -248,6 +248,12 @@ class TorchLoop:
 def _trainable(model: nn.Module) -> list[nn.Parameter]:
     if not isinstance(model, nn.Module):
         raise InputError(f"`model` must be a torch.nn.Module, got {type(model).__name__}")
+    lazy = [name for name, p in model.named_parameters() if is_lazy(p)]
+    if lazy:
+        raise InputError(
+            f"`model` must know the shape of its parameters, got lazy ones ({', '.join(lazy[:3])}); "
+            "run one batch through it first, which leaves them as the training will find them"
+        )
     trainable = [p for p in model.parameters() if p.requires_grad]
     if not trainable:
         raise InputError(
