@@ -15,6 +15,8 @@ __all__ = ["BatchLoss", "LossFunction"]
 
 LossFunction = Callable[[Any, Any], Tensor]
 
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
 
 class BatchLoss:
     """The loss of one batch as a scalar tensor.
@@ -68,19 +70,23 @@ class BatchLoss:
 
     def _inferred(self, output: Any, target: Any, batch: Any) -> Tensor:
         if isinstance(output, Tensor) and isinstance(target, Tensor):
-            if not target.is_floating_point() and not target.is_complex() and target.dtype != torch.bool:
-                self.source = "cross_entropy, inferred from integer targets"
-                if (output.shape[:1] + output.shape[2:]) == target.shape:
-                    return F.cross_entropy(output, target)
-                if output.shape[:-1] == target.shape:
-                    return F.cross_entropy(output.movedim(-1, 1), target)
-            elif output.shape == target.shape and target is not batch:
+            if target.dtype in INTEGERS:
+                for dim in (1, -1):
+                    if _has_classes(output, dim, target):
+                        self.source = "cross_entropy, inferred from integer targets"
+                        return F.cross_entropy(output.movedim(dim, 1), target.long())
+            elif target.is_floating_point() and output.shape == target.shape and target is not batch:
                 self.source = "mse_loss, inferred from float targets of the output's shape"
                 return F.mse_loss(output, target)
         raise InputError(
             f"the loss cannot be inferred: the model returns {describe(output)} and the target is {describe(target)}; "
             "pass `loss_fn=` with a function of (output, target), or let the model return its own loss"
         )
+
+
+def _has_classes(output: Tensor, dim: int, target: Tensor) -> bool:
+    """Whether a dimension of the output holds a logit for each of several classes; a lone logit wants another loss."""
+    return output.dim() > 1 and output.shape[dim] > 1 and output.select(dim, 0).shape == target.shape
 
 
 def _own_loss(output: Any) -> Any:
