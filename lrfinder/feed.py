@@ -36,6 +36,7 @@ class Feed:
         self._loader, self._name = loader, name
         self._window = window
         self._iterator: Iterator[Any] | None = None
+        self._has_yielded = False
 
     def draw(self) -> list[Any]:
         """Return the next window: `window` batches, or fewer where the loader ends.
@@ -47,11 +48,17 @@ class Feed:
         if not window:
             self._iterator = iter(self._fresh())
             window = self._take()
+        if not window and self._has_yielded:
+            raise InputError(
+                f"`loader` must return a fresh iterator at each call, got the finished one again from this "
+                f"{type(self._loader).__name__}; make the iterator inside the function"
+            )
         if not window:
             raise InputError(
                 f"`{self._name}` must yield at least one batch, got none from this {type(self._loader).__name__}; "
                 "look at the length of its data set, at `drop_last` and at its sampler"
             )
+        self._has_yielded = True
         return window
 
     def _take(self) -> list[Any]:

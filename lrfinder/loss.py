@@ -21,6 +21,9 @@ TARGETS = ("labels", "label", "targets", "target", "y")
 """What a target is called in batches that are mappings or dataclasses."""
 
 
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
+
 class BatchLoss:
     """The loss of one batch as a scalar tensor.
 
@@ -81,12 +84,11 @@ class BatchLoss:
 
     def _inferred(self, output: Any, target: Any) -> Tensor:
         if isinstance(output, Tensor) and isinstance(target, Tensor):
-            if target.dtype in _CLASSES:
-                self.source = "cross_entropy, inferred from integer targets"
-                if (output.shape[:1] + output.shape[2:]) == target.shape:
-                    return F.cross_entropy(output, target.long())
-                if output.shape[:-1] == target.shape:
-                    return F.cross_entropy(output.movedim(-1, 1), target.long())
+            if target.dtype in INTEGERS:
+                for dim in (1, -1):
+                    if _has_classes(output, dim, target):
+                        self.source = "cross_entropy, inferred from integer targets"
+                        return F.cross_entropy(output.movedim(dim, 1), target.long())
             elif target.is_floating_point() and output.shape == target.shape:
                 self.source = "mse_loss, inferred from float targets of the output's shape"
                 return F.mse_loss(output, target)
@@ -96,7 +98,9 @@ class BatchLoss:
         )
 
 
-_CLASSES = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+def _has_classes(output: Tensor, dim: int, target: Tensor) -> bool:
+    """Whether a dimension of the output holds a logit for each of several classes; a lone logit wants another loss."""
+    return output.dim() > 1 and output.shape[dim] > 1 and output.select(dim, 0).shape == target.shape
 
 
 class Several(tuple[Any, ...]):
