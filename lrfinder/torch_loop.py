@@ -103,7 +103,8 @@ class TorchLoop:
         self.model = model
         self.optimizers = _as_list(optimizer, trainable, own=own)
         self.can_measure = not own
-        self._rates = Rates(_swept(self.optimizers, sweep), trainable)
+        self._swept = _swept(self.optimizers, sweep)
+        self._rates = Rates(self._swept, trainable)
         self._precision = Precision(trainable[0].device, autocast, channels_last)
         self._loss = BatchLoss(model, loss_fn, loss_step)
         self._update: GradientUpdate | OwnUpdate
@@ -138,7 +139,7 @@ class TorchLoop:
         source = self._loss.source if self.can_measure else "returned by train_step"
         return Facts(
             model=type(self.model).__name__,
-            optimizer=" and ".join(type(o).__name__ for o in self.optimizers),
+            optimizer=" and ".join(type(o).__name__ for o in self._swept),
             bases=self._rates.bases,
             reference=self._rates.reference,
             betas=(float(betas[0]), float(betas[1])),
