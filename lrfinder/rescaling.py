@@ -8,6 +8,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lrfinder.errors import InputError
+from lrfinder.rates import as_list
 
 __all__ = ["rescale"]
 
@@ -29,8 +30,7 @@ def rescale(optimizer: Optimizer | Sequence[Optimizer], lr: float, *schedulers: 
     Raises:
         InputError: No group has a trainable parameter, or the reference group's LR is 0: no ratio can be formed.
     """
-    optimizers = optimizer if isinstance(optimizer, Sequence) else [optimizer]
-    groups = [group for o in optimizers for group in o.param_groups if group.get("lr") is not None]
+    groups = [group for o in as_list(optimizer) for group in o.param_groups if group.get("lr") is not None]
     holds = [any(p.requires_grad for p in group["params"]) for group in groups]
     if not any(holds):
         raise InputError(f"`optimizer` must hold a trainable parameter, got {len(groups)} groups without one")

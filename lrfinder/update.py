@@ -13,6 +13,7 @@ from torch.optim import LBFGS, Optimizer
 from lrfinder.batch import describe, size, to_device
 from lrfinder.errors import InputError, LRFinderError
 from lrfinder.loop import Batch
+from lrfinder.loss import BatchLoss
 
 __all__ = ["Clip", "GradientUpdate", "OwnUpdate", "Precision", "TrainStep", "shares"]
 
@@ -105,7 +106,7 @@ class GradientUpdate:
 
     def __init__(
         self,
-        loss: Callable[[Any], Tensor],
+        loss: BatchLoss,
         optimizer: Optimizer,
         precision: Precision,
         clip: Clip,
@@ -154,8 +155,8 @@ class GradientUpdate:
             loss = self._precision.forward(self._loss, micro)
             if not loss.requires_grad:
                 raise InputError(
-                    "the loss must need a gradient, got one cut off from the parameters; "
-                    f"look for .detach(), .item() or torch.no_grad() between the model and the loss, {loss}"
+                    f"the loss ({self._loss.source}) must need a gradient, got one cut off from the parameters; "
+                    "look for .detach(), .item() or torch.no_grad() between the model and the loss"
                 )
             part = loss if len(batch) == 1 else loss * share
             (part if scaler is None else scaler.scale(part)).backward()

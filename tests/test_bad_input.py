@@ -55,7 +55,7 @@ CHOICES = [
     ({"clip_grad_norm": 0.0}, r"`clip_grad_norm` must be positive or None, got 0\.0"),
     ({"clip_grad_norm": math.nan}, "`clip_grad_norm` must be positive or None, got nan"),
     ({"snapshot": "none"}, '`snapshot` must be "auto" or "all", got \'none\''),
-    ({"optimizer": "adam"}, "`optimizer` must be a torch optimizer, got str"),
+    ({"optimizer": "adam"}, "`optimizer` must be a torch optimizer, or a list of them, got str"),
     ({"model": "net"}, "`model` must be a torch.nn.Module, got str"),
 ]
 LOADERS = [
