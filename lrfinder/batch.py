@@ -11,24 +11,34 @@ from torch import Tensor
 __all__ = ["describe", "size", "tensors", "to_device"]
 
 
-def to_device(batch: Any, device: torch.device) -> Any:
+def to_device(batch: Any, device: torch.device, layout: torch.memory_format | None = None) -> Any:
     """Return a batch with every tensor on a device, in containers of the same type; the batch itself stays as it is.
 
     Tensors that are there already are not copied; leaves that are no tensors stay as they are.
+
+    Args:
+        batch: A tensor, any nesting of mappings, lists, tuples, named tuples and dataclasses, or an object with `to`.
+        device: Where to.
+        layout: Memory format of four-dimensional tensors, or None to keep theirs.
+
+    Returns:
+        The batch there.
     """
     if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
+        moved = batch.to(device, non_blocking=True)
+        return moved if layout is None or moved.dim() != 4 else moved.to(memory_format=layout)
     if isinstance(batch, MutableMapping):
-        moved = copy.copy(batch)
-        moved.update({key: to_device(value, device) for key, value in batch.items()})
-        return moved
+        items = copy.copy(batch)
+        items.update({key: to_device(value, device, layout) for key, value in batch.items()})
+        return items
     if hasattr(batch, "to") and not isinstance(batch, type):
         return batch.to(device)
     if isinstance(batch, (list, tuple)):
-        items = [to_device(item, device) for item in batch]
-        return type(batch)(*items) if hasattr(batch, "_fields") else type(batch)(items)
+        values = [to_device(item, device, layout) for item in batch]
+        return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)
     if is_dataclass(batch) and not isinstance(batch, type):
-        return replace(batch, **{f.name: to_device(getattr(batch, f.name), device) for f in fields(batch) if f.init})
+        own = {f.name: to_device(getattr(batch, f.name), device, layout) for f in fields(batch) if f.init}
+        return replace(batch, **own)
     return batch
 
 

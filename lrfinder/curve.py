@@ -56,6 +56,11 @@ class Curve:
         """Density of the ladder."""
         return (len(self) - 1) / math.log10(self.lrs[-1] / self.lrs[0]) if len(self) > 1 else 0.0
 
+    @property
+    def levels(self) -> list[float]:
+        """The measured loss before each update, and where that is known after the last one: what has to fall."""
+        return self.losses if self.after is None else [*self.after[:1], *self.after]
+
     def pairs(self) -> Iterator[tuple[float, float]]:
         """Each rate with the loss that the update at this rate led to."""
         return zip(self.lrs, self.after if self.after is not None else self.losses[1:], strict=False)

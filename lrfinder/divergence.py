@@ -70,16 +70,17 @@ def _deviation(jumps: list[float]) -> float:
 
 
 def before_blow_up(curve: Curve) -> int:
-    """How many of a curve's losses come before the blow-up: up to the last below half of what had been won.
+    """How many of a curve's levels come before the blow-up: up to the last below half of what had been won.
 
     Where little or nothing was won, up to the last that is within the noise of the lowest.
     """
-    if curve.stopped == "completed" or not curve.losses:
-        return len(curve)
-    lowest = min(curve.losses)
-    half = (start_of(curve.losses) + lowest) / 2
-    low = max(half, lowest + NOISE_BAND * noise_of(curve.losses))
-    return max(i + 1 for i, loss in enumerate(curve.losses) if loss <= low)
+    levels = curve.levels
+    if curve.stopped == "completed" or not levels:
+        return len(levels)
+    lowest = min(levels)
+    half = (start_of(levels) + lowest) / 2
+    low = max(half, lowest + NOISE_BAND * noise_of(levels))
+    return max(i + 1 for i, level in enumerate(levels) if level <= low)
 
 
 def onset(curve: Curve) -> float | None:
@@ -88,10 +89,10 @@ def onset(curve: Curve) -> float | None:
     Found backwards: from where the loss last stood below half of what had been won, down the rise to its foot. On a
     quadratic of one curvature h under gradient descent it is the first rung above 2/h.
     """
-    if curve.stopped == "completed" or not curve.losses:
+    if curve.stopped == "completed" or not len(curve):
         return None
-    losses = curve.losses
-    foot = min(before_blow_up(curve), len(losses) - 1)
-    while foot > 0 and losses[foot - 1] < losses[foot]:
+    levels = curve.levels
+    foot = min(before_blow_up(curve), len(curve) - 1)
+    while foot > 0 and levels[foot - 1] < levels[foot]:
         foot -= 1
     return curve.lrs[foot]

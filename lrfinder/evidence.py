@@ -54,7 +54,7 @@ class Evidence:
         diverged_at: The rate whose update began the divergence, or None.
         noise: Deviation of the raw losses about the smooth ones, over the total drop, or None.
         facts: What was trained, and how.
-        cost_steps: Optimizer steps that were spent.
+        cost_steps: Step-equivalents that were spent; a forward alone counts a third.
     """
 
     curve: Curve | None
@@ -77,13 +77,16 @@ class Evidence:
         return self.curve.rungs_per_decade if self.curve else None
 
 
-def measure(curve: Curve, facts: Facts, own_rule: Callable[[Curve], float | None] | None = None) -> Evidence:
+def measure(
+    curve: Curve, facts: Facts, own_rule: Callable[[Curve], float | None] | None = None, cost_of_rung: float = 1.0
+) -> Evidence:
     """Read everything off a curve.
 
     Args:
         curve: A raw sweep.
         facts: What was trained.
         own_rule: A rule of the user's own, asked beside the named ones.
+        cost_of_rung: Step-equivalents of one rung; a forward alone counts a third.
 
     Returns:
         The evidence. It suggests nothing where the loss does not fall, but for what the curve shows without a descent.
@@ -101,7 +104,7 @@ def measure(curve: Curve, facts: Facts, own_rule: Callable[[Curve], float | None
         diverged_at=onset(curve),
         noise=s.deviation / s.drop if s is not None and s.drop > 0 else None,
         facts=facts,
-        cost_steps=len(curve) + (curve.stopped == "non_finite"),
+        cost_steps=math.ceil(cost_of_rung * (len(curve) + (curve.stopped == "non_finite"))),
     )
 
 
@@ -136,4 +139,4 @@ def _only_rose(curve: Curve) -> bool:
     """Whether a sweep that diverged was long enough to see a descent, and saw none."""
     if curve.stopped != "diverged" or len(curve) < MIN_POINTS:
         return False
-    return start_of(curve.losses) - min(curve.losses) <= noise_of(curve.losses)
+    return start_of(curve.levels) - min(curve.levels) <= noise_of(curve.levels)

@@ -2,14 +2,18 @@
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from torch.utils.data import DataLoader
 
 from lrfinder.batch import describe
 from lrfinder.errors import InputError
+from lrfinder.memory import STREAMS
 
-__all__ = ["Feed"]
+__all__ = ["Feed", "Loader"]
+
+Loader: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
+"""Anything that yields batches and can be iterated anew, or a function that returns a fresh iterator."""
 
 
 class Feed:
@@ -21,16 +25,18 @@ class Feed:
     Args:
         loader: Anything that can be iterated anew, or a function that returns a fresh iterator.
         window: Batches in one window (the micro-batches of an optimizer step).
+        name: What errors call the loader.
 
     Raises:
         InputError: The loader is not iterable, or is its own iterator.
     """
 
-    def __init__(self, loader: Iterable[Any] | Callable[[], Iterable[Any]], window: int = 1) -> None:
-        self._fresh = _fresh_iterable(loader)
-        self._loader = loader
+    def __init__(self, loader: Loader, window: int = 1, name: str = "loader") -> None:
+        self._fresh = _fresh_iterable(loader, name)
+        self._loader, self._name = loader, name
         self._window = window
         self._iterator: Iterator[Any] | None = None
+        self._has_yielded = False
 
     def draw(self) -> list[Any]:
         """Return the next window: `window` batches, or fewer where the loader ends.
@@ -42,11 +48,17 @@ class Feed:
         if not window:
             self._iterator = iter(self._fresh())
             window = self._take()
+        if not window and self._has_yielded:
+            raise InputError(
+                f"`loader` must return a fresh iterator at each call, got the finished one again from this "
+                f"{type(self._loader).__name__}; make the iterator inside the function"
+            )
         if not window:
             raise InputError(
-                f"`loader` must yield at least one batch, got none from this {type(self._loader).__name__}; "
+                f"`{self._name}` must yield at least one batch, got none from this {type(self._loader).__name__}; "
                 "look at the length of its data set, at `drop_last` and at its sampler"
             )
+        self._has_yielded = True
         return window
 
     def _take(self) -> list[Any]:
@@ -73,20 +85,21 @@ class Feed:
     def stateful(self) -> tuple[list[object], list[object]]:
         """What a pass over the loader changes in it, and the data behind it that must be left alone."""
         loader = self._loader
+        held = [value for value in getattr(loader, "__dict__", {}).values() if isinstance(value, STREAMS)]
         batch_sampler = getattr(loader, "batch_sampler", None)
         samplers = [batch_sampler, getattr(loader, "sampler", None), getattr(batch_sampler, "sampler", None)]
-        state = [getattr(loader, "generator", None), *(vars(s) for s in samplers if hasattr(s, "__dict__"))]
+        state: list[object] = [*held, *(vars(s) for s in samplers if hasattr(s, "__dict__"))]
         data = [getattr(loader, "dataset", None), *(getattr(s, "data_source", None) for s in samplers)]
-        return [s for s in state if s is not None], [d for d in data if d is not None]
+        return state, [d for d in data if d is not None]
 
 
-def _fresh_iterable(loader: Any) -> Callable[[], Iterable[Any]]:
+def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:
     """A function that returns a new iterable over the loader at each call."""
     if isinstance(loader, DataLoader):
         return lambda: _shallow_copy(loader)
     if isinstance(loader, Iterator):
         raise InputError(
-            f"`loader` must be something that can be iterated anew, got a {type(loader).__name__}, which ends for "
+            f"`{name}` must be something that can be iterated anew, got a {type(loader).__name__}, which ends for "
             "good; pass the DataLoader, a list of batches, or a function that returns a fresh iterator "
             "(`lambda: batches()`)"
         )
@@ -95,7 +108,7 @@ def _fresh_iterable(loader: Any) -> Callable[[], Iterable[Any]]:
     if callable(loader):
         return cast("Callable[[], Iterable[Any]]", loader)
     raise InputError(
-        f"`loader` must yield batches (a DataLoader, a list of batches, any iterable), got {describe(loader)}"
+        f"`{name}` must yield batches (a DataLoader, a list of batches, any iterable), got {describe(loader)}"
     )
 
 

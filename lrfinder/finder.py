@@ -1,19 +1,21 @@
 """The range test: `find_lr` for plain torch, `range_test` for anything that trains."""
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral
-from typing import Any, TypeVar, Unpack
+from typing import Literal, TypeVar, Unpack, get_args
 
 from torch import nn
 
 from lrfinder import recommend
 from lrfinder.curve import Curve
 from lrfinder.errors import InputError, NoSignalError
-from lrfinder.evidence import Evidence, Status, measure, rule_name
-from lrfinder.loop import Loop
+from lrfinder.evidence import Evidence, Status, rule_name
+from lrfinder.evidence import measure as read
+from lrfinder.feed import Loader
+from lrfinder.loop import Batch, Loop
 from lrfinder.result import LRResult
 from lrfinder.rules import RULES, Rule
 from lrfinder.schedules import Schedule
@@ -21,6 +23,10 @@ from lrfinder.sweep import Progress, ladder, sweep
 from lrfinder.torch_loop import TorchLoop, TrainingOptions
 
 __all__ = ["find_lr", "range_test"]
+
+Measure = Literal["training", "validation"]
+
+MIN_RUNGS = 10
 
 Verb = TypeVar("Verb", bound=Callable[..., LRResult])
 
@@ -40,7 +46,7 @@ def _shows_options_of(loop: type) -> Callable[[Verb], Verb]:
 @_shows_options_of(TorchLoop)
 def find_lr(
     model: nn.Module,
-    loader: Iterable[Any] | Callable[[], Iterable[Any]],
+    loader: Loader,
     *,
     total_steps: int | None = None,
     schedule: str | Schedule = "recommended",
@@ -48,6 +54,7 @@ def find_lr(
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
     rule: str | Rule | None = None,
+    measure: Measure | None = None,
     progress: bool = True,
     strict: bool = False,
     **training: Unpack[TrainingOptions],
@@ -63,14 +70,18 @@ def find_lr(
         total_steps: Optimizer steps of the training to come; None leaves the schedule open.
         schedule: `recommended`, a name of `lrfinder.schedules.CATALOGUE`, or a function of the step that gives a factor
             of the peak. The suggested peak is the one for this schedule.
-        steps: Optimizer steps that the sweep may cost.
+        steps: Optimizer steps that the sweep may cost; a forward alone counts a third of one.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate.
         rule: None weighs everything measured; or the name of a rule, or a function of the `Curve`, to take its rate.
+        measure: `training` reads the loss before each step; `validation` that of a few fixed batches of `val_loader`
+            after each step, for fine-tuning and small data. None measures on `val_loader` where there is one.
         progress: Show a bar on stderr while it is a terminal.
         strict: Raise where there is no reliable rate, instead of returning a result that says so.
-        **training: How to make an optimizer step, as in `TorchLoop`: `loss_fn` (the model's own loss, or inferred),
-            `optimizer` (AdamW over the trainable parameters), `accumulate`, `clip_grad_norm`, `snapshot`.
+        **training: How to make an optimizer step, as in `TorchLoop`: `loss_fn` (default: the model's own loss, or
+            inferred), `loss_step` or `train_step` for what that cannot say, `optimizer` (default: AdamW over the
+            trainable parameters; a list with `train_step`) and `sweep`, `accumulate`, `clip_grad_norm`,
+            `clip_grad_value`, `autocast`, `scaler`, `channels_last`, `val_loader`, `snapshot`.
 
     Returns:
         The result: `print` it, `plot` it, `apply` it.
@@ -98,6 +109,7 @@ def find_lr(
         lr_min=lr_min,
         lr_max=lr_max,
         rule=rule,
+        measure=measure,
         progress=progress,
         strict=strict,
     )
@@ -112,6 +124,7 @@ def range_test(
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
     rule: str | Rule | None = None,
+    measure: Measure | None = None,
     progress: bool = True,
     strict: bool = False,
 ) -> LRResult:
@@ -125,6 +138,7 @@ def range_test(
         lr_min: First rate of the reference group.
         lr_max: Last rate.
         rule: Whose rate to take.
+        measure: Which loss to read.
         progress: Whether to show a bar.
         strict: Whether to raise where there is no reliable rate.
 
@@ -138,13 +152,28 @@ def range_test(
     lrs = ladder(lr_min, lr_max, steps)
     name = _checked_rule(rule)
     total_steps = _checked_horizon(total_steps, schedule)
-    with _bar(len(lrs), shown=progress and loop.is_chief) as tell, loop.preserved():
-        curve = sweep(loop, lrs, tell)
-    evidence = measure(curve, loop.facts, rule if callable(rule) else None)
+    with loop.preserved():
+        held_out = _held_out(loop, measure)
+        cost_of_rung = 1.0 if held_out is None else 1 + len(held_out) / 3
+        if held_out is not None:
+            lrs = ladder(lr_min, lr_max, max(MIN_RUNGS, int(steps / cost_of_rung)))
+        with _bar(len(lrs), shown=progress and loop.is_chief) as tell:
+            curve = sweep(loop, lrs, tell, held_out)
+    evidence = read(curve, loop.facts, rule if callable(rule) else None, cost_of_rung)
     result = _concluded(evidence, lrs, recommend.Wish(total_steps, schedule, name))
     if strict and result.plan is None:
         raise NoSignalError(result.status.sentence)
     return result
+
+
+def _held_out(loop: Loop, measure: Measure | None) -> Batch | None:
+    """The validation batches to measure on, or None to read the training loss."""
+    if measure not in (None, *get_args(Measure)):
+        raise InputError(f"`measure` must be one of {', '.join(get_args(Measure))}, or None, got {measure!r}")
+    held_out = None if measure == "training" else loop.held_out()
+    if measure == "validation" and held_out is None:
+        raise InputError('`val_loader` must be given to measure on it, got None; pass it, or measure="training"')
+    return held_out
 
 
 def _concluded(evidence: Evidence, lrs: list[float], wish: recommend.Wish) -> LRResult:

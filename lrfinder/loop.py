@@ -83,6 +83,9 @@ class Loop(Protocol):
         With `train` the last step's forward is repeated as it was: train mode, the same dropout.
         """
 
+    def held_out(self) -> Batch | None:
+        """Return the same few validation batches at every call, as one window for `loss`; None where there are none."""
+
     def agree(self, flag: bool) -> bool:
         """Return true on every rank if the flag is true on any."""
 

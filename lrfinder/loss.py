@@ -1,7 +1,8 @@
 """Where the loss of a batch comes from: a function, the model itself, or the targets."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -11,27 +12,44 @@ from torch import Tensor, nn
 from lrfinder.batch import describe
 from lrfinder.errors import InputError
 
-__all__ = ["BatchLoss", "LossFunction"]
+__all__ = ["BatchLoss", "LossFunction", "LossStep"]
 
 LossFunction = Callable[[Any, Any], Tensor]
+LossStep = Callable[[nn.Module, Any], Tensor]
+
+TARGETS = ("labels", "label", "targets", "target", "y")
+"""What a target is called in batches that are mappings or dataclasses."""
+
+
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 class BatchLoss:
     """The loss of one batch as a scalar tensor.
 
-    With `loss_fn` the model is called on the batch without its last item, and the loss is `loss_fn(output, target)`.
-    Without, it is the model's own if it returns one (an object or mapping with `loss`, or a scalar), else cross-entropy
-    for integer targets and mean squared error for float targets of the output's shape; `source` says which.
+    `loss_step(model, batch)` is taken as it is. With `loss_fn` the model is called on the batch without its target (the
+    last item, or the one of that name), and the loss is `loss_fn(output, target)`. Without either it is the model's own
+    if it returns one (an object or mapping with `loss`, or a scalar), else cross-entropy for integer targets and mean
+    squared error for float targets of the output's shape; `source` says which.
+
+    A mapping is passed to the model by keyword where its `forward` has these names, else whole.
 
     Args:
-        model: Called with the inputs of a batch; a mapping without `loss_fn` is passed as keyword arguments.
+        model: Called with the inputs of a batch.
         loss_fn: `loss_fn(output, target) -> scalar tensor`, or None.
+        loss_step: `loss_step(model, batch) -> scalar tensor`, or None.
     """
 
-    def __init__(self, model: nn.Module, loss_fn: LossFunction | None = None) -> None:
-        self._model = model
-        self._loss_fn = loss_fn
-        self.source = f"{_name(loss_fn)}(output, target)" if loss_fn else "not inferred yet"
+    def __init__(
+        self, model: nn.Module, loss_fn: LossFunction | None = None, loss_step: LossStep | None = None
+    ) -> None:
+        self._model, self._loss_fn, self._loss_step = model, loss_fn, loss_step
+        self.source = "not inferred yet"
+        if loss_fn is not None:
+            self.source = f"{_name(loss_fn)}(output, target)"
+        elif loss_step is not None:
+            self.source = f"{_name(loss_step)}(model, batch)"
+        self._accepts = _Accepts(model)
 
     def __call__(self, batch: Any) -> Tensor:
         """Return the loss of a batch that is on the model's device.
@@ -39,48 +57,118 @@ class BatchLoss:
         Raises:
             InputError: The loss cannot be inferred, or is not a scalar tensor.
         """
-        output, target = self._forward(batch)
+        if self._loss_step is not None:
+            return _scalar(self._loss_step(self._model, batch), self.source)
         if self._loss_fn is not None:
-            return _scalar(self._loss_fn(output, target), self.source)
+            inputs, target = _without_target(batch)
+            return _scalar(self._loss_fn(self._forward(inputs), target), self.source)
+        if self._accepts.whole(batch):
+            inputs, target = _as_inputs(batch), _target_in(batch)
+        else:
+            inputs, target = _without_target(batch)
+        output = self._forward(inputs)
         own = _own_loss(output)
         if own is not None:
             self.source = "returned by the model"
             return _scalar(own, self.source)
-        return self._inferred(output, target, batch)
+        return self._inferred(output, target)
 
-    def _forward(self, batch: Any) -> tuple[Any, Any]:
-        """The model's output and the batch's target (None where it has none of its own)."""
-        if isinstance(batch, (tuple, list)) and len(batch) > 1 and not self._takes_all(batch):
-            return self._model(*batch[:-1]), batch[-1]
-        if isinstance(batch, Mapping):
-            return self._model(**batch), batch.get("labels", batch.get("target"))
-        if isinstance(batch, (tuple, list)):
-            return self._model(*batch), None
-        return self._model(batch), batch
+    def _forward(self, inputs: Any) -> Any:
+        """Call the model: with keywords where it has them, with several arguments for several inputs."""
+        if isinstance(inputs, Mapping):
+            if self._accepts.keywords(inputs):
+                return self._model(**inputs)
+            return self._model(*inputs.values()) if len(inputs) == 1 else self._model(inputs)
+        several = isinstance(inputs, Several) or (isinstance(inputs, (tuple, list)) and self._accepts.all_of(inputs))
+        return self._model(*inputs) if several else self._model(inputs)
 
-    def _takes_all(self, batch: Any) -> bool:
-        """Whether the model wants the target too, since it makes the loss itself."""
-        if self._loss_fn is not None:
-            return False
-        parameters = inspect.signature(self._model.forward).parameters.values()
-        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        return sum(p.default is p.empty for p in positional) == len(batch)
-
-    def _inferred(self, output: Any, target: Any, batch: Any) -> Tensor:
+    def _inferred(self, output: Any, target: Any) -> Tensor:
         if isinstance(output, Tensor) and isinstance(target, Tensor):
-            if not target.is_floating_point() and not target.is_complex() and target.dtype != torch.bool:
-                self.source = "cross_entropy, inferred from integer targets"
-                if (output.shape[:1] + output.shape[2:]) == target.shape:
-                    return F.cross_entropy(output, target)
-                if output.shape[:-1] == target.shape:
-                    return F.cross_entropy(output.movedim(-1, 1), target)
-            elif output.shape == target.shape and target is not batch:
+            if target.dtype in INTEGERS:
+                for dim in (1, -1):
+                    if _has_classes(output, dim, target):
+                        self.source = "cross_entropy, inferred from integer targets"
+                        return F.cross_entropy(output.movedim(dim, 1), target.long())
+            elif target.is_floating_point() and output.shape == target.shape:
                 self.source = "mse_loss, inferred from float targets of the output's shape"
                 return F.mse_loss(output, target)
         raise InputError(
             f"the loss cannot be inferred: the model returns {describe(output)} and the target is {describe(target)}; "
             "pass `loss_fn=` with a function of (output, target), or let the model return its own loss"
         )
+
+
+def _has_classes(output: Tensor, dim: int, target: Tensor) -> bool:
+    """Whether a dimension of the output holds a logit for each of several classes; a lone logit wants another loss."""
+    return output.dim() > 1 and output.shape[dim] > 1 and output.select(dim, 0).shape == target.shape
+
+
+class Several(tuple[Any, ...]):
+    """Inputs that a model takes as separate arguments."""
+
+    __slots__ = ()
+
+
+class _Accepts:
+    """What a model's forward takes, as its signature says."""
+
+    def __init__(self, model: nn.Module) -> None:
+        inner = getattr(model, "_orig_mod", getattr(model, "module", model))
+        parameters = inspect.signature((inner if isinstance(inner, nn.Module) else model).forward).parameters.values()
+        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        self._required = sum(p.default is p.empty for p in positional)
+        self._names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        self._anything = any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+    def keywords(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether these can be passed by keyword."""
+        return self._anything or set(inputs) <= self._names
+
+    def all_of(self, inputs: Sequence[Any]) -> bool:
+        """Whether there is one required argument for each of several inputs."""
+        return self._required == len(inputs) > 1
+
+    def whole(self, batch: Any) -> bool:
+        """Whether the model wants the target too, since it makes the loss itself."""
+        if isinstance(batch, Mapping):
+            return self.keywords(batch) or _target_name(batch) is None
+        if isinstance(batch, (tuple, list)):
+            nested = len(batch) == 2 and isinstance(batch[0], (tuple, list))
+            return len(batch) == 1 or (self.all_of(batch) and not nested)
+        return _target_name(batch) is None
+
+
+def _without_target(batch: Any) -> tuple[Any, Any]:
+    """A batch as the model's inputs and the target; a batch of one thing is its own target."""
+    if isinstance(batch, (tuple, list)):
+        if len(batch) == 1:
+            return batch[0], batch[0]
+        return (batch[0] if len(batch) == 2 else Several(batch[:-1])), batch[-1]
+    name = _target_name(batch)
+    if name is None:
+        return batch, batch
+    items = dict(batch) if isinstance(batch, Mapping) else {f.name: getattr(batch, f.name) for f in fields(batch)}
+    target = items.pop(name)
+    return items, target
+
+
+def _as_inputs(batch: Any) -> Any:
+    return Several(batch) if isinstance(batch, (tuple, list)) else batch
+
+
+def _target_name(batch: Any) -> str | None:
+    names: Sequence[str] = ()
+    if isinstance(batch, Mapping):
+        names = list(batch)
+    elif is_dataclass(batch):
+        names = [f.name for f in fields(batch)]
+    return next((name for name in TARGETS if name in names), None)
+
+
+def _target_in(batch: Any) -> Any:
+    """The target of a batch that was passed to the model whole, for a model that returns no loss after all."""
+    name = _target_name(batch)
+    return batch[name] if name is not None and isinstance(batch, Mapping) else None
 
 
 def _own_loss(output: Any) -> Any:
@@ -94,11 +182,8 @@ def _own_loss(output: Any) -> Any:
 
 def _scalar(loss: Any, source: str) -> Tensor:
     if not isinstance(loss, Tensor) or loss.numel() != 1:
-        got = (
-            f"a tensor of shape {tuple(loss.shape)}"
-            if isinstance(loss, Tensor)
-            else f"{type(loss).__name__} {loss!r:.40}"
-        )
+        kind = type(loss).__name__
+        got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"{kind} {loss!r:.40}"
         raise InputError(
             f"the loss ({source}) must be a scalar tensor, got {got}; reduce it with .mean(), "
             "and return the tensor itself, not .item()"

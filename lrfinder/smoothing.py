@@ -1,6 +1,6 @@
 """A smooth curve through a noisy sweep, with its derivative: no lag, no bias at the start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +21,12 @@ NO_DESCENT = 0.75
 """A drop of fewer deviations than this is what a smooth curve through noise alone shows."""
 
 UNSURE_DESCENT = 1.5
+CLEAR_DESCENT = 4.5
+"""A drop of more deviations than this needs no rank test; heavy-tailed noise alone has shown three and a half."""
+
+DOUBT = 1e-3
+"""Largest p-value of the rank test at which a drop between the two is believed."""
+
 RESOLUTION = 1e-6
 """A drop below this share of the loss is rounding, in float32."""
 
@@ -36,12 +42,15 @@ class SmoothCurve:
         losses: Smoothed loss after the update at that rate.
         slopes: Derivative of the smoothed loss per unit of ln(lr).
         deviation: Standard deviation of the raw losses about the smoothed ones.
+        p_value: One-sided Mann-Whitney probability that the raw losses about the lowest point only happen to be lower
+            than those at the start; 0 where the drop is so clear that it was not asked.
     """
 
     lrs: list[float]
     losses: list[float]
     slopes: list[float]
     deviation: float
+    p_value: float = 0.0
 
     @property
     def lowest(self) -> int:
@@ -59,7 +68,8 @@ class SmoothCurve:
         """Whether the loss falls: `falling`, `unsure` (hardly more than its noise) or `flat`."""
         if self.drop <= max(NO_DESCENT * self.deviation, RESOLUTION * max(map(abs, self.losses))):
             return "flat"
-        return "unsure" if self.drop < UNSURE_DESCENT * self.deviation else "falling"
+        sure = self.drop >= UNSURE_DESCENT * self.deviation and self.p_value <= DOUBT
+        return "falling" if sure else "unsure"
 
 
 def smooth(curve: Curve) -> SmoothCurve | None:
@@ -75,8 +85,7 @@ def smooth(curve: Curve) -> SmoothCurve | None:
     Returns:
         The smooth curve over the pairs of rate and resulting loss before the blow-up; None for fewer than eight.
     """
-    kept = before_blow_up(curve) - (curve.after is None)
-    pairs = list(curve.pairs())[: max(kept, 0)]
+    pairs = list(curve.pairs())[: max(before_blow_up(curve) - 1, 0)]
     if len(pairs) < MIN_POINTS:
         return None
     return _fit(tuple(lr for lr, _ in pairs), tuple(loss for _, loss in pairs))
@@ -94,7 +103,20 @@ def _fit(lrs: tuple[float, ...], losses: tuple[float, ...]) -> SmoothCurve:
     spline = make_smoothing_spline(x, (y - shift) / scale, lam=stiffness)
     fitted = spline(x)
     deviation = float(np.std((y - shift) / scale - fitted) * scale)
-    return SmoothCurve(list(lrs), (fitted * scale + shift).tolist(), (spline(x, 1) * scale).tolist(), deviation)
+    s = SmoothCurve(list(lrs), (fitted * scale + shift).tolist(), (spline(x, 1) * scale).tolist(), deviation)
+    return replace(s, p_value=_p_value(s, losses)) if s.drop < CLEAR_DESCENT * deviation else s
+
+
+def _p_value(s: SmoothCurve, losses: tuple[float, ...]) -> float:
+    """How likely the losses within a quarter of a decade of the lowest point are as low by chance."""
+    from scipy.stats import mannwhitneyu
+
+    far = 10 ** (2 * BANDWIDTH)
+    about = [loss for lr, loss in zip(s.lrs, losses, strict=True) if far**-0.5 <= lr / s.lrs[s.lowest] <= far**0.5]
+    start = [loss for lr, loss in zip(s.lrs, losses, strict=True) if lr < s.lrs[s.lowest] / far][
+        : max(8, s.lowest // 2)
+    ]
+    return float(mannwhitneyu(about, start, alternative="less").pvalue) if start else 1.0
 
 
 def _without_spikes(losses: "np.ndarray") -> "np.ndarray":

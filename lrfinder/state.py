@@ -1,21 +1,15 @@
 """The guard: a training is put back exactly as it was, however the work inside ends."""
 
-import enum
-import random
-import types
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader, Dataset
 
 from lrfinder.errors import StateLeak
+from lrfinder.memory import Memory, global_streams, same
 
 __all__ = ["StateSnapshot", "forward_only", "preserved"]
 
@@ -23,144 +17,6 @@ FROZEN_SHARE = 4 / 5
 """With `auto`, frozen parameters are watched instead of copied when they are more than this share of the bytes."""
 
 SAMPLES = 64
-
-OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
-PLAIN = (int, float, complex, str, bytes, type(None), torch.dtype, torch.device, torch.Size, *OPAQUE)
-CONTAINERS = (dict, list, tuple, set, deque)
-STREAMS = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
-
-
-class Memory:
-    """Remembers the contents of mutable objects and puts them back in place, so that every reference stays valid.
-
-    Tensors and arrays are copied, containers remember what they held, modules, optimizers and plain data objects their
-    attributes, random generators their state. Whatever else is reached is put back as a reference, its inside as it is.
-    """
-
-    def __init__(self) -> None:
-        self._seen: dict[int, object] = {}
-        self._restores: list[Callable[[], object]] = []
-        self.copies: dict[int, Tensor] = {}
-
-    def leave(self, value: object) -> None:
-        """Leave this object alone when it is reached."""
-        self._seen[id(value)] = value
-
-    def keep(self, value: Any) -> None:
-        """Remember this object and everything mutable that it holds."""
-        pending = [value]
-        while pending:
-            value = pending.pop()
-            if isinstance(value, PLAIN) or id(value) in self._seen:
-                continue
-            self._seen[id(value)] = value
-            pending += self._keep_one(value)
-
-    def restore(self) -> None:
-        """Put the contents of everything that was kept back in place."""
-        with torch.no_grad():
-            for restore in self._restores:
-                restore()
-
-    def _keep_one(self, value: Any) -> Iterable[Any]:
-        """Remember one object; return what it holds."""
-        if isinstance(value, Tensor):
-            return self._keep_tensor(value)
-        if isinstance(value, tuple):
-            return value
-        if isinstance(value, STREAMS):
-            self._restores.append(_stream_restore(value))
-        elif isinstance(value, np.ndarray):
-            self._restores.append(partial(np.copyto, value, value.copy()))
-        elif isinstance(value, dict):
-            held = dict(value)
-            self._restores.append(partial(_refill_dict, value, held))
-            return held.values()
-        elif isinstance(value, (list, set, deque)):
-            contents = list(value)
-            self._restores.append(partial(_refill, value, contents))
-            return contents
-        elif isinstance(value, (nn.Module, Optimizer)) or _is_data(value):
-            return [vars(value)]
-        return ()
-
-    def _keep_tensor(self, tensor: Tensor) -> Iterable[Any]:
-        if tensor.grad_fn is not None or tensor.is_inference():
-            return ()
-        copy = tensor.detach().clone()
-        self.copies[id(tensor)] = copy
-        self._restores.append(partial(_restore_tensor, tensor, copy, tensor.requires_grad))
-        return self.keep_grad(tensor)
-
-    def keep_grad(self, tensor: Tensor) -> Iterable[Any]:
-        """Remember the gradient that this leaf tensor has, or that it has none."""
-        self._restores.append(partial(setattr, tensor, "grad", tensor.grad))
-        return () if tensor.grad is None else (tensor.grad,)
-
-
-def _is_data(value: Any) -> bool:
-    """Whether an object is a bag of values (a meter, an average, a scaler) rather than a machine with handles."""
-    if isinstance(value, (Dataset, DataLoader)) or not hasattr(value, "__dict__"):
-        return False
-    known = (*PLAIN, *CONTAINERS, *STREAMS, Tensor, np.ndarray)
-    return all(isinstance(item, known) for item in vars(value).values())
-
-
-def _refill_dict(target: dict[Any, Any], held: dict[Any, Any]) -> None:
-    """Give a dictionary its items back; it is never empty in between unless their order had changed."""
-    if [id(key) for key in target] != [id(key) for key in held]:
-        target.clear()
-    target.update(held)
-
-
-def _refill(target: Any, contents: list[Any]) -> None:
-    if isinstance(target, list):
-        target[:] = contents
-    else:
-        target.clear()
-        target.update(contents) if isinstance(target, set) else target.extend(contents)
-
-
-def _restore_tensor(tensor: Tensor, copy: Tensor, requires_grad: bool) -> None:
-    if tensor.shape != copy.shape:
-        tensor.data = copy.clone()
-    else:
-        try:
-            tensor.copy_(copy)
-        except RuntimeError:
-            # An expanded buffer cannot be written to; it cannot have changed either, unless it was replaced.
-            if not _same(tensor, copy):
-                raise
-    if tensor.requires_grad != requires_grad:
-        tensor.requires_grad_(requires_grad)
-
-
-def _same(a: Tensor, b: Tensor) -> bool:
-    return torch.equal(a, b) or (a.is_floating_point() and torch.allclose(a, b, rtol=0, atol=0, equal_nan=True))
-
-
-def _stream_restore(stream: Any) -> Callable[[], object]:
-    if isinstance(stream, torch.Generator):
-        return partial(stream.set_state, stream.get_state())
-    if isinstance(stream, random.Random):
-        return partial(stream.setstate, stream.getstate())
-    if isinstance(stream, np.random.RandomState):
-        return partial(stream.set_state, stream.get_state())
-    return partial(setattr, stream.bit_generator, "state", stream.bit_generator.state)
-
-
-def _global_streams() -> list[Callable[[], object]]:
-    """Restores for the random streams of Python, NumPy, torch and every CUDA or MPS device in use."""
-    restores: list[Callable[[], object]] = [
-        partial(random.setstate, random.getstate()),
-        partial(np.random.set_state, np.random.get_state()),
-        partial(torch.set_rng_state, torch.get_rng_state()),
-    ]
-    if torch.cuda.is_available():
-        restores.append(partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
-    if torch.backends.mps.is_available():
-        restores.append(partial(torch.mps.set_rng_state, torch.mps.get_rng_state()))
-    return restores
 
 
 class StateSnapshot:
@@ -196,7 +52,7 @@ class StateSnapshot:
         owned = [p for o in optimizers for group in o.param_groups for p in group["params"]]
         moving = {id(p): p for p in (*(p for _, p in named.values()), *owned) if p.requires_grad}
         self._starts = [(p, self._memory.copies[key]) for key, p in moving.items() if key in self._memory.copies]
-        self._streams = _global_streams()
+        self._streams = global_streams()
 
     def _watch_frozen(self, named: list[tuple[str, Tensor]]) -> None:
         frozen = [(name, p) for name, p in named if not p.requires_grad]
@@ -219,7 +75,7 @@ class StateSnapshot:
         Raises:
             StateLeak: One of them has changed, so it could not be put back.
         """
-        changed = [name for name, p, sample in self._watched if not _same(_sample(p), sample)]
+        changed = [name for name, p, sample in self._watched if not same(_sample(p), sample)]
         if changed:
             raise StateLeak(
                 f"frozen parameters were changed and not put back: {', '.join(changed[:5])} ({len(changed)} in all); "
@@ -246,7 +102,7 @@ def forward_only(modules: Sequence[nn.Module]) -> Iterator[None]:
     Args:
         modules: The model, and whatever else computes the loss; their parameters are neither copied nor put back.
     """
-    memory, streams = Memory(), _global_streams()
+    memory, streams = Memory(), global_streams()
     for module in modules:
         for p in module.parameters():
             memory.leave(p)

@@ -7,7 +7,7 @@ from numbers import Real
 from lrfinder.curve import Curve, Stopped
 from lrfinder.divergence import Divergence
 from lrfinder.errors import InputError
-from lrfinder.loop import Loop
+from lrfinder.loop import Batch, Loop
 from lrfinder.schedules.base import whole
 
 __all__ = ["ladder", "sweep"]
@@ -57,7 +57,7 @@ def _rate(name: str, value: object) -> float:
     raise InputError(f"`{name}` must be a positive finite learning rate, got {value!r}")
 
 
-def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None) -> Curve:
+def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None, held_out: Batch | None = None) -> Curve:
     """Make one optimizer step at each rate and record the loss before it, until the ladder or the training ends.
 
     The state of the training is left where the sweep brought it: call this inside `loop.preserved()`.
@@ -65,7 +65,8 @@ def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None) -> Cur
     Args:
         loop: What trains.
         lrs: Ascending rates of the reference group, as `ladder` makes them.
-        progress: Called with each rate and its loss.
+        progress: Called with each rate and the loss that is watched.
+        held_out: Batches whose loss is measured after every step and watched instead of the training loss.
 
     Returns:
         The raw curve.
@@ -74,22 +75,24 @@ def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None) -> Cur
         InputError: The very first loss is not finite.
     """
     divergence = Divergence((len(lrs) - 1) / math.log10(lrs[-1] / lrs[0]))
-    used: list[float] = []
     losses: list[float] = []
+    after: list[float] = []
     stopped: Stopped = "completed"
     for lr in lrs:
         loss = _step(loop, lr)
-        if not _is_finite(loss, first=not losses):
+        _check_first(loss, losses)
+        watched = loss if held_out is None or not math.isfinite(loss) else float(loop.loss(held_out))
+        if not math.isfinite(watched):
             stopped = "non_finite"
             break
-        used.append(lr)
         losses.append(loss)
+        after.append(watched)
         if progress is not None:
-            progress(lr, loss)
-        if loop.agree(divergence.tell(loss)):
+            progress(lr, watched)
+        if loop.agree(divergence.tell(watched)):
             stopped = "diverged"
             break
-    return Curve(used, losses, stopped=stopped)
+    return Curve(lrs[: len(losses)], losses, None if held_out is None else after, stopped)
 
 
 def _step(loop: Loop, lr: float) -> float:
@@ -102,11 +105,9 @@ def _step(loop: Loop, lr: float) -> float:
     return math.nan
 
 
-def _is_finite(loss: float, *, first: bool) -> bool:
-    """Whether a loss is finite; on the first batch it has to be."""
-    if first and not math.isfinite(loss):
+def _check_first(loss: float, earlier: list[float]) -> None:
+    if not earlier and not math.isfinite(loss):
         raise InputError(
             f"the loss of the very first batch must be finite, got {loss}; look at the data (NaN in it?), "
             "the loss function and the precision before you look for a learning rate"
         )
-    return math.isfinite(loss)

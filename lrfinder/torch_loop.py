@@ -1,31 +1,47 @@
 """Plain torch as a `Loop`: a model, a loader, a loss and an optimizer."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, TypedDict
+from typing import Literal, TypedDict
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.amp import GradScaler
+from torch.nn.parameter import is_lazy
 from torch.optim import AdamW, Optimizer
 
 from lrfinder import ranks
-from lrfinder.batch import describe, size, to_device
-from lrfinder.errors import InputError, LRFinderError
-from lrfinder.feed import Feed
+from lrfinder.batch import size
+from lrfinder.errors import InputError
+from lrfinder.feed import Feed, Loader
 from lrfinder.loop import Batch, Facts
-from lrfinder.loss import BatchLoss, LossFunction
+from lrfinder.loss import BatchLoss, LossFunction, LossStep
+from lrfinder.memory import torch_streams
+from lrfinder.rates import Rates
 from lrfinder.state import StateSnapshot, forward_only, preserved
+from lrfinder.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep, shares
 
 __all__ = ["TorchLoop", "TrainingOptions"]
+
+
+HELD_OUT_BATCHES = 4
 
 
 class TrainingOptions(TypedDict, total=False):
     """The keyword options of `TorchLoop`, where they are explained."""
 
     loss_fn: LossFunction | None
-    optimizer: Optimizer | None
+    loss_step: LossStep | None
+    train_step: TrainStep | None
+    optimizer: Optimizer | Sequence[Optimizer] | None
+    sweep: int | None
     accumulate: int
     clip_grad_norm: float | None
+    clip_grad_value: float | None
+    autocast: torch.dtype | None
+    scaler: GradScaler | None
+    channels_last: bool
+    val_loader: Loader | None
     snapshot: Literal["auto", "all"]
 
 
@@ -36,73 +52,102 @@ class TorchLoop:
         model: The module to train, on its device.
         loader: Anything that yields batches and can be iterated anew, or a function that returns a fresh iterator.
         loss_fn: `loss_fn(output, target) -> scalar tensor`; None takes the model's own loss, or infers it.
-        optimizer: Holds the model's parameters; None makes an AdamW over the trainable ones.
+        loss_step: `loss_step(model, batch) -> scalar tensor` for what `loss_fn` cannot say; the step stays ours.
+        train_step: `train_step(model, batch) -> loss before the step` does the whole update, with whatever optimizers,
+            accumulation, clipping and precision it has. It must read the LR from the optimizers that are given here.
+        optimizer: Holds the model's parameters; None makes an AdamW over the trainable ones; a list needs `train_step`.
+        sweep: Index of the one optimizer of the list to sweep, the others staying as they are; None scales all jointly.
         accumulate: Micro-batches of one optimizer step.
         clip_grad_norm: Largest total gradient norm of a step, or None.
+        clip_grad_value: Largest absolute value of a gradient's entry, or None.
+        autocast: `torch.bfloat16` or `torch.float16` to compute the forward in, or None.
+        scaler: The GradScaler of a float16 training; steps that it skips are repeated, and it is put back.
+        channels_last: Lay four-dimensional tensors of a batch out with the channels last.
+        val_loader: Batches kept aside, for measuring on them; the first four are used.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
 
     Raises:
         InputError: Something that cannot be trained with, each case in one sentence.
     """
 
-    can_measure = True
-
     def __init__(
         self,
         model: nn.Module,
-        loader: Iterable[Any] | Callable[[], Iterable[Any]],
+        loader: Loader,
         *,
         loss_fn: LossFunction | None = None,
-        optimizer: Optimizer | None = None,
+        loss_step: LossStep | None = None,
+        train_step: TrainStep | None = None,
+        optimizer: Optimizer | Sequence[Optimizer] | None = None,
+        sweep: int | None = None,
         accumulate: int = 1,
         clip_grad_norm: float | None = None,
+        clip_grad_value: float | None = None,
+        autocast: torch.dtype | None = None,
+        scaler: GradScaler | None = None,
+        channels_last: bool = False,
+        val_loader: Loader | None = None,
         snapshot: Literal["auto", "all"] = "auto",
     ) -> None:
         trainable = _trainable(model)
-        _check_numbers(accumulate, clip_grad_norm, snapshot)
+        own = train_step is not None
+        _check(accumulate, snapshot)
+        _check_one_loss(loss_fn=loss_fn, loss_step=loss_step, train_step=train_step)
+        if own:
+            _check_left_to_train_step(
+                accumulate=None if accumulate == 1 else accumulate,
+                clip_grad_norm=clip_grad_norm,
+                clip_grad_value=clip_grad_value,
+                autocast=autocast,
+            )
         self.model = model
-        self.optimizer = AdamW(trainable, lr=1e-3) if optimizer is None else optimizer
-        self._reference, self._bases = _bases(self.optimizer, trainable)
-        self._loss = BatchLoss(model, loss_fn)
-        self._modules = [model, loss_fn] if isinstance(loss_fn, nn.Module) else [model]
+        self.optimizers = _as_list(optimizer, trainable, own=own)
+        self.can_measure = not own
+        self._swept = _swept(self.optimizers, sweep)
+        self._rates = Rates(self._swept, trainable)
+        self._precision = Precision(trainable[0].device, autocast, channels_last)
+        self._loss = BatchLoss(model, loss_fn, loss_step)
+        self._update: GradientUpdate | OwnUpdate
+        if train_step is not None:
+            self._update = OwnUpdate(train_step, model, self._precision)
+        else:
+            clip = Clip(clip_grad_norm, clip_grad_value)
+            self._update = GradientUpdate(self._loss, self.optimizers[0], self._precision, clip, scaler)
         self._feed = Feed(loader, accumulate)
-        self._clip = clip_grad_norm
+        self._held_out = None if val_loader is None else Feed(val_loader, HELD_OUT_BATCHES, name="val_loader")
+        self._modules = [m for m in (model, loss_fn, loss_step, train_step) if isinstance(m, nn.Module)]
+        self._scaler = scaler
         self._frozen = snapshot
-        self._device = trainable[0].device
         self._snapshots: list[StateSnapshot] = []
-        self._last_streams = torch.get_rng_state()
+        self._last_streams = torch_streams()
         self._batch_size: int | None = None
 
     @property
     def lr(self) -> float:
-        """LR of the reference group; setting it scales every group by the same ratio, tensor LRs in place."""
-        return float(self.optimizer.param_groups[self._reference]["lr"])
+        """LR of the reference group; setting it scales every swept group by the same ratio, tensor LRs in place."""
+        return self._rates.read()
 
     @lr.setter
     def lr(self, value: float) -> None:
-        for group, base in zip(self.optimizer.param_groups, self._bases, strict=True):
-            scaled = value * (base / self._bases[self._reference])
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(scaled)
-            else:
-                group["lr"] = scaled
+        self._rates.write(value)
 
     @property
     def facts(self) -> Facts:
         """What is known of the training; batch size and loss are known after the first step."""
-        group = self.optimizer.param_groups[self._reference]
+        group = self._rates.group
         betas = group.get("betas", (group.get("momentum", 0.0), 0.0))
+        source = self._loss.source if self.can_measure else "returned by train_step"
         return Facts(
             model=type(self.model).__name__,
-            optimizer=type(self.optimizer).__name__,
-            bases=self._bases,
-            reference=self._reference,
+            optimizer=" and ".join(type(o).__name__ for o in self._swept),
+            bases=self._rates.bases,
+            reference=self._rates.reference,
             betas=(float(betas[0]), float(betas[1])),
             batch_size=self._batch_size,
             steps_per_epoch=self._feed.windows_per_epoch,
             ranks=ranks.count(),
-            precision=str(_trainable(self.model)[0].dtype).removeprefix("torch."),
-            loss=self._loss.source,
+            precision=self._precision.name(_trainable(self.model)[0].dtype),
+            loss=f"{source}, negated since the optimizer maximizes it" if group.get("maximize") else source,
         )
 
     @property
@@ -112,79 +157,69 @@ class TorchLoop:
 
     def agree(self, flag: bool) -> bool:
         """Return true on every rank if the flag is true on any."""
-        return ranks.any_true(flag, self._device)
+        return ranks.any_true(flag, self._precision.device)
 
     def draw(self) -> Batch:
         """Return the micro-batches of one optimizer step; the loader starts again when it ends."""
         return self._feed.draw()
 
     def step(self, batch: Batch) -> float | None:
-        """Make one optimizer step; return the loss before it, mean over the samples and over ranks.
+        """Make one optimizer step.
+
+        Args:
+            batch: What `draw` gave.
+
+        Returns:
+            The loss before the step, mean over the samples and over ranks (negated where the optimizer maximizes it);
+            None where the scaler or the user's step skipped it.
 
         Raises:
             InputError: The loss cannot be inferred, is not a scalar tensor, or needs no gradient.
         """
         for snapshot in self._snapshots:
             snapshot.settle()
-        self._last_streams = torch.get_rng_state()
-        evaluations: list[Tensor] = []
-
-        def closure() -> Tensor:
-            self.optimizer.zero_grad()
-            loss = self._backward(batch)
-            evaluations.append(loss)
-            return loss
-
-        self.optimizer.step(closure)  # type: ignore[arg-type]  # annotated as float, but LBFGS takes tensors too
-        return ranks.mean(evaluations[0])
-
-    def _backward(self, batch: Batch) -> Tensor:
-        """Accumulate the gradient of the mean loss over all samples, clip it, and return that loss."""
-        losses = []
-        for micro, share in zip(batch, self._shares(batch), strict=True):
-            loss = self._forward(micro)
-            if not loss.requires_grad:
-                raise InputError(
-                    f"the loss ({self._loss.source}) must need a gradient, got one cut off from the parameters; "
-                    "look for .detach(), .item() or torch.no_grad() between the model and the loss"
-                )
-            part = loss if len(batch) == 1 else loss * share
-            part.backward()  # type: ignore[no-untyped-call]
-            losses.append(part.detach())
-        if self._clip is not None:
-            held = [p for group in self.optimizer.param_groups for p in group["params"]]
-            nn.utils.clip_grad_norm_(held, self._clip)
-        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
-
-    def _shares(self, batch: Batch) -> list[float]:
-        """The share of the samples in each micro-batch."""
-        sizes = [size(micro) or 1 for micro in batch]
-        self._batch_size = max(self._batch_size or 0, sum(sizes))
-        return [n / sum(sizes) for n in sizes]
-
-    def _forward(self, micro: Any) -> Tensor:
-        """The loss of one micro-batch; an error of the model or the loss names the batch's shapes."""
-        try:
-            return self._loss(to_device(micro, self._device))
-        except LRFinderError:
-            raise
-        except Exception as error:
-            error.add_note(f"lrfinder: raised by the model or the loss on this batch: {describe(micro)}")
-            raise
+        self._last_streams = torch_streams()
+        if self._batch_size is None:
+            sizes = [size(micro) for micro in batch]
+            self._batch_size = None if None in sizes else sum(n for n in sizes if n is not None)
+        loss = self._update(batch)
+        return None if loss is None else self._descending(ranks.mean(loss))
 
     def loss(self, batch: Batch, *, train: bool = False) -> float:
-        """Return the loss of a forward alone, mean over samples and ranks; nothing of the training is changed by it.
+        """Return the loss of a forward alone; nothing of the training is changed by it.
 
-        With `train` the last step's forward is repeated as it was: train mode, the same dropout, gradients enabled.
+        Args:
+            batch: What `draw` gave.
+            train: Repeat the last step's forward as it was: train mode, the same dropout, gradients enabled.
+
+        Returns:
+            The mean loss over the samples and over ranks.
+
+        Raises:
+            InputError: Only `train_step` knows the loss.
         """
+        if not self.can_measure:
+            raise InputError(
+                "`train_step` must be None to measure a loss without a step, got one that does the whole update"
+            )
         with forward_only(self._modules), torch.set_grad_enabled(train):
-            if train:
-                torch.set_rng_state(self._last_streams)
-            else:
-                self.model.eval()
-            shares = self._shares(batch)
-            losses = [self._forward(micro).detach() * share for micro, share in zip(batch, shares, strict=True)]
-        return ranks.mean(torch.stack(losses).sum())
+            for prepare in self._last_streams if train else [module.eval for module in self._modules]:
+                prepare()
+            parts = [
+                self._precision.forward(self._loss, micro).detach() * share
+                for micro, share in zip(batch, shares(batch), strict=True)
+            ]
+        return self._descending(ranks.mean(torch.stack(parts).sum()))
+
+    def held_out(self) -> Batch | None:
+        """Return the first four batches of the validation loader as one window, or None where there is none."""
+        if self._held_out is None:
+            return None
+        self._held_out.stop()
+        return self._held_out.draw()
+
+    def _descending(self, loss: float) -> float:
+        return -loss if self._rates.group.get("maximize") else loss
 
     @contextmanager
     def preserved(self) -> Iterator[StateSnapshot]:
@@ -193,8 +228,12 @@ class TorchLoop:
         Yields:
             The snapshot, which does not hold the place in the batch stream.
         """
-        streams, data = self._feed.stateful()
-        with preserved(self._modules, [self.optimizer], streams, self._frozen, data) as snapshot:
+        feeds = [feed for feed in (self._feed, self._held_out) if feed is not None]
+        stateful = [feed.stateful() for feed in feeds]
+        others = [thing for streams, _ in stateful for thing in streams]
+        others += [] if self._scaler is None else [self._scaler]
+        data = [left for _, lefts in stateful for left in lefts]
+        with preserved(self._modules, self.optimizers, others, self._frozen, data) as snapshot:
             self._snapshots.append(snapshot)
             try:
                 if not self.model.training:
@@ -203,12 +242,19 @@ class TorchLoop:
             finally:
                 self._snapshots.pop()
                 if not self._snapshots:
-                    self._feed.stop()
+                    for feed in feeds:
+                        feed.stop()
 
 
 def _trainable(model: nn.Module) -> list[nn.Parameter]:
     if not isinstance(model, nn.Module):
         raise InputError(f"`model` must be a torch.nn.Module, got {type(model).__name__}")
+    lazy = [name for name, p in model.named_parameters() if is_lazy(p)]
+    if lazy:
+        raise InputError(
+            f"`model` must know the shape of its parameters, got lazy ones ({', '.join(lazy[:3])}); "
+            "run one batch through it first, which leaves them as the training will find them"
+        )
     trainable = [p for p in model.parameters() if p.requires_grad]
     if not trainable:
         raise InputError(
@@ -218,31 +264,51 @@ def _trainable(model: nn.Module) -> list[nn.Parameter]:
     return trainable
 
 
-def _bases(optimizer: Optimizer, trainable: list[nn.Parameter]) -> tuple[int, tuple[float, ...]]:
-    """The reference group's index and the base LR of every group, read once."""
-    if not hasattr(optimizer, "param_groups"):
-        raise InputError(f"`optimizer` must be a torch optimizer, got {type(optimizer).__name__}")
-    of_model = {id(p) for p in trainable}
-    holds = [any(id(p) in of_model for p in group["params"]) for group in optimizer.param_groups]
-    if not any(holds):
+def _as_list(
+    optimizer: Optimizer | Sequence[Optimizer] | None, trainable: list[nn.Parameter], *, own: bool
+) -> list[Optimizer]:
+    """The optimizers of the training."""
+    if optimizer is None:
+        if own:
+            raise InputError("`optimizer` must be the one (or the list) that `train_step` uses, got None; pass it")
+        return [AdamW(trainable, lr=1e-3)]
+    optimizers: list[Optimizer] = list(optimizer) if isinstance(optimizer, Sequence) else [optimizer]
+    if not optimizers or (len(optimizers) > 1 and not own):
         raise InputError(
-            f"`optimizer` must hold parameters of `model`, got a {type(optimizer).__name__} that holds none of them; "
-            "make it from model.parameters() of this very model"
+            f"`optimizer` must be one optimizer where the steps are ours, got {len(optimizers)}; "
+            "pass `train_step=` with a function that uses them all"
         )
-    bases = tuple(float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups)
-    reference = holds.index(True)
-    if not bases[reference] > 0:
-        raise InputError(
-            f"the base LR of `optimizer`'s reference group {reference} must be positive, got {bases[reference]}; "
-            "the groups' ratios are kept, so give each group its own, as in lr=1e-3"
-        )
-    return reference, bases
+    return optimizers
 
 
-def _check_numbers(accumulate: int, clip_grad_norm: float | None, snapshot: str) -> None:
+def _swept(optimizers: list[Optimizer], sweep: int | None) -> list[Optimizer]:
+    if sweep is None:
+        return optimizers
+    if not isinstance(sweep, int) or not 0 <= sweep < len(optimizers):
+        raise InputError(
+            f"`sweep` must be the index of an optimizer, 0 to {len(optimizers) - 1}, or None, got {sweep!r}"
+        )
+    return [optimizers[sweep]]
+
+
+def _check_one_loss(**sources: object) -> None:
+    given = [name for name, source in sources.items() if source is not None]
+    if len(given) > 1:
+        raise InputError(
+            f"only one of `loss_fn`, `loss_step` and `train_step` must be given, got {' and '.join(given)}"
+        )
+
+
+def _check_left_to_train_step(**options: object) -> None:
+    given = [f"{name}={value!r}" for name, value in options.items() if value is not None]
+    if given:
+        raise InputError(
+            f"accumulation, clipping and autocast must be left to `train_step`, got {', '.join(given)}; do them there"
+        )
+
+
+def _check(accumulate: int, snapshot: str) -> None:
     if not isinstance(accumulate, int) or accumulate < 1:
         raise InputError(f"`accumulate` must be a positive number of micro-batches, got {accumulate!r}")
-    if clip_grad_norm is not None and not clip_grad_norm > 0:
-        raise InputError(f"`clip_grad_norm` must be positive or None, got {clip_grad_norm!r}")
     if snapshot not in ("auto", "all"):
         raise InputError(f'`snapshot` must be "auto" or "all", got {snapshot!r}')

@@ -1,18 +1,20 @@
-"""What every test runs in: seeded random streams that are put back, and no windows."""
-
+import os
 import random
 
-import matplotlib
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
 
-matplotlib.use("Agg")
+mpl.use("Agg")
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
 
 @pytest.fixture(autouse=True)
-def _seeded():
-    """Seed Python's, NumPy's and torch's streams for the test and put them back after it."""
+def forked_rng():
+    """Every test starts at seed 0 and puts the global random streams back."""
     python, numpy = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=[]):
         random.seed(0)

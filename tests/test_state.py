@@ -1,0 +1,333 @@
+from collections import Counter, defaultdict, deque
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from twins import Net
+
+from lrfinder.errors import StateLeak
+from lrfinder.state import StateSnapshot, forward_only, preserved
+
+
+class Adapted(nn.Module):
+    """A large frozen backbone with a small adapter."""
+
+    def __init__(self, width=40):
+        super().__init__()
+        self.backbone = nn.Linear(width, width).requires_grad_(False)
+        self.adapter = nn.Linear(width, 1)
+
+
+def spoil(model, value=7.0, fails=False):
+    """Change every parameter of a model, and perhaps fail then."""
+    with torch.no_grad():
+        for p in model.parameters():
+            p.fill_(value)
+    if fails:
+        raise ZeroDivisionError("boom")
+
+
+def test_frozen_parameters_that_are_most_of_the_model_are_watched():
+    """A training that changes a frozen backbone raises a leak that names the parameter and the remedy."""
+    model = Adapted()
+    sentence = r'backbone\.weight, backbone\.bias \(2 in all\).*pass `snapshot="all"`'
+
+    with pytest.raises(StateLeak, match=sentence), preserved([model], []):
+        spoil(model)
+
+
+def test_the_rest_is_put_back_although_a_frozen_parameter_leaked():
+    """A leak names what was not put back; everything else was."""
+    model = Adapted()
+    adapter = model.adapter.weight.clone()
+
+    with pytest.raises(StateLeak, match="not put back"), preserved([model], []):
+        spoil(model)
+
+    assert torch.equal(model.adapter.weight, adapter)
+
+
+def test_a_leak_is_a_note_on_an_error_that_is_under_way():
+    """The error inside goes on, with the sentence of the leak as a note."""
+    model = Adapted()
+
+    with pytest.raises(ZeroDivisionError, match="boom") as caught, preserved([model], []):
+        spoil(model, fails=True)
+
+    assert "frozen parameters were changed" in caught.value.__notes__[0]
+
+
+def test_untouched_frozen_parameters_are_no_leak():
+    """A backbone that stays as it is raises nothing, NaN in it included."""
+    model = Adapted()
+    model.backbone.weight.fill_(float("nan"))
+
+    with preserved([model], []) as snapshot:
+        spoil(model.adapter)
+
+    assert snapshot.verify() is None
+
+
+def test_a_full_snapshot_puts_frozen_parameters_back():
+    """With `all` the backbone is copied, and no leak is left."""
+    model = Adapted()
+    weight = model.backbone.weight.clone()
+
+    with preserved([model], [], frozen="all"):
+        spoil(model)
+
+    assert torch.equal(model.backbone.weight, weight)
+
+
+def test_frozen_parameters_that_are_the_smaller_part_are_put_back():
+    """Up to four fifths of the bytes frozen parameters are copied anyway."""
+    model = Net()
+    weight = model.frozen.weight.clone()
+
+    with preserved([model], []):
+        spoil(model)
+
+    assert torch.equal(model.frozen.weight, weight)
+
+
+@pytest.mark.parametrize("frozen", ["auto", "all"])
+def test_requires_grad_flags_are_put_back(frozen):
+    """A backbone that thaws inside is frozen again, an adapter that freezes is trainable again."""
+    model = Adapted()
+
+    with preserved([model], [], frozen=frozen):
+        model.backbone.requires_grad_(True)
+        model.adapter.requires_grad_(False)
+
+    assert [p.requires_grad for p in model.parameters()] == [False, False, True, True]
+
+
+def test_restore_may_be_called_as_often_as_wanted():
+    """Each restore leads back to the same weights."""
+    model = nn.Linear(2, 1)
+    weight = model.weight.clone()
+
+    with preserved([model], []) as snapshot:
+        restored = []
+        for value in (1.0, 2.0):
+            spoil(model, value)
+            snapshot.restore()
+            restored.append(torch.equal(model.weight, weight))
+
+    assert restored == [True, True]
+
+
+def test_an_inner_restore_leads_to_the_inner_start():
+    """Snapshots nest: the inner one goes back to where it began, the outer one to before that."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+
+    with preserved([model], []):
+        spoil(model, 1.0)
+        with preserved([model], []):
+            spoil(model, 2.0)
+        inner = model.weight.item()
+
+    assert (inner, model.weight.item()) == (1.0, 0.0)
+
+
+def test_an_interrupted_restore_is_done_again(monkeypatch):
+    """A Ctrl-C that falls into the restore is raised on after a second, whole one."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    whole = StateSnapshot.restore
+    pending = [KeyboardInterrupt("by hand")]
+
+    def interrupted(snapshot):
+        if pending:
+            raise pending.pop()
+        whole(snapshot)
+
+    monkeypatch.setattr(StateSnapshot, "restore", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="by hand"), preserved([model], []):
+        spoil(model)
+
+    assert model.weight.item() == 0.0
+
+
+@pytest.mark.parametrize("t", [0.0, 0.5, 1.0, 2.0, -1.0])
+def test_move_goes_along_the_displacement(t):
+    """Parameters stand at start + t * d, d being how far they have come since the snapshot."""
+    model = nn.Linear(2, 1)
+    start = model.weight.detach().clone()
+    snapshot = StateSnapshot([model], [])
+    spoil(model, 3.0)
+
+    snapshot.move(t)
+
+    torch.testing.assert_close(model.weight.detach(), start + t * (3.0 - start))
+
+
+def test_move_keeps_the_displacement_of_the_first_move():
+    """Moves do not add up."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    snapshot = StateSnapshot([model], [])
+    spoil(model, 1.0)
+
+    snapshot.move(5.0)
+    snapshot.move(0.25)
+
+    assert model.weight.item() == 0.25
+
+
+@pytest.mark.parametrize("forget", ["settle", "restore"])
+def test_the_displacement_is_measured_anew(forget):
+    """After `settle` or `restore` the next move measures how far the parameters have come then."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    snapshot = StateSnapshot([model], [])
+    spoil(model, 1.0)
+    snapshot.move(1.0)
+
+    getattr(snapshot, forget)()
+    spoil(model, 8.0)
+    snapshot.move(0.5)
+
+    assert model.weight.item() == 4.0
+
+
+def test_move_leaves_frozen_parameters_alone():
+    """A frozen parameter has no displacement."""
+    model = nn.Linear(1, 1)
+    model.bias.requires_grad_(False)
+    snapshot = StateSnapshot([model], [])
+    spoil(model, 1.0)
+
+    snapshot.move(0.0)
+
+    assert model.bias.item() == 1.0
+
+
+def test_move_goes_along_parameters_that_only_the_optimizer_holds():
+    """A parameter of the loss moves with those of the model."""
+    free = nn.Parameter(torch.zeros(1))
+    snapshot = StateSnapshot([], [torch.optim.SGD([free], lr=0.1)])
+    spoil(nn.ParameterList([free]), 2.0)
+
+    snapshot.move(0.5)
+
+    assert free.item() == 1.0
+
+
+CONTAINERS = [
+    [1, [2]],
+    {"a": [1], "b": {"c": 2}},
+    {1, 2},
+    deque([1, 2], maxlen=2),
+    defaultdict(list, a=[1]),
+    Counter("aab"),
+    ([1], {"a": 2}),
+]
+
+
+@pytest.mark.parametrize("value", CONTAINERS, ids=lambda value: type(value).__name__)
+def test_containers_come_back_with_what_they_held(value):
+    """A container of a module is the same object with the same items again, nested ones included."""
+    model = nn.Linear(1, 1)
+    model.held = value
+    before = repr(value)
+
+    with preserved([model], []):
+        inner = value[0] if isinstance(value, tuple) else value
+        inner.clear()
+
+    assert model.held is value
+    assert repr(value) == before
+
+
+def test_a_dictionary_keeps_the_order_of_its_items():
+    """A key that was taken out and put in again stands where it stood."""
+    model = nn.Linear(1, 1)
+    model.held = {"a": 1, "b": 2}
+
+    with preserved([model], []):
+        model.held["a"] = model.held.pop("a")
+
+    assert list(model.held) == ["a", "b"]
+
+
+def test_attributes_that_are_new_are_dropped():
+    """What a forward has added to a module is gone; what it has deleted is back."""
+    model = nn.Linear(1, 1)
+    model.old = 1
+
+    with preserved([model], []):
+        model.new = 2
+        del model.old
+
+    assert not hasattr(model, "new")
+    assert model.old == 1
+
+
+def test_a_tensor_that_changed_its_shape_comes_back():
+    """A buffer that grew in place has its old shape and content again."""
+    model = nn.Linear(1, 1)
+    model.register_buffer("memory", torch.arange(3.0))
+    memory = model.memory
+
+    with preserved([model], []):
+        model.memory.resize_(5).zero_()
+
+    assert model.memory is memory
+    assert memory.tolist() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("unwritable", [torch.zeros(1).expand(3), np.broadcast_to(np.zeros(1), (3,))], ids=type)
+def test_what_cannot_be_written_to_is_left(unwritable):
+    """An expanded tensor or a read-only array cannot change, and does not stop the restore."""
+    model = nn.Linear(1, 1)
+    model.fixed = unwritable
+    bias = model.bias.clone()
+
+    with preserved([model], []):
+        spoil(model)
+
+    assert torch.equal(model.bias, bias)
+
+
+def test_an_object_that_refers_to_itself_is_walked_once():
+    """Circles among attributes end."""
+    model = nn.Linear(1, 1)
+    model.circle = [1]
+    model.circle.append(model.circle)
+
+    with preserved([model], []):
+        model.circle.clear()
+
+    assert model.circle[0] == 1
+    assert model.circle[1] is model.circle
+
+
+@pytest.mark.parametrize("stream", [np.random.default_rng(0), np.random.RandomState(0)], ids=lambda s: type(s).__name__)
+def test_random_generators_of_a_module_go_on_where_they_were(stream):
+    """A generator of NumPy that a model holds draws the same numbers again."""
+    model = nn.Linear(1, 1)
+    model.noise = stream
+
+    with preserved([model], []):
+        inside = stream.normal()
+
+    assert stream.normal() == inside
+
+
+def test_forward_only_puts_back_what_a_forward_changes():
+    """Buffers, attributes, modes and streams are as before, and the parameters are not even touched."""
+    model = Net()
+    before = (model.norm.running_mean.clone(), model.calls, torch.get_rng_state())
+
+    with forward_only([model]):
+        model(torch.randn(8, 4))
+        model.eval()
+        spoil(model)
+
+    assert torch.equal(model.norm.running_mean, before[0])
+    assert (model.calls, model.training) == (before[1], True)
+    assert torch.equal(torch.get_rng_state(), before[2])
+    assert model.stem.weight[0, 0] == 7.0

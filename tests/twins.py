@@ -1,0 +1,167 @@
+"""A small training with every kind of state, and that state in a form that compares bit for bit."""
+
+import copy
+import random
+from collections import deque
+from itertools import islice
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+MACHINERY = ("_parameters", "_buffers", "_modules", "_hooks", "_hooks_with_kwargs", "_hooks_always_called")
+
+
+class Meter:
+    """An object with a running state, as a GradScaler or an average keeps it."""
+
+    def __init__(self):
+        self.count, self.history, self.mean = 0, [], torch.zeros(())
+
+
+class Teacher:
+    """A moving average of a model, kept where `parameters()` does not see it."""
+
+    def __init__(self, model):
+        self.model, self.shadow, self.updates = copy.deepcopy(model), [], np.float32(0)
+
+    def follow(self, model):
+        self.updates += np.float32(1)
+        self.shadow.append(self.updates)
+        with torch.no_grad():
+            for mine, its in zip(self.model.parameters(), model.parameters(), strict=True):
+                mine.lerp_(its, 0.1)
+
+
+class Centers(nn.Module):
+    """A loss with a parameter and a buffer of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.centers = nn.Parameter(torch.zeros(3))
+        self.norm = nn.BatchNorm1d(3)
+
+    def forward(self, output, target):
+        return F.cross_entropy(self.norm(output) - self.centers, target)
+
+
+STATEFUL = (Meter, Teacher, nn.Module)
+
+
+class Net(nn.Module):
+    """Every kind of state that a forward can change, and every random stream that it can draw from."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Linear(4, 8)
+        self.norm = nn.BatchNorm1d(8)
+        self.still = nn.BatchNorm1d(8).eval()
+        self.frozen = nn.Linear(8, 8).requires_grad_(False)
+        self.drop = nn.Dropout(0.3)
+        self.head = nn.Linear(8, 3)
+        self.register_buffer("running", torch.zeros(8), persistent=False)
+        self.calls, self.sizes, self.totals = 0, [], {"samples": 0, "by_size": {}}
+        self.level, self.recent, self.table = torch.zeros(1), deque(maxlen=3), np.zeros(2)
+        self.meter, self.meters = Meter(), [Meter()]
+
+    def forward(self, x):
+        h = self.norm(self.stem(x)) + 0.01 * random.random() + 0.01 * float(np.random.rand())
+        h = self.drop(self.still(self.frozen(h).relu() + h))
+        self._count(h.detach())
+        return self.head(h)
+
+    def _count(self, h):
+        self.calls += 1
+        self.sizes.append(len(h))
+        self.totals["samples"] += len(h)
+        self.totals["by_size"][len(h)] = self.calls
+        self.level.add_(h.mean())
+        self.recent.append(h.sum())
+        self.table += 1
+        self.running = 0.9 * self.running + h.mean(0)
+        self.last = h
+        for meter in (self.meter, *self.meters):
+            meter.count += 1
+            meter.history.append(meter.count)
+            meter.mean.add_(h.mean())
+
+
+class Training:
+    """A plain training loop that keeps what it saw; its stream of batches goes on between calls of `train`."""
+
+    def __init__(self, model, optimizer, loader, loss_fn=F.cross_entropy):
+        self.model, self.optimizer, self.loader, self.loss_fn = model, optimizer, loader, loss_fn
+        self.seen, self._stream = [], _batches(loader)
+
+    def train(self, steps):
+        for x, y in islice(self._stream, steps):
+
+            def closure(x=x, y=y):
+                self.optimizer.zero_grad()
+                loss = self.loss_fn(self.model(x), y)
+                loss.backward()
+                return loss
+
+            self.seen.append((x, y, self.optimizer.step(closure).detach()))
+        return self
+
+
+def _batches(loader):
+    while True:
+        yield from loader
+
+
+def dataset(n=36):
+    """Three noisy classes of four numbers."""
+    x = torch.randn(n, 4)
+    return TensorDataset(x, x[:, :3].argmax(1))
+
+
+def training(model=None, optimizer=None, **loader):
+    """A training on shuffled batches of eight, the last one smaller; `optimizer` takes the parameters."""
+    net = Net() if model is None else model()
+    made = (optimizer or torch.optim.AdamW)(net.parameters())
+    return Training(net, made, DataLoader(dataset(), **{"batch_size": 8, "shuffle": True, **loader}))
+
+
+def state_of(training):
+    """Everything that the guard promises to put back, in plain values that compare bit for bit."""
+    modules = [m for m in (training.model, training.loss_fn) if isinstance(m, nn.Module)]
+    return {
+        "parameters": [plain(dict(m.named_parameters())) for m in modules],
+        "requires_grad": [[p.requires_grad for p in m.parameters()] for m in modules],
+        "gradients": [[plain(p.grad) for p in m.parameters()] for m in modules],
+        "buffers": [plain(dict(m.named_buffers())) for m in modules],
+        "attributes": [{name: plain(_attributes(sub)) for name, sub in m.named_modules()} for m in modules],
+        "optimizer": plain(training.optimizer.state_dict()),
+        "streams": plain([random.getstate(), np.random.get_state(), torch.get_rng_state()]),
+        "seen": plain(training.seen),
+    }
+
+
+def identities(training):
+    """The objects that a user or a compiled step may hold on to."""
+    parameters = list(training.model.parameters())
+    owned = [*parameters, *(p.grad for p in parameters), *training.model.buffers()]
+    moments = [value for state in training.optimizer.state.values() for value in state.values()]
+    attributes = [value for m in training.model.modules() for value in _attributes(m).values()]
+    return [id(thing) for thing in (*owned, *training.optimizer.param_groups, *moments, *attributes)]
+
+
+def plain(value):
+    """A value without objects that only compare by identity."""
+    if isinstance(value, torch.Tensor):
+        return str(value.dtype), tuple(value.shape), value.detach().contiguous().numpy().tobytes()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, deque, set)):
+        return [plain(item) for item in value]
+    return plain(vars(value)) if isinstance(value, STATEFUL) else value
+
+
+def _attributes(module):
+    return {name: value for name, value in vars(module).items() if not name.endswith(MACHINERY)}
