@@ -139,4 +139,4 @@ def _only_rose(curve: Curve) -> bool:
     """Whether a sweep that diverged was long enough to see a descent, and saw none."""
     if curve.stopped != "diverged" or len(curve) < MIN_POINTS:
         return False
-    return start_of(curve.losses) - min(curve.losses) <= noise_of(curve.losses)
+    return start_of(curve.levels) - min(curve.levels) <= noise_of(curve.levels)

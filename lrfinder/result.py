@@ -165,10 +165,20 @@ def _plan(data: Mapping[str, Any] | None) -> Plan | None:
     values = {key: _tuple(value) for key, value in data.items()}
     values["reasons"] = tuple(Reason(**reason) for reason in data["reasons"])
     shape = data["schedule"]
-    if shape is not None and shape.get("family") == "custom":
-        lost = f"The schedule was the function {shape.get('name')}, which a file cannot hold."
+    function = _function_in(shape)
+    if function is not None:
+        lost = f"The schedule was the function {function}, which a file cannot hold."
         return Plan(**{**values, "schedule": None, "warnings": (*values["warnings"], lost)})
     return Plan(**{**values, "schedule": shape and from_plain(shape)})
+
+
+def _function_in(shape: Any) -> str | None:
+    """The name of the function that a written schedule is or is built on, or None."""
+    if isinstance(shape, list):
+        return next((name for part in shape if (name := _function_in(part)) is not None), None)
+    if not isinstance(shape, dict):
+        return None
+    return str(shape.get("name")) if shape.get("family") == "custom" else _function_in(list(shape.values()))
 
 
 def _tuple(value: Any) -> Any:
