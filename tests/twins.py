@@ -101,12 +101,12 @@ class Training:
 
     def __init__(self, model, optimizer, loader, loss_fn=F.cross_entropy, *, loss_of=None, update=None):
         self.model, self.optimizer, self.loader, self.loss_fn = model, optimizer, loader, loss_fn
-        self._loss_of, self._update = loss_of, update
+        self.loss_of, self.update = loss_of, update
         self.seen, self._stream = [], _batches(loader)
 
     def train(self, steps):
         for batch in islice(self._stream, steps):
-            self.seen.append((batch, self._step(batch) if self._update is None else self._update(self.model, batch)))
+            self.seen.append((batch, self._step(batch) if self.update is None else self.update(self.model, batch)))
         return self
 
     def climb(self, lrs):
@@ -117,8 +117,8 @@ class Training:
         return [float(loss) for _, loss in self.seen]
 
     def _loss(self, batch):
-        if self._loss_of is not None:
-            return self._loss_of(self.model, batch)
+        if self.loss_of is not None:
+            return self.loss_of(self.model, batch)
         x, y = batch
         return self.loss_fn(self.model(x), y)
 
