@@ -5,6 +5,8 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from quadratic import Quadratic
+from quadratic import swept as swept_quadratic
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
 from twins import Net, Training, refused, sweep, training, twins
@@ -426,3 +428,25 @@ def test_every_optimizer_of_a_list_must_be_one():
 
     with refused(t, "`optimizer` must be a torch optimizer, or a list of them, got str"):
         sweep_gan(t, optimizer=[t.optimizer[0], "adam"])
+
+
+@pytest.mark.parametrize("h", [1.0, 5.0, 100.0])
+def test_lbfgs_makes_every_quadratic_one_of_curvature_one(h):
+    """Its first step tells the curvature; from then on it loses what gradient descent loses at curvature one."""
+    arguments = {"steps": 60, "lr_min": 1e-3, "lr_max": 0.9}
+    descent = swept_quadratic(Quadratic(1.0), **arguments)
+
+    newton = swept_quadratic(Quadratic(h, start=0.1), torch.optim.LBFGS, options={"max_iter": 1}, **arguments)
+
+    after_first = [[loss / f.curve.losses[1] for loss in f.curve.losses[1:45]] for f in (newton, descent)]
+    assert after_first[0] == pytest.approx(after_first[1], rel=1e-6)
+
+
+def test_lbfgs_finds_the_same_rate_at_every_curvature():
+    """A rate is a share of the Newton step, whatever the scale of the problem."""
+    options = {"max_iter": 1}
+
+    rates = [swept_quadratic(Quadratic(h), torch.optim.LBFGS, options=options, lr_min=1e-4).lr for h in (1.0, 10.0)]
+
+    assert rates[1] == pytest.approx(rates[0], rel=0.05)
+    assert 0.01 < rates[0] < 1
