@@ -6,6 +6,7 @@ import random
 import types
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-__all__ = ["STREAMS", "Memory", "global_streams", "same", "torch_streams"]
+__all__ = ["STREAMS", "Memory", "Surface", "global_streams", "same", "torch_streams"]
 
 OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
 NUMBERS = (int, float, complex, str, bytes, type(None), np.generic, frozenset, range, os.PathLike)
@@ -23,6 +24,13 @@ PLAIN = (*NUMBERS, torch.dtype, torch.device, torch.Size, *OPAQUE)
 CONTAINERS = (dict, list, tuple, set, deque)
 STREAMS = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
 BY_ATTRIBUTES = (nn.Module, Optimizer, Sampler)
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """Stands for an object of which the numbers and random generators are kept, but not the data that it holds."""
+
+    of: object
 
 
 class Memory:
@@ -64,6 +72,11 @@ class Memory:
             return self._keep_tensor(value)
         if isinstance(value, tuple):
             return value
+        if isinstance(value, Surface):
+            held = getattr(value.of, "__dict__", {})
+            numbers = {name: item for name, item in held.items() if isinstance(item, NUMBERS)}
+            self._restores.append(partial(held.update, numbers))
+            return [item for item in held.values() if isinstance(item, STREAMS)]
         if isinstance(value, STREAMS):
             self._restores.append(_stream_restore(value))
         elif isinstance(value, np.ndarray):
