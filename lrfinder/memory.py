@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-__all__ = ["STREAMS", "Memory", "global_streams", "same"]
+__all__ = ["STREAMS", "Memory", "global_streams", "same", "torch_streams"]
 
 OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
 NUMBERS = (int, float, complex, str, bytes, type(None), np.generic, frozenset, range, os.PathLike)
@@ -156,11 +156,16 @@ def _stream_restore(stream: Any) -> Callable[[], object]:
 
 def global_streams() -> list[Callable[[], object]]:
     """Restores for the random streams of Python, NumPy, torch and every CUDA or MPS device in use."""
-    restores: list[Callable[[], object]] = [
+    return [
         partial(random.setstate, random.getstate()),
         partial(np.random.set_state, np.random.get_state()),
-        partial(torch.set_rng_state, torch.get_rng_state()),
+        *torch_streams(),
     ]
+
+
+def torch_streams() -> list[Callable[[], object]]:
+    """Restores for torch's random streams alone: cheap enough for every step, which NumPy's is not."""
+    restores: list[Callable[[], object]] = [partial(torch.set_rng_state, torch.get_rng_state())]
     if torch.cuda.is_available():
         restores.append(partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
     if torch.backends.mps.is_available():

@@ -15,7 +15,7 @@ from lrfinder.errors import InputError, LRFinderError
 from lrfinder.feed import Feed
 from lrfinder.loop import Batch, Facts
 from lrfinder.loss import BatchLoss, LossFunction
-from lrfinder.memory import global_streams
+from lrfinder.memory import torch_streams
 from lrfinder.state import StateSnapshot, forward_only, preserved
 
 __all__ = ["TorchLoop", "TrainingOptions"]
@@ -72,7 +72,7 @@ class TorchLoop:
         self._frozen = snapshot
         self._device = trainable[0].device
         self._snapshots: list[StateSnapshot] = []
-        self._last_streams = global_streams()
+        self._last_streams = torch_streams()
         self._batch_size: int | None = None
 
     @property
@@ -128,7 +128,7 @@ class TorchLoop:
         """
         for snapshot in self._snapshots:
             snapshot.settle()
-        self._last_streams = global_streams()
+        self._last_streams = torch_streams()
         evaluations: list[Tensor] = []
 
         def closure() -> Tensor:
@@ -176,7 +176,8 @@ class TorchLoop:
     def loss(self, batch: Batch, *, train: bool = False) -> float:
         """Return the loss of a forward alone, mean over samples and ranks; nothing of the training is changed by it.
 
-        With `train` the last step's forward is repeated as it was: train mode, the same dropout, gradients enabled.
+        With `train` the last step's forward is repeated as it was: train mode, the same dropout, gradients enabled
+        (noise that a model draws from NumPy or Python is drawn anew).
         """
         with forward_only(self._modules), torch.set_grad_enabled(train):
             for prepare in self._last_streams if train else [module.eval for module in self._modules]:
