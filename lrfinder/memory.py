@@ -154,16 +154,6 @@ def _stream_restore(stream: Any) -> Callable[[], object]:
     return partial(setattr, stream.bit_generator, "state", stream.bit_generator.state)
 
 
-def torch_streams() -> list[Callable[[], object]]:
-    """Restores for torch's random streams, on the CPU and on every CUDA or MPS device in use."""
-    restores: list[Callable[[], object]] = [partial(torch.set_rng_state, torch.get_rng_state())]
-    if torch.cuda.is_available():
-        restores.append(partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
-    if torch.backends.mps.is_available():
-        restores.append(partial(torch.mps.set_rng_state, torch.mps.get_rng_state()))
-    return restores
-
-
 def global_streams() -> list[Callable[[], object]]:
     """Restores for the random streams of Python, NumPy and torch."""
     return [
@@ -171,3 +161,13 @@ def global_streams() -> list[Callable[[], object]]:
         partial(np.random.set_state, np.random.get_state()),
         *torch_streams(),
     ]
+
+
+def torch_streams() -> list[Callable[[], object]]:
+    """Restores for torch's random streams alone: cheap enough for every step, which NumPy's is not."""
+    restores: list[Callable[[], object]] = [partial(torch.set_rng_state, torch.get_rng_state())]
+    if torch.cuda.is_available():
+        restores.append(partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
+    if torch.backends.mps.is_available():
+        restores.append(partial(torch.mps.set_rng_state, torch.mps.get_rng_state()))
+    return restores

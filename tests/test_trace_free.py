@@ -150,6 +150,19 @@ def test_gradients_survive(grad):
     assert held is None or bool((held == grad).all())
 
 
+def test_the_gradient_of_a_parameter_that_the_optimizer_does_not_hold_survives():
+    """Nobody zeroes it, so every step of the sweep adds to it, in place."""
+    t = training()
+    t.optimizer = torch.optim.SGD(t.model.stem.parameters(), lr=0.1)
+    weight = t.model.head.weight
+    weight.grad = held = torch.ones_like(weight)
+
+    sweep(t)
+
+    assert weight.grad is held
+    assert bool((held == 1).all())
+
+
 @pytest.mark.parametrize("mode", [True, False], ids=["train", "eval"])
 def test_modes_survive(mode):
     """Every submodule keeps its train/eval flag, one that was left in eval mode included."""
@@ -237,7 +250,7 @@ def test_a_sampler_within_a_sampler_samples_the_same():
     """The count of a wrapping sampler and the generator of the wrapped one are put back."""
 
     def build():
-        inner = RandomSampler(range(36), generator=torch.Generator().manual_seed(5))
+        inner = RandomSampler(dataset(), generator=torch.Generator().manual_seed(5))
         return training(sampler=Skipping(inner), shuffle=None)
 
     swept, undisturbed = twins(build)
