@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from lrfinder.errors import StateLeak
+
 __all__ = ["STREAMS", "Memory", "global_streams", "same", "torch_streams"]
 
 OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
@@ -53,10 +55,23 @@ class Memory:
             pending += self._keep_one(value)
 
     def restore(self) -> None:
-        """Put the contents of everything that was kept back in place."""
+        """Put the contents of everything that was kept back in place.
+
+        Raises:
+            StateLeak: Something could not be put back; everything else was.
+        """
+        failures = []
         with torch.no_grad():
             for restore in self._restores:
-                restore()
+                try:
+                    restore()
+                except Exception as error:  # one tensor that refuses must not keep the rest from coming back
+                    failures.append(f"{type(error).__name__}: {error}")
+        if failures:
+            raise StateLeak(
+                f"{len(failures)} of {len(self._restores)} parts of the state could not be put back "
+                f"({'; '.join(failures[:3])}); load the model and the optimizer again from a checkpoint"
+            )
 
     def _keep_one(self, value: Any) -> Iterable[Any]:
         """Remember one object; return what it holds."""

@@ -359,3 +359,26 @@ def test_forward_only_puts_back_what_a_forward_changes():
     assert (model.calls, model.training, model.stem.weight.grad) == (before[1], True, None)
     assert torch.equal(torch.get_rng_state(), before[2])
     assert model.stem.weight[0, 0] == 7.0
+
+
+class Stubborn(dict):
+    """A dictionary that refuses to be refilled."""
+
+    def update(self, *_):
+        raise TypeError("not me")
+
+
+def test_what_cannot_be_put_back_is_told_and_the_rest_comes_back():
+    """One stubborn object ends in StateLeak; the weights and the random stream are as before all the same."""
+    model, stubborn = nn.Linear(2, 1), Stubborn(a=1)
+    weight, stream = model.weight.detach().clone(), torch.get_rng_state()
+
+    with (
+        pytest.raises(StateLeak, match="1 of .* parts of the state could not be put back .TypeError: not me"),
+        preserved([model], [], [stubborn]),
+    ):
+        torch.rand(1)
+        nn.init.zeros_(model.weight)
+
+    assert torch.equal(model.weight, weight)
+    assert torch.equal(torch.get_rng_state(), stream)
