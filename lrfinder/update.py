@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
@@ -187,7 +188,7 @@ class OwnUpdate:
             return None
         if isinstance(loss, Tensor) and loss.numel() == 1:
             return loss.detach().reshape(())
-        if isinstance(loss, (int, float)):
+        if isinstance(loss, Real):
             return torch.tensor(float(loss), dtype=torch.float64)
         raise InputError(f"`train_step` must return the loss as a number (None for a skipped step), got {loss!r:.80}")
 

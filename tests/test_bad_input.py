@@ -1,37 +1,15 @@
 """What cannot be used raises one clear sentence at once, and leaves the training as it was."""
 
 import math
-from contextlib import contextmanager
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader
-from twins import Net, dataset, state_of, training
+from twins import Net, dataset, refused, sweep, training
 
-from lrfinder import InputError, find_lr
 from lrfinder.schedules import CATALOGUE
-
-
-@contextmanager
-def refused(t, sentence, error=InputError):
-    """Expect that the block raises this sentence and leaves the training as before.
-
-    Yields:
-        What was caught.
-    """
-    before = state_of(t)
-    with pytest.raises(error, match=sentence) as caught:
-        yield caught
-    assert state_of(t) == before
-
-
-def find(t, **options):
-    """A range test over the training, with these options instead of its own."""
-    given = {"loss_fn": t.loss_fn, "optimizer": t.optimizer, "steps": 12, "progress": False, **options}
-    return find_lr(given.pop("model", t.model), given.pop("loader", t.loader), **given)
-
 
 LADDERS = [
     ({"lr_min": 0.1, "lr_max": 0.01}, "`lr_max` must exceed `lr_min`=0.1, got 0.01; swap them"),
@@ -80,7 +58,7 @@ def test_a_ladder_that_cannot_be_climbed_is_refused(options, sentence):
     t = training().train(2)
 
     with refused(t, sentence):
-        find(t, **options)
+        sweep(t, **options)
 
 
 @pytest.mark.parametrize(("options", "sentence"), CHOICES, ids=lambda case: str(case)[:40])
@@ -89,7 +67,7 @@ def test_an_option_that_does_not_exist_is_refused(options, sentence):
     t = training().train(2)
 
     with refused(t, sentence):
-        find(t, **options)
+        sweep(t, **options)
 
 
 @pytest.mark.parametrize(("loader", "sentence"), LOADERS, ids=["empty", "dropped", "iterator", "none"])
@@ -98,7 +76,7 @@ def test_a_loader_without_batches_is_refused(loader, sentence):
     t = training().train(2)
 
     with refused(t, sentence):
-        find(t, loader=loader)
+        sweep(t, loader=loader)
 
 
 @pytest.mark.parametrize(("loss_fn", "sentence"), LOSSES, ids=["vector", "float", "none", "cut off", "nan", "inf"])
@@ -107,7 +85,7 @@ def test_a_loss_that_cannot_be_trained_on_is_refused(loss_fn, sentence):
     t = training().train(2)
 
     with refused(t, sentence):
-        find(t, loss_fn=loss_fn)
+        sweep(t, loss_fn=loss_fn)
 
 
 def test_a_loss_that_cannot_be_inferred_is_refused():
@@ -118,7 +96,7 @@ def test_a_loss_that_cannot_be_inferred_is_refused():
     with refused(
         t, r"the loss cannot be inferred: .* Tensor with 8x3 float32 .* Tensor with 8 float32; pass `loss_fn="
     ):
-        find(t, loader=batches, loss_fn=None)
+        sweep(t, loader=batches, loss_fn=None)
 
 
 def test_a_sweep_that_breaks_later_is_no_bad_input():
@@ -130,7 +108,7 @@ def test_a_sweep_that_breaks_later_is_no_bad_input():
         calls.append(1)
         return F.cross_entropy(output, target) * (math.nan if len(calls) > 5 else 1.0)
 
-    assert find(t, loss_fn=loss_fn).stopped == "non_finite"
+    assert sweep(t, loss_fn=loss_fn).stopped == "non_finite"
 
 
 def test_an_optimizer_of_another_model_is_refused():
@@ -139,7 +117,7 @@ def test_an_optimizer_of_another_model_is_refused():
     other = torch.optim.SGD(Net().parameters(), lr=0.1)
 
     with refused(t, "`optimizer` must hold parameters of `model`, got a SGD that holds none of them; make it from"):
-        find(t, optimizer=other)
+        sweep(t, optimizer=other)
 
 
 @pytest.mark.parametrize("rate", [0.0, math.nan])
@@ -149,7 +127,7 @@ def test_a_reference_group_without_a_rate_is_refused(rate):
     t.optimizer.param_groups[0]["lr"] = rate
 
     with refused(t, "the base LR of `optimizer`'s reference group 0 must be positive, got"):
-        find(t)
+        sweep(t)
 
 
 def test_a_model_with_nothing_to_train_is_refused():
@@ -158,7 +136,7 @@ def test_a_model_with_nothing_to_train_is_refused():
     t.model.requires_grad_(False)
 
     with refused(t, r"`model` must have a parameter that can be trained, got Net with \d+ parameters, all frozen"):
-        find(t)
+        sweep(t)
 
 
 def test_a_model_of_unknown_shapes_is_refused():
@@ -169,7 +147,7 @@ def test_a_model_of_unknown_shapes_is_refused():
     with refused(
         t, r"`model` must know the shape of its parameters, got lazy ones \(0.weight, 0.bias\); run one batch"
     ):
-        find(t, model=lazy, optimizer=None)
+        sweep(t, model=lazy, optimizer=None)
 
 
 def test_a_batch_that_the_model_rejects_is_named():
@@ -178,7 +156,7 @@ def test_a_batch_that_the_model_rejects_is_named():
     batches = [(torch.zeros(8, 5), torch.zeros(8, dtype=torch.long))]
 
     with refused(t, "mat1 and mat2 shapes cannot be multiplied", RuntimeError) as caught:
-        find(t, loader=batches)
+        sweep(t, loader=batches)
 
     assert caught.value.__notes__ == [
         "lrfinder: raised by the model or the loss on this batch: tuple with [0]: 8x5 float32, [1]: 8 int64"
@@ -191,7 +169,7 @@ def test_a_batch_that_the_loss_rejects_is_named():
     batches = [(torch.zeros(8, 4), torch.full((8,), 99))]
 
     with refused(t, "Target 99 is out of bounds", IndexError) as caught:
-        find(t, loader=batches)
+        sweep(t, loader=batches)
 
     assert "[0]: 8x4 float32, [1]: 8 int64" in caught.value.__notes__[0]
 
@@ -201,6 +179,6 @@ def test_an_unknown_schedule_lists_the_known():
     t = training()
 
     with refused(t, "`schedule` must be") as caught:
-        find(t, schedule="zigzag")
+        sweep(t, schedule="zigzag")
 
     assert [name for name in CATALOGUE if name not in str(caught.value)] == []

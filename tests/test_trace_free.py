@@ -1,7 +1,6 @@
 """The promise of the library: a training that swept equals, bit for bit, its twin that never did."""
 
 import copy
-import random
 from functools import partial
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations
 from torch.utils.data import BatchSampler, RandomSampler
-from twins import Centers, Net, Teacher, Training, dataset, identities, state_of, training
+from twins import Centers, Net, Teacher, Training, dataset, identities, state_of, sweep, training, twins
 
 from lrfinder import TorchLoop, find_lr
 
@@ -29,12 +28,6 @@ OPTIMIZERS = {
     "lbfgs": partial(torch.optim.LBFGS, lr=0.1, max_iter=3),
     "adam-tensor-lr": lambda parameters: torch.optim.Adam(parameters, lr=torch.tensor(1e-3)),
 }
-
-
-def sweep(t, **options):
-    """A range test over the whole training, its loss function and optimizer included."""
-    given = {"loss_fn": t.loss_fn, "optimizer": t.optimizer, "steps": 12, "progress": False, **options}
-    return find_lr(t.model, t.loader, **given)
 
 
 def failing(error, calls=5):
@@ -82,19 +75,6 @@ DISTURBANCES = {
     "interrupt": sweep_that_is_interrupted,
     "nested": nested_sweep,
 }
-
-
-def twins(build, disturb=sweep, before=0, after=10):
-    """The states of a training that was disturbed and of its twin that was not, ten steps later."""
-    states = []
-    for disturbance in (disturb, lambda t: None):
-        torch.manual_seed(1)
-        np.random.seed(1)
-        random.seed(1)
-        t = build().train(before)
-        disturbance(t)
-        states.append(state_of(t.train(after)))
-    return states
 
 
 @pytest.mark.parametrize("before", [0, 7])
