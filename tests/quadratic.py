@@ -36,13 +36,6 @@ def swept(model, optimizer=torch.optim.SGD, *, options=None, **arguments):
     return find_lr(model, BATCHES, optimizer=held, progress=False, **arguments)
 
 
-def uphill():
-    """A quadratic on which every step climbs: the gradient's sign is turned around."""
-    model = Quadratic(1.0)
-    model.phi.register_hook(torch.neg)
-    return model
-
-
 class QuadraticLoop:
     """Gradient descent on `h * theta**2 / 2 + offset`, written against the protocol and nothing else.
 
