@@ -31,7 +31,7 @@ class Memory:
     """Remembers the contents of mutable objects and puts them back in place, so that every reference stays valid.
 
     Tensors and arrays are copied, containers remember what they held, modules, optimizers, samplers and plain data
-    objects their attributes, random generators their state. Whatever else is reached is put back as a reference, its
+    objects their attributes, data sets their counters, random generators their state. Whatever else is reached is put back as a reference, its
     inside as it is.
     """
 
@@ -92,9 +92,17 @@ class Memory:
             contents = list(value)
             self._restores.append(partial(_refill, value, contents))
             return contents
+        elif isinstance(value, Dataset):
+            return self._keep_dataset(value)
         elif isinstance(value, BY_ATTRIBUTES) or _is_data(value):
             return [vars(value)]
         return ()
+
+    def _keep_dataset(self, dataset: Dataset[Any]) -> Iterable[Any]:
+        """Remember a data set's attributes and random generators, not the data: that is large, and read only."""
+        held = dict(vars(dataset))
+        self._restores.append(partial(_refill_dict, vars(dataset), held))
+        return [value for value in held.values() if isinstance(value, (Dataset, *STREAMS))]
 
     def _keep_tensor(self, tensor: Tensor) -> Iterable[Any]:
         if tensor.is_inference():

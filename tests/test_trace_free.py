@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations
-from torch.utils.data import BatchSampler, RandomSampler
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 from twins import Centers, Net, Teacher, Training, dataset, identities, state_of, sweep, training, twins
 
 from lrfinder import TorchLoop, find_lr
@@ -232,6 +232,33 @@ def test_a_sampler_within_a_sampler_samples_the_same():
     def build():
         inner = RandomSampler(dataset(), generator=torch.Generator().manual_seed(5))
         return training(sampler=Skipping(inner), shuffle=None)
+
+    swept, undisturbed = twins(build)
+
+    assert swept == undisturbed
+
+
+class Augmented(torch.utils.data.Dataset):
+    """A data set that counts what it gives and adds noise of its own, in the main process."""
+
+    def __init__(self):
+        self.inner, self.given, self.rng = dataset(), 0, np.random.default_rng(4)
+
+    def __len__(self):
+        return len(self.inner)
+
+    def __getitem__(self, i):
+        self.given += 1
+        x, y = self.inner[i]
+        return x + 0.01 * self.given + float(self.rng.normal()), y
+
+
+def test_a_data_set_with_a_counter_and_a_generator_gives_the_same():
+    """The attributes and random generators of a data set are put back."""
+
+    def build():
+        net = Net()
+        return Training(net, torch.optim.AdamW(net.parameters()), DataLoader(Augmented(), batch_size=8, shuffle=True))
 
     swept, undisturbed = twins(build)
 
