@@ -31,8 +31,8 @@ class Memory:
     """Remembers the contents of mutable objects and puts them back in place, so that every reference stays valid.
 
     Tensors and arrays are copied, containers remember what they held, modules, optimizers, samplers and plain data
-    objects their attributes, data sets their counters, random generators their state. Whatever else is reached is put back as a reference, its
-    inside as it is.
+    objects their attributes, data sets their counters, random generators their state. Whatever else is reached is put
+    back as a reference, its inside as it is.
     """
 
     def __init__(self) -> None:
