@@ -38,7 +38,8 @@ _SENTENCES = {
     "from the start, or start from a less trained model.",
     Status.TOO_NOISY: "The loss fell by hardly more than its noise; use a larger batch or more `steps`.",
     Status.TOO_SHORT: "The sweep ended before there was a curve to read; lower `lr_min`, or raise `steps`.",
-    Status.OUT_OF_RANGE: "The best rate lies at an end of the sweep or beyond it; widen `lr_min` and `lr_max`.",
+    Status.OUT_OF_RANGE: "The best rate, or that of the rule you named, lies at an end of the sweep or beyond it; "
+    "widen `lr_min` and `lr_max`, or name another rule.",
 }
 
 

@@ -20,8 +20,8 @@ class Feed:
     """Windows of batches from a loader, which starts again when it ends; a window never straddles that end.
 
     The loader itself is not touched: a DataLoader is iterated through a shallow copy with workers of its own. The
-    attributes of its samplers, and the generators and counts of loaders and data sets behind it, are what `stateful`
-    names, for the guard to put back.
+    generators behind it and the attributes of samplers, loaders and data sets are what `stateful` names, for the guard
+    to put back.
 
     Args:
         loader: Anything that can be iterated anew, or a function that returns a fresh iterator.
@@ -88,9 +88,8 @@ class Feed:
         sources = _behind(self._loader)
         samplers = [sampler for source in sources for sampler in _samplers(source)]
         state = [*map(Surface, sources), *(vars(s) for s in samplers if hasattr(s, "__dict__"))]
-        data = [*(s for s in sources if isinstance(s, Dataset)), *(getattr(s, "data_source", None) for s in samplers)]
-        data += [getattr(source, "dataset", None) for source in sources]
-        return state, [d for d in data if d is not None]
+        data = [getattr(s, "data_source", None) for s in samplers] + [getattr(s, "dataset", None) for s in sources]
+        return state, [d for d in data if d is not None and not isinstance(d, Dataset)]
 
 
 def _behind(loader: object) -> list[object]:

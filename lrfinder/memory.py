@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from lrfinder.errors import StateLeak
+
 __all__ = ["STREAMS", "Memory", "Surface", "global_streams", "same", "torch_streams"]
 
 OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
@@ -28,7 +30,7 @@ BY_ATTRIBUTES = (nn.Module, Optimizer, Sampler)
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """Stands for an object of which the numbers and random generators are kept, but not the data that it holds."""
+    """Stands for an object that is kept as data sets are: its attributes and random generators, not what they hold."""
 
     of: object
 
@@ -37,8 +39,8 @@ class Memory:
     """Remembers the contents of mutable objects and puts them back in place, so that every reference stays valid.
 
     Tensors and arrays are copied, containers remember what they held, modules, optimizers, samplers and plain data
-    objects their attributes, random generators their state. Whatever else is reached is put back as a reference, its
-    inside as it is.
+    objects their attributes, data sets their counters, random generators their state. Whatever else is reached is put
+    back as a reference, its inside as it is.
     """
 
     def __init__(self) -> None:
@@ -61,10 +63,23 @@ class Memory:
             pending += self._keep_one(value)
 
     def restore(self) -> None:
-        """Put the contents of everything that was kept back in place."""
+        """Put the contents of everything that was kept back in place.
+
+        Raises:
+            StateLeak: Something could not be put back; everything else was.
+        """
+        failures = []
         with torch.no_grad():
             for restore in self._restores:
-                restore()
+                try:
+                    restore()
+                except Exception as error:  # one tensor that refuses must not keep the rest from coming back
+                    failures.append(f"{type(error).__name__}: {error}")
+        if failures:
+            raise StateLeak(
+                f"{len(failures)} of {len(self._restores)} parts of the state could not be put back "
+                f"({'; '.join(failures[:3])}); load the model and the optimizer again from a checkpoint"
+            )
 
     def _keep_one(self, value: Any) -> Iterable[Any]:
         """Remember one object; return what it holds."""
@@ -72,11 +87,8 @@ class Memory:
             return self._keep_tensor(value)
         if isinstance(value, tuple):
             return value
-        if isinstance(value, Surface):
-            held = getattr(value.of, "__dict__", {})
-            numbers = {name: item for name, item in held.items() if isinstance(item, NUMBERS)}
-            self._restores.append(partial(held.update, numbers))
-            return [item for item in held.values() if isinstance(item, STREAMS)]
+        if isinstance(value, (Dataset, Surface)):
+            return self._keep_surface(value.of if isinstance(value, Surface) else value)
         if isinstance(value, STREAMS):
             self._restores.append(_stream_restore(value))
         elif isinstance(value, np.ndarray):
@@ -93,6 +105,13 @@ class Memory:
         elif isinstance(value, BY_ATTRIBUTES) or _is_data(value):
             return [vars(value)]
         return ()
+
+    def _keep_surface(self, source: object) -> Iterable[Any]:
+        """Remember attributes and random generators of a data set or loader, not the data: large, and read only."""
+        attributes = getattr(source, "__dict__", {})
+        held = dict(attributes)
+        self._restores.append(partial(_refill_dict, attributes, held))
+        return [value for value in held.values() if isinstance(value, (Dataset, *STREAMS))]
 
     def _keep_tensor(self, tensor: Tensor) -> Iterable[Any]:
         if tensor.is_inference():
@@ -167,16 +186,6 @@ def _stream_restore(stream: Any) -> Callable[[], object]:
     return partial(setattr, stream.bit_generator, "state", stream.bit_generator.state)
 
 
-def torch_streams() -> list[Callable[[], object]]:
-    """Restores for torch's random streams, on the CPU and on every CUDA or MPS device in use."""
-    restores: list[Callable[[], object]] = [partial(torch.set_rng_state, torch.get_rng_state())]
-    if torch.cuda.is_available():
-        restores.append(partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
-    if torch.backends.mps.is_available():
-        restores.append(partial(torch.mps.set_rng_state, torch.mps.get_rng_state()))
-    return restores
-
-
 def global_streams() -> list[Callable[[], object]]:
     """Restores for the random streams of Python, NumPy and torch."""
     return [
@@ -184,3 +193,13 @@ def global_streams() -> list[Callable[[], object]]:
         partial(np.random.set_state, np.random.get_state()),
         *torch_streams(),
     ]
+
+
+def torch_streams() -> list[Callable[[], object]]:
+    """Restores for torch's random streams alone: cheap enough for every step, which NumPy's is not."""
+    restores: list[Callable[[], object]] = [partial(torch.set_rng_state, torch.get_rng_state())]
+    if torch.cuda.is_available():
+        restores.append(partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
+    if torch.backends.mps.is_available():
+        restores.append(partial(torch.mps.set_rng_state, torch.mps.get_rng_state()))
+    return restores

@@ -190,7 +190,8 @@ class TorchLoop:
 
         Args:
             batch: What `draw` gave.
-            train: Repeat the last step's forward as it was: train mode, the same dropout, gradients enabled.
+            train: Repeat the last step's forward as it was: train mode, the same dropout, gradients enabled (noise
+                that a model draws from NumPy or Python is drawn anew).
 
         Returns:
             The mean loss over the samples and over ranks.

@@ -23,6 +23,13 @@ class Quadratic(nn.Module):
         return self.factor * (self.curvatures * (self.scale * self.phi) ** 2).sum() / 2
 
 
+def uphill():
+    """A quadratic whose gradient has the wrong sign, so that every step raises the loss."""
+    model = Quadratic(1.0)
+    model.phi.register_hook(torch.neg)
+    return model
+
+
 def swept(model, optimizer=torch.optim.SGD, *, options=None, **arguments):
     """What `find_lr` finds for a model that is its own loss."""
     held = optimizer(model.parameters(), lr=1.0, **(options or {}))

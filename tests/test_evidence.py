@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quadratic import BATCHES, Quadratic, swept
+from quadratic import BATCHES, Quadratic, swept, uphill
 from recorded import descent, noise, recorded
 from torch import nn
 
@@ -42,7 +42,7 @@ def constant():
 
 def rising():
     """A sweep that goes uphill from its first step."""
-    return swept(Quadratic(1.0), options={"maximize": True})
+    return swept(uphill())
 
 
 def noisy():
@@ -117,7 +117,7 @@ def test_every_status_has_a_sentence(status):
 def test_strict_raises_the_sentence():
     """With `strict` a sweep without signal is an exception that says what to try."""
     with pytest.raises(NoSignalError, match="The loss never fell beyond its noise"):
-        swept(Quadratic(1.0), options={"maximize": True}, strict=True)
+        swept(uphill(), strict=True)
 
 
 def test_strict_returns_what_is_ok():

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from quadratic import BATCHES, Quadratic, QuadraticLoop, swept
+from quadratic import BATCHES, Quadratic, QuadraticLoop, swept, uphill
 
 from lrfinder import InputError, NoSignalError, TorchLoop, find_lr, range_test
 from lrfinder.rules import RULES
@@ -130,7 +130,7 @@ def test_bad_arguments_are_refused_before_the_first_step(arguments, message):
 
 def test_a_plan_is_made_exactly_where_there_is_a_rate():
     """`plan` is None exactly when `lr` is."""
-    results = [swept(Quadratic(1.0), options={"maximize": up}) for up in (False, True)]
+    results = [swept(model) for model in (Quadratic(1.0), uphill())]
 
     assert [(r.lr is None, r.plan is None) for r in results] == [(False, False), (True, True)]
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quadratic import Quadratic, swept
+from quadratic import Quadratic, swept, uphill
 from recorded import descent, recorded
 
 import lrfinder
@@ -26,7 +26,7 @@ def found(wish=None, facts=None):
 
 def nothing():
     """The result of a sweep that gave no rate."""
-    return swept(Quadratic(1.0), options={"maximize": True})
+    return swept(uphill())
 
 
 def named(name):

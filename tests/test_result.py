@@ -3,7 +3,7 @@ import os
 
 import pytest
 import torch
-from quadratic import Quadratic, swept
+from quadratic import Quadratic, swept, uphill
 from recorded import descent, recorded
 
 from lrfinder import Facts, InputError, LRResult, NoSignalError
@@ -21,7 +21,7 @@ def found(wish=None):
 
 def nothing():
     """The result of a sweep that gave no rate."""
-    return swept(Quadratic(1.0), options={"maximize": True})
+    return swept(uphill())
 
 
 def halves(step):
