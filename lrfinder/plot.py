@@ -101,7 +101,7 @@ def draw_plan(plan: "Plan", ax: "Axes | None" = None) -> "Axes":
         The axes.
     """
     ax = new_axes(7.5, 3.4) if ax is None else ax
-    ax.set_title(_plain(plan.schedule_text), fontsize="medium", loc="left", wrap=True)
+    ax.set_title(_plain(plan.schedule_text, 120), fontsize="medium", loc="left", wrap=True)
     if plan.shape is None:
         return ax
     steps = plan.shown_steps
@@ -150,10 +150,10 @@ def _draw_suggestions(evidence: "Evidence", ax: "Axes") -> None:
         ax.plot([lr], [height], marker, ms=8, color=colour, mec="white", label=f"{_plain(name)} {lr:.2g}", zorder=3)
 
 
-def _plain(name: str) -> str:
+def _plain(name: str, longest: int = LONGEST_NAME) -> str:
     """A name without what matplotlib takes for mathematics, or at the start for "not in the legend"; cut where long."""
     name = name.replace("$", "").lstrip("_")
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def _title(result: "LRResult") -> str:
