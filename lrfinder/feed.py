@@ -80,7 +80,7 @@ class Feed:
         """Windows until the loader ends, or None where it does not tell its length."""
         try:
             return -(-len(self._loader) // self._window)  # type: ignore[arg-type]
-        except TypeError:
+        except (TypeError, NotImplementedError, AttributeError):
             return None
 
     def stateful(self) -> tuple[list[object], list[object]]:

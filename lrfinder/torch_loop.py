@@ -148,6 +148,7 @@ class TorchLoop:
             ranks=ranks.count(),
             precision=self._precision.name(_trainable(self.model)[0].dtype),
             loss=f"{source}, negated since the optimizer maximizes it" if group.get("maximize") else source,
+            relative_step=bool(group.get("relative_step", False)),
         )
 
     @property
