@@ -1,10 +1,13 @@
 """The command line: arguments in; results to stdout, everything else to stderr; an exit code."""
 
 import argparse
+import contextlib
+import os
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lrfinder._version import __version__
 from lrfinder.errors import InputError, LRFinderError
@@ -30,7 +33,7 @@ The factory is a function without arguments that returns the keyword arguments o
       model, loader = ...
       return dict(model=model, loader=loader, loss_fn=..., optimizer=...)
 
-exit codes: 0 found, 1 a mistake told in one line, 3 no reliable suggestion"""
+exit codes: 0 found, 1 a mistake told in one line, 3 no reliable suggestion, 130 interrupted"""
 
 FIND_OPTIONS = ("steps", "lr_min", "lr_max", "total_steps", "epochs", "rule", "schedule")
 PLAN_FLAGS = {
@@ -50,19 +53,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 found, 1 a mistake of the caller (told in one line), 3 no reliable suggestion.
     """
-    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
+        options = _parser().parse_args(arguments)
         return int(options.run(options))
     except LRFinderError as error:
         print(f"lrfinder: {' '.join(str(error).split())}", file=sys.stderr)
         return MISTAKE
+    except BrokenPipeError:
+        # The reader has seen enough; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FOUND
     except KeyboardInterrupt:
         print("lrfinder: interrupted; nothing was written", file=sys.stderr)
         return INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line, as everything else here does."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong with the arguments.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(f"{message}; `{self.prog} --help` shows what there is")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lrfinder",
         description="Which learning rate, and which schedule: a range test for torch that leaves no trace.",
         epilog=EXAMPLES,
@@ -195,11 +217,14 @@ def _factory(path: str) -> Callable[[], Any]:
 
 
 def _called(path: str, function: Callable[[], Any]) -> Any:
-    """Call the user's code; what it raises is told in one line, with the place."""
+    """Call the user's code; what it prints goes to stderr, what it raises is told in one line, with the place."""
     try:
-        return function()
+        with contextlib.redirect_stdout(sys.stderr):
+            return function()
     except (LRFinderError, KeyboardInterrupt):
         raise
+    except SystemExit as error:
+        raise InputError(f"`{path}` must return and not exit, got SystemExit({error.code!r})") from error
     except Exception as error:
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
@@ -215,6 +240,8 @@ def _seed(seed: int) -> None:
     import numpy as np
     import torch
 
+    if not 0 <= seed < 2**63:
+        raise InputError(f"`--seed` must be a whole number from 0 to {2**63 - 1}, got {seed}")
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
