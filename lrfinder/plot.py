@@ -27,6 +27,8 @@ COLOURS = {
 MOST_POINTS = 2_000
 
 MARKERS = {"steepest": "v", "valley": "s", "minimum": "D", "edge": "^"}
+LONGEST_NAME = 32
+LONGEST_TITLE = 160
 
 
 def new_axes(width: float = 7.5, height: float = 4.2) -> "Axes":
@@ -100,7 +102,7 @@ def draw_plan(plan: "Plan", ax: "Axes | None" = None) -> "Axes":
         The axes.
     """
     ax = new_axes(7.5, 3.4) if ax is None else ax
-    ax.set_title(_plain(plan.schedule_text), fontsize="medium", loc="left", wrap=True)
+    ax.set_title(_plain(plan.schedule_text, LONGEST_TITLE), fontsize="medium", loc="left", wrap=True)
     if plan.shape is None:
         return ax
     steps = plan.shown_steps
@@ -122,6 +124,7 @@ def _draw_curve(evidence: "Evidence", ax: "Axes") -> None:
     curve, smooth = evidence.curve, evidence.smooth
     if curve is None or not len(curve):
         return
+    ax.set_xlim(curve.lrs[0] / 2, curve.lrs[-1] * 2)
     pairs = list(curve.pairs())
     ax.plot(
         [lr for lr, _ in pairs],
@@ -148,12 +151,13 @@ def _draw_suggestions(evidence: "Evidence", ax: "Axes") -> None:
         ax.plot([lr], [height], marker, ms=8, color=colour, mec="white", label=f"{_plain(name)} {lr:.2g}", zorder=3)
 
 
-def _plain(name: str) -> str:
-    """A name without what matplotlib takes for mathematics, or at the start for "not in the legend"."""
-    return name.replace("$", "").lstrip("_")
+def _plain(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name without what matplotlib takes for mathematics, or at the start for "not in the legend"; cut where long."""
+    name = name.replace("$", "").lstrip("_")
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def _title(result: "LRResult") -> str:
     facts = result.evidence.facts
-    name = _plain(f"Range test of {facts.model} with {facts.optimizer}")
+    name = f"Range test of {_plain(facts.model)} with {_plain(facts.optimizer)}"
     return name if result.plan is not None else f"{name}: no suggestion ({result.status})"

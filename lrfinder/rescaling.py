@@ -1,6 +1,6 @@
 """One ratio over an optimizer's groups and over what schedulers remember of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lrfinder.errors import InputError
+from lrfinder.rates import as_list
 
 __all__ = ["rescale"]
 
@@ -15,26 +16,26 @@ RATES = ("lr", "initial_lr", "max_lr", "min_lr", "swa_lr")
 """What torch and its schedulers keep in a group as a rate."""
 
 
-def rescale(optimizer: Optimizer, lr: float, *schedulers: LRScheduler) -> None:
-    """Scale an optimizer and its schedulers by one ratio, so that the reference group's peak becomes `lr`.
+def rescale(optimizer: Optimizer | Sequence[Optimizer], lr: float, *schedulers: LRScheduler) -> None:
+    """Scale optimizers and their schedulers by one ratio, so that the reference group's peak becomes `lr`.
 
     A group's `lr`, `initial_lr` and the bounds that schedulers keep in it follow, and so do the schedulers' own bases,
     those inside a SequentialLR or ChainedScheduler too. The peak is what a cyclic scheduler rises to, else the base.
 
     Args:
-        optimizer: Its reference group is the first with a trainable parameter.
+        optimizer: One or several; the reference group is the first with a trainable parameter.
         lr: The new peak LR of the reference group.
-        schedulers: Those attached to the optimizer.
+        schedulers: Those attached to them.
 
     Raises:
         InputError: No group has a trainable parameter, or the reference group's LR is 0: no ratio can be formed.
     """
-    groups = optimizer.param_groups
+    groups = [group for o in as_list(optimizer) for group in o.param_groups if group.get("lr") is not None]
     holds = [any(p.requires_grad for p in group["params"]) for group in groups]
     if not any(holds):
         raise InputError(f"`optimizer` must hold a trainable parameter, got {len(groups)} groups without one")
     inner = list(_unpacked(schedulers))
-    top = _peak(groups[holds.index(True)], holds.index(True), inner)
+    top = _peak(groups[holds.index(True)], inner)
     if not top > 0:
         raise InputError(f"the reference group's LR must be positive to scale the others with it, got {top}; set it")
     for group in groups:
@@ -53,9 +54,14 @@ def _unpacked(schedulers: tuple[LRScheduler, ...]) -> Iterator[LRScheduler]:
         yield from _unpacked(tuple(getattr(scheduler, "_schedulers", ())))
 
 
-def _peak(group: dict[str, Any], index: int, schedulers: list[LRScheduler]) -> float:
+def _peak(group: dict[str, Any], schedulers: list[LRScheduler]) -> float:
     """The highest rate that a group is meant to reach."""
-    bounds = [scheduler.max_lrs[index] for scheduler in schedulers if hasattr(scheduler, "max_lrs")]
+    bounds = [
+        bound
+        for scheduler in schedulers
+        for own, bound in zip(scheduler.optimizer.param_groups, getattr(scheduler, "max_lrs", ()), strict=False)
+        if own is group
+    ]
     return max(float(rate) for rate in (group.get("initial_lr", group["lr"]), group.get("max_lr", 0.0), *bounds))
 
 

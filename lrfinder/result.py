@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -111,15 +111,16 @@ class LRResult:
         """
         return plot.draw_result(self, ax)
 
-    def apply(self, optimizer: "Optimizer", *schedulers: "LRScheduler") -> None:
+    def apply(self, optimizer: "Optimizer | Sequence[Optimizer]", *schedulers: "LRScheduler") -> None:
         """Set the suggested peak: every group is scaled by one ratio, so that the groups keep theirs.
 
         A group's `lr` and `initial_lr`, the bounds that schedulers keep in it (`max_lr`, `min_lr`), and the bases of
         the schedulers given along follow, so that none of them undoes it.
 
         Args:
-            optimizer: Its reference group, the first with a trainable parameter, gets `lr`.
-            schedulers: Those attached to it.
+            optimizer: One, or the list that was swept jointly; the reference group, the first with a trainable
+                parameter, gets `lr`.
+            schedulers: Those attached to them.
 
         Raises:
             NoSignalError: There is no reliable rate to apply.

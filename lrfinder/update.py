@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.optim import LBFGS, Optimizer
 from lrfinder.batch import describe, size, to_device
 from lrfinder.errors import InputError, LRFinderError
 from lrfinder.loop import Batch
+from lrfinder.loss import BatchLoss
 
 __all__ = ["Clip", "GradientUpdate", "OwnUpdate", "Precision", "TrainStep", "shares"]
 
@@ -105,7 +107,7 @@ class GradientUpdate:
 
     def __init__(
         self,
-        loss: Callable[[Any], Tensor],
+        loss: BatchLoss,
         optimizer: Optimizer,
         precision: Precision,
         clip: Clip,
@@ -118,7 +120,11 @@ class GradientUpdate:
         self._takes_closure = _takes_closure(optimizer)
 
     def __call__(self, batch: Batch) -> Tensor | None:
-        """Make one step; return the mean loss over the samples before it, or None where the scaler skipped it."""
+        """Make one step; return the mean loss over the samples before it, or None where the scaler skipped it.
+
+        Raises:
+            InputError: The optimizer ignores its closure.
+        """
         if self._scaler is not None:
             return self._scaled_step(self._scaler, batch)
         if not self._takes_closure:
@@ -135,6 +141,11 @@ class GradientUpdate:
             return loss
 
         self._optimizer.step(closure)  # type: ignore[arg-type]  # annotated as float, but LBFGS takes tensors too
+        if not evaluations:
+            raise InputError(
+                f"`optimizer` must call the closure that its `step` takes, got a {type(self._optimizer).__name__} that "
+                "did not; pass the optimizer inside it, or `train_step=` with a function that does the whole update"
+            )
         return evaluations[0]
 
     def _scaled_step(self, scaler: GradScaler, batch: Batch) -> Tensor | None:
@@ -154,8 +165,8 @@ class GradientUpdate:
             loss = self._precision.forward(self._loss, micro)
             if not loss.requires_grad:
                 raise InputError(
-                    "the loss must need a gradient, got one cut off from the parameters; "
-                    f"look for .detach(), .item() or torch.no_grad() between the model and the loss, {loss}"
+                    f"the loss ({self._loss.source}) must need a gradient, got one cut off from the parameters; "
+                    "look for .detach(), .item() or torch.no_grad() between the model and the loss"
                 )
             part = loss if len(batch) == 1 else loss * share
             (part if scaler is None else scaler.scale(part)).backward()
@@ -186,7 +197,7 @@ class OwnUpdate:
             return None
         if isinstance(loss, Tensor) and loss.numel() == 1:
             return loss.detach().reshape(())
-        if isinstance(loss, (int, float)):
+        if isinstance(loss, Real):
             return torch.tensor(float(loss), dtype=torch.float64)
         raise InputError(f"`train_step` must return the loss as a number (None for a skipped step), got {loss!r:.80}")
 
