@@ -28,7 +28,6 @@ MOST_POINTS = 2_000
 
 MARKERS = {"steepest": "v", "valley": "s", "minimum": "D", "edge": "^"}
 LONGEST_NAME = 32
-LONGEST_TITLE = 160
 
 
 def new_axes(width: float = 7.5, height: float = 4.2) -> "Axes":
@@ -102,7 +101,7 @@ def draw_plan(plan: "Plan", ax: "Axes | None" = None) -> "Axes":
         The axes.
     """
     ax = new_axes(7.5, 3.4) if ax is None else ax
-    ax.set_title(_plain(plan.schedule_text, LONGEST_TITLE), fontsize="medium", loc="left", wrap=True)
+    ax.set_title(_plain(plan.schedule_text, 120), fontsize="medium", loc="left", wrap=True)
     if plan.shape is None:
         return ax
     steps = plan.shown_steps

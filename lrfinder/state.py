@@ -163,8 +163,8 @@ def preserved(
     try:
         yield snapshot
     except BaseException as error:
-        _restore_twice(snapshot)
         try:
+            _restore_twice(snapshot)
             snapshot.verify()
         except StateLeak as leak:
             error.add_note(str(leak))
