@@ -1,16 +1,17 @@
 """The command line: arguments in; results to stdout, everything else to stderr; an exit code."""
 
 import argparse
-import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from io import TextIOWrapper
 from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lrfinder._version import __version__
-from lrfinder.errors import InputError, LRFinderError
+from lrfinder.errors import InputError, LRFinderError, NoSignalError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except LRFinderError as error:
         print(f"lrfinder: {' '.join(str(error).split())}", file=sys.stderr)
-        return MISTAKE
+        return NO_SUGGESTION if isinstance(error, NoSignalError) else MISTAKE
     except BrokenPipeError:
         # The reader has seen enough; what is still buffered has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -117,16 +118,16 @@ def _add_find(find: argparse.ArgumentParser) -> None:
     for name, meaning in PLAN_FLAGS.items():
         find.add_argument(f"--{name.replace('_', '-')}", action="store_true", default=None, help=f"plan as {meaning}")
     find.add_argument("--rule", help="take this rule's rate: steepest, valley, minimum or edge")
-    find.add_argument("--seed", type=int, help="seed Python's, NumPy's and torch's random streams before the factory")
+    find.add_argument("--seed", type=int, help="seed Python's, NumPy's and torch's random streams before the import")
     find.add_argument("--plot", type=Path, metavar="FILE", help="draw the curve, in the format of the file's ending")
     find.add_argument("--json", metavar="FILE", help="save the result; - prints it to stdout instead of the report")
     find.set_defaults(run=_find)
 
 
 def _find(options: argparse.Namespace) -> int:
-    factory = _factory(options.factory)
     if options.seed is not None:
         _seed(options.seed)
+    factory = _factory(options.factory)
     from lrfinder.finder import find_lr
 
     training = _called(options.factory, factory)
@@ -206,7 +207,15 @@ def _factory(path: str) -> Callable[[], Any]:
         raise InputError(f"`factory` must be pkg.module:function, got {path!r}, as in train:setup")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    found: Any = _called(path, lambda: import_module(module))
+    try:
+        found: Any = _called(path, lambda: import_module(module))
+    except InputError as error:
+        missing = getattr(error.__cause__, "name", None) if isinstance(error.__cause__, ModuleNotFoundError) else None
+        if missing is None or not f"{module}.".startswith(f"{missing}."):
+            raise
+        raise InputError(
+            f"`factory` must name a module that can be imported here, got {module}, which was not found in {Path.cwd()}"
+        ) from error
     for part in name.split("."):
         if not hasattr(found, part):
             raise InputError(f"`factory` must name a function of {module}, got {name!r}, which is not there")
@@ -219,19 +228,22 @@ def _factory(path: str) -> Callable[[], Any]:
 def _called(path: str, function: Callable[[], Any]) -> Any:
     """Call the user's code; what it prints goes to stderr, what it raises is told in one line, with the place."""
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr):
             return function()
     except (LRFinderError, KeyboardInterrupt):
         raise
     except SystemExit as error:
         raise InputError(f"`{path}` must return and not exit, got SystemExit({error.code!r})") from error
     except Exception as error:
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        place = f" ({trace.tb_frame.f_code.co_filename}:{trace.tb_lineno})" if trace is not None else ""
         notes = " ".join(getattr(error, "__notes__", ()))
-        raise InputError(f"`{path}` raised {type(error).__name__}: {error} {notes}{place}") from error
+        raise InputError(f"`{path}` raised {type(error).__name__}: {error} {notes} ({_place(error)})") from error
+
+
+def _place(error: Exception) -> str:
+    """Where an error was raised: the innermost line below the working directory, or else the innermost one."""
+    lines = [(frame.filename, frame.lineno) for frame in extract_tb(error.__traceback__)]
+    own = [line for line in lines if Path(line[0]).is_relative_to(Path.cwd()) and "site-packages" not in line[0]]
+    return ":".join(map(str, (own or lines)[-1]))
 
 
 def _seed(seed: int) -> None:

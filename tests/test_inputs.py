@@ -280,7 +280,9 @@ def test_a_step_of_ones_own_does_the_whole_update(option, got):
     """What belongs to the update is refused beside `train_step`, instead of being silently without effect."""
     t = with_train_step()
 
-    with refused(t, f"accumulation, clipping, autocast and losses .* must be left to `train_step`, got {got}; do them there"):
+    with refused(
+        t, f"accumulation, clipping, autocast and losses .* must be left to `train_step`, got {got}; do them there"
+    ):
         sweep_by_train_step(t, **option)
 
 
