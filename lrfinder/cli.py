@@ -172,13 +172,10 @@ def _demo(options: argparse.Namespace) -> int:
 def _tell(found: "LRResult", picture: Path | None, record: str | None) -> int:
     """Print, save and draw a result; return the exit code that it means."""
     print(found.to_json() if record == "-" else found)
-    try:
-        if record not in (None, "-"):
-            found.to_json(record)
-        if picture is not None:
-            _draw(found, picture)
-    except (OSError, ValueError) as error:
-        raise InputError(f"the result could not be written: {error}") from error
+    if record not in (None, "-"):
+        _written(lambda: found.to_json(record))
+    if picture is not None:
+        _draw(found, picture)
     return FOUND if found.lr is not None else NO_SUGGESTION
 
 
@@ -191,11 +188,16 @@ def _draw(found: "LRResult", picture: Path) -> None:
 
 
 def _save(figure: "Figure", picture: Path) -> None:
-    try:
-        figure.savefig(picture, dpi=150)
-    except (OSError, ValueError) as error:
-        raise InputError(f"the picture could not be written: {error}") from error
+    _written(lambda: figure.savefig(picture, dpi=150))
     print(f"wrote {picture}", file=sys.stderr)
+
+
+def _written(write: Callable[[], object]) -> None:
+    """Write a file; what keeps it from being written is the caller's to mend."""
+    try:
+        write()
+    except (OSError, ValueError) as error:
+        raise InputError(f"the result could not be written: {error}") from error
 
 
 def _factory(path: str) -> Callable[[], Any]:
