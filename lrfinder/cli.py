@@ -1,12 +1,14 @@
 """The command line: arguments in; results to stdout, everything else to stderr; an exit code."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from io import TextIOWrapper
 from pathlib import Path
 from traceback import extract_tb
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lrfinder._version import __version__
 from lrfinder.errors import InputError, LRFinderError, NoSignalError
@@ -32,7 +34,7 @@ The factory is a function without arguments that returns the keyword arguments o
       model, loader = ...
       return dict(model=model, loader=loader, loss_fn=..., optimizer=...)
 
-exit codes: 0 found, 1 a mistake told in one line, 3 no reliable suggestion"""
+exit codes: 0 found, 1 a mistake told in one line, 3 no reliable suggestion, 130 interrupted"""
 
 FIND_OPTIONS = ("steps", "lr_min", "lr_max", "total_steps", "epochs", "rule", "schedule")
 PLAN_FLAGS = {
@@ -52,19 +54,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         0 found, 1 a mistake of the caller (told in one line), 3 no reliable suggestion.
     """
-    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
+        options = _parser().parse_args(arguments)
         return int(options.run(options))
     except LRFinderError as error:
         print(f"lrfinder: {' '.join(str(error).split())}", file=sys.stderr)
         return NO_SUGGESTION if isinstance(error, NoSignalError) else MISTAKE
+    except BrokenPipeError:
+        # The reader has seen enough; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FOUND
     except KeyboardInterrupt:
         print("lrfinder: interrupted; nothing was written", file=sys.stderr)
         return INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line, as everything else here does."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong with the arguments.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(f"{message}; `{self.prog} --help` shows what there is")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lrfinder",
         description="Which learning rate, and which schedule: a range test for torch that leaves no trace.",
         epilog=EXAMPLES,
@@ -151,13 +172,10 @@ def _demo(options: argparse.Namespace) -> int:
 def _tell(found: "LRResult", picture: Path | None, record: str | None) -> int:
     """Print, save and draw a result; return the exit code that it means."""
     print(found.to_json() if record == "-" else found)
-    try:
-        if record not in (None, "-"):
-            found.to_json(record)
-        if picture is not None:
-            _draw(found, picture)
-    except (OSError, ValueError) as error:
-        raise InputError(f"the result could not be written: {error}") from error
+    if record not in (None, "-"):
+        _written(lambda: found.to_json(record))
+    if picture is not None:
+        _draw(found, picture)
     return FOUND if found.lr is not None else NO_SUGGESTION
 
 
@@ -170,11 +188,16 @@ def _draw(found: "LRResult", picture: Path) -> None:
 
 
 def _save(figure: "Figure", picture: Path) -> None:
-    try:
-        figure.savefig(picture, dpi=150)
-    except (OSError, ValueError) as error:
-        raise InputError(f"the picture could not be written: {error}") from error
+    _written(lambda: figure.savefig(picture, dpi=150))
     print(f"wrote {picture}", file=sys.stderr)
+
+
+def _written(write: Callable[[], object]) -> None:
+    """Write a file; what keeps it from being written is the caller's to mend."""
+    try:
+        write()
+    except (OSError, ValueError) as error:
+        raise InputError(f"the result could not be written: {error}") from error
 
 
 def _factory(path: str) -> Callable[[], Any]:
@@ -211,6 +234,8 @@ def _called(path: str, function: Callable[[], Any]) -> Any:
             return function()
     except (LRFinderError, KeyboardInterrupt):
         raise
+    except SystemExit as error:
+        raise InputError(f"`{path}` must return and not exit, got SystemExit({error.code!r})") from error
     except Exception as error:
         notes = " ".join(getattr(error, "__notes__", ()))
         raise InputError(f"`{path}` raised {type(error).__name__}: {error} {notes} ({_place(error)})") from error
@@ -229,6 +254,8 @@ def _seed(seed: int) -> None:
     import numpy as np
     import torch
 
+    if not 0 <= seed < 2**63:
+        raise InputError(f"`--seed` must be a whole number from 0 to {2**63 - 1}, got {seed}")
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)

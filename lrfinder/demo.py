@@ -72,11 +72,10 @@ def run(folder: Path) -> LRResult:
         The result of the range test.
     """
     loader, images, labels = _digits()
-    total_steps = EPOCHS * len(loader)
     model = _fresh_model()
     optimizer = torch.optim.AdamW(model.parameters(), lr=STOCK_LR)
 
-    found = find_lr(model, loader, loss_fn=F.cross_entropy, optimizer=optimizer, total_steps=total_steps)
+    found = find_lr(model, loader, loss_fn=F.cross_entropy, optimizer=optimizer, epochs=EPOCHS)
     print(found)
     if found.plan is None or found.lr is None or found.plan.schedule is None:
         raise InputError(
@@ -86,7 +85,7 @@ def run(folder: Path) -> LRResult:
     advised = _train(f"suggested LR {found.lr:.2g} and schedule", loader, found.plan.schedule, found.lr)
     for training, net in (stock, advised):
         training.held_out, training.accuracy = _evaluate(net, images, labels)
-    _report([stock[0], advised[0]], total_steps)
+    _report([stock[0], advised[0]], EPOCHS * len(loader))
     _save(found, [stock[0], advised[0]], folder)
     return found
 

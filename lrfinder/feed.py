@@ -47,7 +47,7 @@ class Feed:
         """
         window = self._take()
         if not window:
-            self._iterator = iter(self._fresh())
+            self._iterator = self._started()
             window = self._take()
         if not window and self._has_yielded:
             raise InputError(
@@ -61,6 +61,12 @@ class Feed:
             )
         self._has_yielded = True
         return window
+
+    def _started(self) -> Iterator[Any]:
+        fresh: object = self._fresh()
+        if not isinstance(fresh, Iterable) and not hasattr(fresh, "__getitem__"):
+            raise InputError(f"`{self._name}` must return an iterator of batches when it is called, got {fresh!r:.60}")
+        return iter(cast("Iterable[Any]", fresh))
 
     def _take(self) -> list[Any]:
         window: list[Any] = []
@@ -89,6 +95,7 @@ class Feed:
         samplers = [sampler for source in sources for sampler in _samplers(source)]
         state = [*map(Surface, sources), *(vars(s) for s in samplers if hasattr(s, "__dict__"))]
         data = [getattr(s, "data_source", None) for s in samplers] + [getattr(s, "dataset", None) for s in sources]
+        data += [self._loader] if isinstance(self._loader, (list, tuple)) else []
         return state, [d for d in data if d is not None and not isinstance(d, Dataset)]
 
 

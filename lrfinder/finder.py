@@ -181,7 +181,7 @@ def _checked_rule(rule: str | Callable[[Curve], float | None] | None) -> str | N
         return None
     if callable(rule):
         return rule_name(rule)
-    if rule not in RULES:
+    if not isinstance(rule, str) or rule not in RULES:
         raise InputError(f"`rule` must be one of {', '.join(RULES)}, a function of the curve, or None, got {rule!r}")
     return rule
 

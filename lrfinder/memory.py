@@ -14,18 +14,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lrfinder.errors import StateLeak
 
-__all__ = ["STREAMS", "Memory", "Surface", "global_streams", "same", "torch_streams"]
+__all__ = ["STREAMS", "Memory", "Surface", "global_streams", "reached_by", "same", "torch_streams"]
 
 OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
 NUMBERS = (int, float, complex, str, bytes, type(None), np.generic, frozenset, range, os.PathLike)
 PLAIN = (*NUMBERS, torch.dtype, torch.device, torch.Size, *OPAQUE)
 CONTAINERS = (dict, list, tuple, set, deque)
 STREAMS = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
-BY_ATTRIBUTES = (nn.Module, Optimizer, Sampler)
+BY_ATTRIBUTES = (nn.Module, Optimizer, Sampler, LRScheduler)
+KNOWN = (*PLAIN, *CONTAINERS, *STREAMS, *BY_ATTRIBUTES, Tensor, np.ndarray)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +104,39 @@ class Memory:
             contents = list(value)
             self._restores.append(partial(_refill, value, contents))
             return contents
+        elif isinstance(value, types.CellType):
+            return self._keep_cell(value)
         elif isinstance(value, BY_ATTRIBUTES) or _is_data(value):
-            return [vars(value)]
+            return self._keep_attributes(value)
         return ()
+
+    def _keep_attributes(self, value: Any) -> Iterable[Any]:
+        slots = _slots(value)
+        if slots:
+            self._restores.append(partial(_reset_slots, value, slots))
+        return [*slots.values(), getattr(value, "__dict__", None)]
+
+    def _keep_cell(self, cell: types.CellType) -> Iterable[Any]:
+        """Remember what a variable that a function has closed over stands for."""
+        try:
+            held = cell.cell_contents
+        except ValueError:
+            return ()
+        self._restores.append(partial(setattr, cell, "cell_contents", held))
+        return [held]
 
     def _keep_surface(self, source: object) -> Iterable[Any]:
         """Remember attributes and random generators of a data set or loader, not the data: large, and read only."""
         attributes = getattr(source, "__dict__", {})
         held = dict(attributes)
         self._restores.append(partial(_refill_dict, attributes, held))
-        return [value for value in held.values() if isinstance(value, (Dataset, *STREAMS))]
+        for value in held.values():
+            if isinstance(value, dict):
+                self._restores.append(partial(_refill_dict, value, dict(value)))
+            elif isinstance(value, (list, set, deque)):
+                self._restores.append(partial(_refill, value, list(value)))
+        inside = (Dataset, *STREAMS)
+        return [v for v in held.values() if isinstance(v, inside) or (not isinstance(v, KNOWN) and _is_data(v))]
 
     def _keep_tensor(self, tensor: Tensor) -> Iterable[Any]:
         if tensor.is_inference():
@@ -127,12 +152,56 @@ class Memory:
         return () if tensor.grad is None else (tensor.grad,)
 
 
-def _is_data(value: Any) -> bool:
+def _globals_of(function: object) -> list[object]:
+    """The modules, optimizers, schedulers and meters that a function uses by their global names."""
+    names = getattr(getattr(function, "__code__", None), "co_names", ())
+    found = [getattr(function, "__globals__", {}).get(name) for name in names]
+    return [
+        item for item in found if isinstance(item, BY_ATTRIBUTES) or (not isinstance(item, KNOWN) and _is_data(item))
+    ]
+
+
+def _is_data(value: Any, depth: int = 2) -> bool:
     """Whether an object is a bag of values (a meter, an average, a scaler) rather than a machine with handles."""
-    if isinstance(value, (Dataset, DataLoader)) or not hasattr(value, "__dict__"):
+    if isinstance(value, (*OPAQUE, Dataset, DataLoader)) or not (hasattr(value, "__dict__") or _slots(value)):
         return False
-    known = (*PLAIN, *CONTAINERS, *STREAMS, *BY_ATTRIBUTES, Tensor, np.ndarray)
-    return all(isinstance(item, known) for item in vars(value).values())
+    held = (*getattr(value, "__dict__", {}).values(), *_slots(value).values())
+    return all(isinstance(item, KNOWN) or (depth > 0 and _is_data(item, depth - 1)) for item in held)
+
+
+def _slots(value: Any) -> dict[str, Any]:
+    """What an object holds in slots."""
+    names = [name for cls in type(value).__mro__ for name in _slot_names(cls)]
+    return {name: getattr(value, name) for name in names if hasattr(value, name)}
+
+
+def _slot_names(cls: type) -> tuple[str, ...]:
+    names = vars(cls).get("__slots__", ())
+    return tuple(n for n in ((names,) if isinstance(names, str) else names) if n not in ("__dict__", "__weakref__"))
+
+
+def _reset_slots(value: object, held: dict[str, Any]) -> None:
+    for name, item in held.items():
+        object.__setattr__(value, name, item)
+
+
+def reached_by(function: object) -> list[object]:
+    """What a function may change when it is called: the object it is bound to, its attributes, what it closes over.
+
+    Args:
+        function: A function, a bound method, a `functools.partial` or a callable object; None reaches nothing.
+
+    Returns:
+        Objects to keep: the attributes of the bound or called object, the cells of a closure, the bound arguments.
+    """
+    if function is None:
+        return []
+    if isinstance(function, partial):
+        return [*function.args, *function.keywords.values(), *reached_by(function.func)]
+    owner = getattr(function, "__self__", None)
+    cells = [*(getattr(function, "__closure__", None) or ()), *_globals_of(function)]
+    held = [getattr(thing, "__dict__", None) for thing in (function, owner) if not isinstance(thing, OPAQUE[:2])]
+    return [*cells, *(h for h in held if h is not None)]
 
 
 def _refill_dict(target: dict[Any, Any], held: dict[Any, Any]) -> None:

@@ -86,7 +86,9 @@ def chosen_optimizers(
             raise InputError("`optimizer` must be the one (or the list) that `train_step` uses, got None; pass it")
         return [AdamW(trainable, lr=1e-3)]
     optimizers = as_list(optimizer)
-    if not optimizers or (len(optimizers) > 1 and not own):
+    if not optimizers:
+        raise InputError("`optimizer` must hold at least one optimizer, got an empty list; pass those of the training")
+    if len(optimizers) > 1 and not own:
         raise InputError(
             f"`optimizer` must be one optimizer where the steps are ours, got {len(optimizers)}; "
             "pass `train_step=` with a function that uses them all"

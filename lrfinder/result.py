@@ -62,6 +62,31 @@ class LRResult:
         return self.evidence.stopped
 
     @property
+    def smooth(self) -> SmoothCurve | None:
+        """The smoothed curve."""
+        return self.evidence.smooth
+
+    @property
+    def diverged_at(self) -> float | None:
+        """The rate whose update began the divergence, or None."""
+        return self.evidence.diverged_at
+
+    @property
+    def noise(self) -> float | None:
+        """Deviation of the raw losses about the smooth ones, over the total drop."""
+        return self.evidence.noise
+
+    @property
+    def facts(self) -> Facts:
+        """What was trained, and how."""
+        return self.evidence.facts
+
+    @property
+    def cost_steps(self) -> int:
+        """Step-equivalents that were spent; a forward alone counts a third."""
+        return self.evidence.cost_steps
+
+    @property
     def suggestions(self) -> dict[str, float | None]:
         """The rate that each rule reads off the curve, None where it has no answer."""
         return self.evidence.suggestions

@@ -79,10 +79,11 @@ def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None, held_o
     after: list[float] = []
     stopped: Stopped = "completed"
     for lr in lrs:
-        loss = _step(loop, lr)
-        _check_first(loss, losses, "very first batch")
+        loss = _step(loop, lr, first=not losses)
         watched = loss if held_out is None or not math.isfinite(loss) else float(loop.loss(held_out))
-        _check_first(watched, losses, "validation batches after the very first step")
+        if not losses:
+            _check_first(loss, "very first batch")
+            _check_first(watched, "validation batches after the very first step")
         if not math.isfinite(watched):
             stopped = "non_finite"
             break
@@ -96,19 +97,24 @@ def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None, held_o
     return Curve(lrs[: len(losses)], losses, None if held_out is None else after, stopped)
 
 
-def _step(loop: Loop, lr: float) -> float:
+def _step(loop: Loop, lr: float, *, first: bool) -> float:
     """The loss of one update at a rate; a skipped update is repeated on the next batch, the ninth in a row is NaN."""
     for _ in range(MAX_SKIPS + 1):
         loop.lr = lr
         loss = loop.step(loop.draw())
         if loss is not None:
             return float(loss)
+    if first:
+        raise InputError(
+            f"the first update must be made, got {MAX_SKIPS + 1} in a row that were skipped; a step of your own must "
+            "return its loss and step a swept optimizer, and a GradScaler may need a smaller `init_scale`"
+        )
     return math.nan
 
 
-def _check_first(loss: float, earlier: list[float], batches: str) -> None:
-    if not earlier and not math.isfinite(loss):
+def _check_first(loss: float, where: str) -> None:
+    if not math.isfinite(loss):
         raise InputError(
-            f"the loss of the {batches} must be finite, got {loss}; look at the data (NaN in it?), "
+            f"the loss of the {where} must be finite, got {loss}; look at the data (NaN in it?), "
             "the loss function and the precision before you look for a learning rate"
         )

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, TypedDict
+from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
@@ -16,7 +16,8 @@ from lrfinder.errors import InputError
 from lrfinder.feed import Feed, Loader
 from lrfinder.loop import Batch, Facts
 from lrfinder.loss import BatchLoss, LossFunction, LossStep
-from lrfinder.memory import torch_streams
+from lrfinder.memory import reached_by, torch_streams
+from lrfinder.options import TrainingOptions, check_choices, check_left_to_train_step, check_one_loss
 from lrfinder.rates import Rates, chosen_optimizers, swept_optimizers
 from lrfinder.state import StateSnapshot, forward_only, preserved
 from lrfinder.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep, shares
@@ -25,24 +26,6 @@ __all__ = ["TorchLoop", "TrainingOptions"]
 
 
 HELD_OUT_BATCHES = 4
-
-
-class TrainingOptions(TypedDict, total=False):
-    """The keyword options of `TorchLoop`, where they are explained."""
-
-    loss_fn: LossFunction | None
-    loss_step: LossStep | None
-    train_step: TrainStep | None
-    optimizer: Optimizer | Sequence[Optimizer] | None
-    sweep: int | None
-    accumulate: int
-    clip_grad_norm: float | None
-    clip_grad_value: float | None
-    autocast: torch.dtype | None
-    scaler: GradScaler | None
-    channels_last: bool
-    val_loader: Loader | None
-    snapshot: Literal["auto", "all"]
 
 
 class TorchLoop:
@@ -91,14 +74,15 @@ class TorchLoop:
     ) -> None:
         trainable = _trainable(model)
         own = train_step is not None
-        _check(accumulate, snapshot)
-        _check_one_loss(loss_fn=loss_fn, loss_step=loss_step, train_step=train_step)
+        check_choices(accumulate, snapshot)
+        check_one_loss(loss_fn=loss_fn, loss_step=loss_step, train_step=train_step)
         if own:
-            _check_left_to_train_step(
+            check_left_to_train_step(
                 accumulate=None if accumulate == 1 else accumulate,
                 clip_grad_norm=clip_grad_norm,
                 clip_grad_value=clip_grad_value,
                 autocast=autocast,
+                val_loader=val_loader,
             )
         self.model = model
         self.optimizers = chosen_optimizers(optimizer, trainable, own=own)
@@ -115,7 +99,10 @@ class TorchLoop:
             self._update = GradientUpdate(self._loss, self.optimizers[0], self._precision, clip, scaler)
         self._feed = Feed(loader, accumulate)
         self._held_out = None if val_loader is None else Feed(val_loader, HELD_OUT_BATCHES, name="val_loader")
-        self._modules = [m for m in (model, loss_fn, loss_step, train_step) if isinstance(m, nn.Module)]
+        self._held_out_batch: Batch | None = None
+        functions = (loss_fn, loss_step, train_step)
+        self._modules = [m for m in (model, *functions) if isinstance(m, nn.Module)]
+        self._behind = [held for function in functions for held in reached_by(function)]
         self._scaler = scaler
         self._frozen = snapshot
         self._snapshots: list[StateSnapshot] = []
@@ -183,8 +170,25 @@ class TorchLoop:
         if self._batch_size is None:
             sizes = [size(micro) for micro in batch]
             self._batch_size = None if None in sizes else sum(n for n in sizes if n is not None)
-        loss = self._update(batch)
+        loss = self._update(batch) if self.can_measure else self._own_update(batch)
         return None if loss is None else self._descending(ranks.mean(loss))
+
+    def _own_update(self, batch: Batch) -> Tensor | None:
+        """The user's own step; None where no swept optimizer stepped, an error where it ran at another rate."""
+        wanted, used = self.lr, list[float]()
+        watched = [o for o in self._swept if hasattr(o, "register_step_pre_hook")]
+        hooks = [o.register_step_pre_hook(lambda *_: used.append(self.lr)) for o in watched]
+        try:
+            loss = self._update(batch)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if used and abs(used[0] - wanted) > 1e-6 * wanted:
+            raise InputError(
+                f"`train_step` must leave the LR alone while it is swept, got a step at {used[0]:.3g} that should have "
+                f"run at {wanted:.3g}; take the lines that set it out, a warm-up is part of the recommended schedule"
+            )
+        return None if watched and not used else loss
 
     def loss(self, batch: Batch, *, train: bool = False) -> float:
         """Return the loss of a forward alone; nothing of the training is changed by it.
@@ -204,6 +208,7 @@ class TorchLoop:
             raise InputError(
                 "`train_step` must be None to measure a loss without a step, got one that does the whole update"
             )
+        torch.clear_autocast_cache()
         with forward_only(self._modules), torch.set_grad_enabled(train):
             for prepare in self._last_streams if train else [module.eval for module in self._modules]:
                 prepare()
@@ -215,10 +220,10 @@ class TorchLoop:
 
     def held_out(self) -> Batch | None:
         """Return the first four batches of the validation loader as one window, or None where there is none."""
-        if self._held_out is None:
-            return None
-        self._held_out.stop()
-        return self._held_out.draw()
+        if self._held_out is not None and self._held_out_batch is None:
+            self._held_out_batch = self._held_out.draw()
+            self._held_out.stop()
+        return self._held_out_batch
 
     def _descending(self, loss: float) -> float:
         return -loss if self._rates.group.get("maximize") else loss
@@ -233,9 +238,9 @@ class TorchLoop:
         feeds = [feed for feed in (self._feed, self._held_out) if feed is not None]
         stateful = [feed.stateful() for feed in feeds]
         others = [thing for streams, _ in stateful for thing in streams]
-        others += [] if self._scaler is None else [self._scaler]
+        others += [*self._behind, *([] if self._scaler is None else [self._scaler])]
         data = [left for _, lefts in stateful for left in lefts]
-        with preserved(self._modules, self.optimizers, others, self._frozen, data) as snapshot:
+        with preserved(self._modules, self.optimizers, others, self._frozen, data) as snapshot, torch.enable_grad():
             self._snapshots.append(snapshot)
             try:
                 if not self.model.training:
@@ -264,26 +269,3 @@ def _trainable(model: nn.Module) -> list[nn.Parameter]:
             f"{sum(1 for _ in model.parameters())} parameters, all frozen; set requires_grad on those to train"
         )
     return trainable
-
-
-def _check_one_loss(**sources: object) -> None:
-    given = [name for name, source in sources.items() if source is not None]
-    if len(given) > 1:
-        raise InputError(
-            f"only one of `loss_fn`, `loss_step` and `train_step` must be given, got {' and '.join(given)}"
-        )
-
-
-def _check_left_to_train_step(**options: object) -> None:
-    given = [f"{name}={value!r}" for name, value in options.items() if value is not None]
-    if given:
-        raise InputError(
-            f"accumulation, clipping and autocast must be left to `train_step`, got {', '.join(given)}; do them there"
-        )
-
-
-def _check(accumulate: int, snapshot: str) -> None:
-    if not isinstance(accumulate, int) or accumulate < 1:
-        raise InputError(f"`accumulate` must be a positive number of micro-batches, got {accumulate!r}")
-    if snapshot not in ("auto", "all"):
-        raise InputError(f'`snapshot` must be "auto" or "all", got {snapshot!r}')

@@ -49,6 +49,8 @@ class Precision:
 
     def forward(self, function: Callable[[Any], Any], micro: Any) -> Any:
         """Call a function on a micro-batch of this device and layout; what it raises names the batch's shapes."""
+        # An autocast region around all of this would keep the first weights in its cache.
+        torch.clear_autocast_cache()
         try:
             batch = to_device(micro, self.device, torch.channels_last if self.channels_last else None)
             if self.autocast is None:
@@ -79,7 +81,7 @@ class Clip:
 
     def __post_init__(self) -> None:
         for name, bound in (("clip_grad_norm", self.norm), ("clip_grad_value", self.value)):
-            if bound is not None and not bound > 0:
+            if bound is not None and not (isinstance(bound, (int, float)) and bound > 0):
                 raise InputError(f"`{name}` must be positive or None, got {bound!r}")
 
     def __call__(self, optimizer: Optimizer) -> None:

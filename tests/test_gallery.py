@@ -1,14 +1,11 @@
-"""The picture of all families, and the pages that show it."""
+"""The picture of all families."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from lrfinder.gallery import KINDS, draw_gallery
 from lrfinder.schedules import CATALOGUE, Entry
-
-DOCS = Path(__file__).parent.parent / "docs"
 
 
 def test_every_family_has_its_panel():
@@ -44,24 +41,3 @@ def test_the_gallery_can_be_saved(tmp_path: Path):
     draw_gallery().savefig(tmp_path / "gallery.png", dpi=60)
 
     assert (tmp_path / "gallery.png").stat().st_size > 10_000
-
-
-def test_the_page_lists_every_family_as_the_catalogue_does():
-    """docs/schedules.md has a row for each with its frequency, quantity and direction, and the picture is there."""
-    page = (DOCS / "schedules.md").read_text(encoding="utf-8")
-
-    for entry in CATALOGUE.values():
-        row = rf"\| `{entry.name}`[^|]*\| {entry.frequency} \| {entry.quantity}, {entry.direction} \|"
-        assert re.search(row, page), entry.name
-    assert "](schedules.png)" in page
-    assert (DOCS / "schedules.png").stat().st_size > 10_000
-
-
-def test_every_footnote_is_called_and_written():
-    """The page's notes and their marks are the same."""
-    page = (DOCS / "schedules.md").read_text(encoding="utf-8")
-
-    written = re.findall(r"^\[\^(\w+)\]:", page, flags=re.MULTILINE)
-    called = re.findall(r"\[\^(\w+)\](?!:)", page)
-    assert sorted(set(called)) == sorted(written)
-    assert len(written) == len(set(written)) >= 8

@@ -218,10 +218,15 @@ def test_a_step_of_ones_own_goes_on_as_if_nothing_had_been():
 
 
 def returning(made):
-    """A loop whose `train_step` returns this."""
+    """A loop whose `train_step` steps and returns this."""
     net = Head()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
-    return TorchLoop(net, batches_of_pairs(), train_step=lambda model, batch: made, optimizer=optimizer)
+
+    def step(model, batch):
+        optimizer.step()
+        return made
+
+    return TorchLoop(net, batches_of_pairs(), train_step=step, optimizer=optimizer)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +262,7 @@ def test_a_step_of_ones_own_cannot_be_measured_apart():
     """A validation loss needs a loss of its own, and the sentence says so."""
     t = with_train_step()
 
-    with refused(t, "`train_step` must be None to measure a loss without a step, got one that does the whole update"):
+    with refused(t, "losses beside the step's must be left to `train_step`, got val_loader="):
         sweep_by_train_step(t, val_loader=t.loader)
 
 
@@ -275,7 +280,9 @@ def test_a_step_of_ones_own_does_the_whole_update(option, got):
     """What belongs to the update is refused beside `train_step`, instead of being silently without effect."""
     t = with_train_step()
 
-    with refused(t, f"accumulation, clipping and autocast must be left to `train_step`, got {got}; do them there"):
+    with refused(
+        t, f"accumulation, clipping, autocast and losses .* must be left to `train_step`, got {got}; do them there"
+    ):
         sweep_by_train_step(t, **option)
 
 

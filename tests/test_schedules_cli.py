@@ -59,7 +59,7 @@ def test_a_picture_that_cannot_be_written_is_told_in_one_line(
     code = main(["schedules", "--plot", str(tmp_path / name)])
 
     assert code == 1
-    assert capsys.readouterr().err.startswith("lrfinder: the picture could not be written")
+    assert capsys.readouterr().err.startswith("lrfinder: the result could not be written")
 
 
 def test_the_options_of_a_plan_reach_find_lr(
