@@ -6,12 +6,12 @@ from itertools import pairwise
 
 from lrfinder.curve import Curve
 
-__all__ = ["Divergence", "before_blow_up", "noise_of", "onset", "start_of"]
+__all__ = ["Divergence", "batch_resolution", "before_blow_up", "noise_of", "onset", "start_of"]
 
 EXPLODED = 8.0
 """Deviations of the noise above the start that count as an explosion."""
 
-BATCH_SHARE = 0.1
+BATCH_SHARE = 0.01
 """Share of the deviation between training batches that a change of the validation loss must exceed to count."""
 
 PLATEAU_DECADES = 0.6
@@ -40,17 +40,8 @@ class Divergence:
         self._best = math.inf
         self._lost = 0
 
-    def tell(self, loss: float, batch_noise: float = 0.0) -> bool:
-        """Take the next loss; return whether the sweep has diverged.
-
-        Args:
-            loss: Finite.
-            batch_noise: Deviation of the training loss between batches, where a smoother loss is watched: a rise that
-                is small beside it is no explosion, however smooth.
-
-        Returns:
-            Whether it has.
-        """
+    def tell(self, loss: float, small: float = 0.0) -> bool:
+        """Take the next finite loss, and a change of it that says nothing; return whether the sweep has diverged."""
         if self._losses:
             insort(self._jumps, abs(loss - self._losses[-1]))
         self._losses.append(loss)
@@ -59,11 +50,15 @@ class Divergence:
         start = start_of(self._losses)
         won = max(start - self._best, 0.0)
         noise = _deviation(self._jumps)
-        small = BATCH_SHARE * batch_noise
         resolution = max(1e-6 * max(abs(start), abs(self._best)), small)
         self._lost = self._lost + 1 if won > max(6 * noise, small) and level > self._best + won / 2 else 0
         exploded = len(self._losses) > 3 and level - start > max(won, EXPLODED * noise, resolution)
         return exploded or self._lost >= self._patience
+
+
+def batch_resolution(losses: list[float]) -> float:
+    """The change of a validation loss that says nothing, however smooth it is, beside these training losses."""
+    return BATCH_SHARE * noise_of(losses)
 
 
 def start_of(losses: list[float]) -> float:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import SupportsFloat
 
 from lrfinder.curve import Curve, Stopped
-from lrfinder.divergence import noise_of, onset, start_of
+from lrfinder.divergence import batch_resolution, noise_of, onset, start_of
 from lrfinder.errors import InputError
 from lrfinder.loop import Facts
 from lrfinder.rules import RULES
@@ -131,6 +131,8 @@ def _status(curve: Curve, s: SmoothCurve | None) -> Status:
         return Status.FLAT if _only_rose(curve) else Status.TOO_SHORT
     if s.trend != "falling":
         return Status.FLAT if s.trend == "flat" else Status.TOO_NOISY
+    if curve.after is not None and s.drop < batch_resolution(curve.losses):
+        return Status.FLAT
     at = RULES["steepest"](curve)
     last_tenth = s.lrs[-max(1, len(s.lrs) // 10)] if curve.stopped == "completed" else math.inf
     return Status.OUT_OF_RANGE if at is not None and not s.lrs[0] < at < last_tenth else Status.OK

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lrfinder import find_lr
 
 SEEDS = range(6)
-DEGREES = {"two epochs": 2, "twenty epochs": 20}
+DEGREES = {"two epochs": 2, "twelve epochs": 12}
 LR_MIN = 1e-7
 OPTIMIZERS = {
     "AdamW": lambda p: torch.optim.AdamW(p, lr=1e-3),

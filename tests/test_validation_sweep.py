@@ -12,7 +12,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 from twins import Training, dataset, plain, refused, state_of, sweep, training
 
-from lrfinder import TorchLoop
+from lrfinder import Curve, Facts, TorchLoop
+from lrfinder.divergence import Divergence, batch_resolution
+from lrfinder.evidence import measure
+from lrfinder.sweep import ladder
 
 
 @pytest.mark.parametrize("h", [1.0, 20.0])
@@ -212,3 +215,31 @@ def test_a_sweep_measures_what_training_hides():
 
     assert on_training.lr is not None
     assert on_validation.lr is None
+
+
+def smooth_fall(depth, rise):
+    """A validation loss that falls by a depth and then rises from rung to rung, beside training losses of noise 1."""
+    fall = [0.7 - depth * (1 + math.tanh((i - 25) / 4)) / 2 for i in range(50)]
+    after = [*fall, *(fall[-1] + rise * i for i in range(1, 21))]
+    return [12.0 + ((7 * i) % 5 - 2) / 2 for i in range(70)], after
+
+
+@pytest.mark.parametrize(("depth", "status"), [(0.3, "ok"), (1e-4, "flat")])
+def test_a_fall_that_is_tiny_beside_the_deviation_between_batches_is_no_signal(depth, status):
+    """However smooth it is: what one batch more or less would do is a hundred times larger."""
+    losses, after = smooth_fall(depth, rise=depth / 10)
+
+    evidence = measure(Curve(ladder(1e-7, 1.0, 70), losses, after, "diverged"), Facts())
+
+    assert evidence.status == status
+
+
+@pytest.mark.parametrize(("rise", "diverged"), [(0.1, True), (1e-5, False)])
+def test_a_rise_that_is_tiny_beside_the_deviation_between_batches_is_no_divergence(rise, diverged):
+    """A sweep goes on where the validation loss drifts, and stops where it climbs."""
+    losses, after = smooth_fall(1e-4, rise)
+    watch = Divergence(10)
+
+    told = [watch.tell(loss, batch_resolution(losses)) for loss in after]
+
+    assert any(told) is diverged
