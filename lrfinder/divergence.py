@@ -11,6 +11,9 @@ __all__ = ["Divergence", "before_blow_up", "noise_of", "onset", "start_of"]
 EXPLODED = 8.0
 """Deviations of the noise above the start that count as an explosion."""
 
+BATCH_SHARE = 0.1
+"""Share of the deviation between training batches that a change of the validation loss must exceed to count."""
+
 PLATEAU_DECADES = 0.6
 """How long a lost half of the descent must stay lost to count as a dead plateau."""
 
@@ -37,8 +40,17 @@ class Divergence:
         self._best = math.inf
         self._lost = 0
 
-    def tell(self, loss: float) -> bool:
-        """Take the next finite loss; return whether the sweep has diverged."""
+    def tell(self, loss: float, batch_noise: float = 0.0) -> bool:
+        """Take the next loss; return whether the sweep has diverged.
+
+        Args:
+            loss: Finite.
+            batch_noise: Deviation of the training loss between batches, where a smoother loss is watched: a rise that
+                is small beside it is no explosion, however smooth.
+
+        Returns:
+            Whether it has.
+        """
         if self._losses:
             insort(self._jumps, abs(loss - self._losses[-1]))
         self._losses.append(loss)
@@ -47,8 +59,9 @@ class Divergence:
         start = start_of(self._losses)
         won = max(start - self._best, 0.0)
         noise = _deviation(self._jumps)
-        resolution = 1e-6 * max(abs(start), abs(self._best))
-        self._lost = self._lost + 1 if won > 6 * noise and level > self._best + won / 2 else 0
+        small = BATCH_SHARE * batch_noise
+        resolution = max(1e-6 * max(abs(start), abs(self._best)), small)
+        self._lost = self._lost + 1 if won > max(6 * noise, small) and level > self._best + won / 2 else 0
         exploded = len(self._losses) > 3 and level - start > max(won, EXPLODED * noise, resolution)
         return exploded or self._lost >= self._patience
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from numbers import Real
 
 from lrfinder.curve import Curve, Stopped
-from lrfinder.divergence import Divergence
+from lrfinder.divergence import Divergence, noise_of
 from lrfinder.errors import InputError
 from lrfinder.loop import Batch, Loop
 from lrfinder.schedules.base import whole
@@ -91,7 +91,7 @@ def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None, held_o
         after.append(watched)
         if progress is not None:
             progress(lr, watched)
-        if loop.agree(divergence.tell(watched)):
+        if loop.agree(divergence.tell(watched, 0.0 if held_out is None else noise_of(losses))):
             stopped = "diverged"
             break
     return Curve(lrs[: len(losses)], losses, None if held_out is None else after, stopped)
