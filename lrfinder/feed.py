@@ -10,7 +10,7 @@ from lrfinder.batch import describe
 from lrfinder.errors import InputError
 from lrfinder.memory import STREAMS
 
-__all__ = ["Feed", "Loader"]
+__all__ = ["Feed", "Loader", "shallow_copy"]
 
 Loader: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
 """Anything that yields batches and can be iterated anew, or a function that returns a fresh iterator."""
@@ -96,7 +96,7 @@ class Feed:
 def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:
     """A function that returns a new iterable over the loader at each call."""
     if isinstance(loader, DataLoader):
-        return lambda: _shallow_copy(loader)
+        return lambda: shallow_copy(loader)
     if isinstance(loader, Iterator):
         raise InputError(
             f"`{name}` must be something that can be iterated anew, got a {type(loader).__name__}, which ends for "
@@ -112,7 +112,7 @@ def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:
     )
 
 
-def _shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
+def shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
     """A copy that shares everything with the loader but its workers and the iterator that it may hold."""
     clone = copy.copy(loader)
     vars(clone)["persistent_workers"] = False

@@ -9,7 +9,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from lrfinder.errors import InputError
 
-__all__ = ["rescale"]
+__all__ = ["peak_of", "rescale"]
 
 RATES = ("lr", "initial_lr", "max_lr", "min_lr", "swa_lr")
 """What torch and its schedulers keep in a group as a rate."""
@@ -29,22 +29,38 @@ def rescale(optimizer: Optimizer, lr: float, *schedulers: LRScheduler) -> None:
     Raises:
         InputError: No group has a trainable parameter, or the reference group's LR is 0: no ratio can be formed.
     """
+    top = peak_of(optimizer, *schedulers)
+    for group in optimizer.param_groups:
+        for key in RATES:
+            if key in group:
+                _fill(group, key, lr * (float(group[key]) / top))
+    for scheduler in _unpacked(schedulers):
+        for name in ("base_lrs", "max_lrs", "_last_lr"):
+            if hasattr(scheduler, name):
+                setattr(scheduler, name, [lr * (float(rate) / top) for rate in getattr(scheduler, name)])
+
+
+def peak_of(optimizer: Optimizer, *schedulers: LRScheduler) -> float:
+    """The rate that the reference group is meant to reach: what a cyclic scheduler rises to, else its base.
+
+    Args:
+        optimizer: Its reference group is the first with a trainable parameter.
+        schedulers: Those attached to it.
+
+    Returns:
+        A positive rate.
+
+    Raises:
+        InputError: No group has a trainable parameter, or the reference group's LR is 0.
+    """
     groups = optimizer.param_groups
     holds = [any(p.requires_grad for p in group["params"]) for group in groups]
     if not any(holds):
         raise InputError(f"`optimizer` must hold a trainable parameter, got {len(groups)} groups without one")
-    inner = list(_unpacked(schedulers))
-    top = _peak(groups[holds.index(True)], holds.index(True), inner)
+    top = _peak(groups[holds.index(True)], holds.index(True), list(_unpacked(schedulers)))
     if not top > 0:
         raise InputError(f"the reference group's LR must be positive to scale the others with it, got {top}; set it")
-    for group in groups:
-        for key in RATES:
-            if key in group:
-                _fill(group, key, lr * (float(group[key]) / top))
-    for scheduler in inner:
-        for name in ("base_lrs", "max_lrs", "_last_lr"):
-            if hasattr(scheduler, name):
-                setattr(scheduler, name, [lr * (float(rate) / top) for rate in getattr(scheduler, name)])
+    return top
 
 
 def _unpacked(schedulers: tuple[LRScheduler, ...]) -> Iterator[LRScheduler]:
