@@ -53,9 +53,8 @@ def scale(optimizers: Sequence[Optimizer], configs: Sequence[Any], ratio: float)
         configs: The Trainer's scheduler configs; those of other optimizers are left alone.
         ratio: The factor.
     """
-    for optimizer in optimizers:
-        schedulers = [config.scheduler for config in configs if config.scheduler.optimizer is optimizer]
-        rescale(optimizer, ratio * peak_of(optimizer, *schedulers), *schedulers)
+    schedulers = [c.scheduler for c in configs if any(c.scheduler.optimizer is o for o in optimizers)]
+    rescale(optimizers, ratio * peak_of(optimizers, *schedulers), *schedulers)
 
 
 def shape_of(

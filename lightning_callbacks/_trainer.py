@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.feed import Feed, shallow_copy
 from lrfinder.loop import Batch, Facts
 from lrfinder.memory import torch_streams
-from lrfinder.rates import Rates
+from lrfinder.rates import Rates, swept_optimizers
 from lrfinder.state import StateSnapshot, forward_only, preserved
 from lrfinder.update import shares
 
@@ -58,7 +58,7 @@ class TrainerLoop:
                 "the iterator cannot be wound back, so find the rate with a step that takes a batch"
             )
         self._trainer, self._module = trainer, trainer.lightning_module
-        self.optimizers = _swept(trainer.optimizers, sweep)
+        self.optimizers = swept_optimizers(list(trainer.optimizers), sweep)
         self.can_measure = bool(self._module.automatic_optimization)
         self._trainable = [p for p in self._module.parameters() if p.requires_grad]
         self._rates = Rates(self.optimizers, self._trainable)
@@ -240,17 +240,6 @@ def _batches_of(loaders: Any) -> Iterator[Any]:
     vars(own)["_iterator"] = None
     own.flattened = [shallow_copy(d) if isinstance(d, torch.utils.data.DataLoader) else d for d in loaders.flattened]
     return (batch for batch, _, _ in own)
-
-
-def _swept(optimizers: Sequence[Optimizer], sweep: int | None) -> list[Optimizer]:
-    if sweep is None:
-        return list(optimizers)
-    if not 0 <= sweep < len(optimizers):
-        raise InputError(
-            f"`sweep` must be the index of an optimizer, 0 to {len(optimizers) - 1}, or None, got {sweep!r}; "
-            "they count as `configure_optimizers` returns them"
-        )
-    return [optimizers[sweep]]
 
 
 def _keeps_average(trainer: Trainer) -> bool:

@@ -8,11 +8,13 @@ from lightning_callbacks._horizon import remaining_epochs, remaining_steps, step
 from lightning_callbacks._schedulers import shape_of
 from lightning_callbacks._trainer import TrainerLoop
 from lrfinder.errors import InputError
-from lrfinder.recommend import chosen
 from lrfinder.scheduler import ScheduledLR
 from lrfinder.schedules import CATALOGUE, Constant, Epochwise, ReduceOnPlateau, Schedule, StableDecay, Warmup
 
 __all__ = ["Wish", "wish_for"]
+
+WARMUP_SHARE = 0.05
+"""Share of the epochs that climb, where a schedule counts epochs."""
 
 OPEN_WARMUP = 100
 """Steps of climb where the length of the training is not known."""
@@ -95,7 +97,9 @@ def _shape(
     if per_epoch is None:
         raise InputError('`interval` must be "step" where the loader does not tell its length, got "epoch"')
     if isinstance(schedule, str):
-        schedule = chosen(schedule, epochs or -(-(total or 1) // per_epoch))[0]
+        length = epochs or -(-(total or 1) // per_epoch)
+        name = "linear" if schedule == "recommended" else schedule
+        schedule = CATALOGUE[name].build(length, round(WARMUP_SHARE * length))
     return Epochwise(schedule, per_epoch)
 
 

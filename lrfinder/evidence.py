@@ -38,7 +38,8 @@ _SENTENCES = {
     "from the start, or start from a less trained model.",
     Status.TOO_NOISY: "The loss fell by hardly more than its noise; use a larger batch or more `steps`.",
     Status.TOO_SHORT: "The sweep ended before there was a curve to read; lower `lr_min`, or raise `steps`.",
-    Status.OUT_OF_RANGE: "The best rate lies at an end of the sweep or beyond it; widen `lr_min` and `lr_max`.",
+    Status.OUT_OF_RANGE: "The best rate, or that of the rule you named, lies at an end of the sweep or beyond it; "
+    "widen `lr_min` and `lr_max`, or name another rule.",
 }
 
 
@@ -139,4 +140,4 @@ def _only_rose(curve: Curve) -> bool:
     """Whether a sweep that diverged was long enough to see a descent, and saw none."""
     if curve.stopped != "diverged" or len(curve) < MIN_POINTS:
         return False
-    return start_of(curve.losses) - min(curve.losses) <= noise_of(curve.losses)
+    return start_of(curve.levels) - min(curve.levels) <= noise_of(curve.levels)

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias, cast
 
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from lrfinder.batch import describe
 from lrfinder.errors import InputError
@@ -90,7 +90,8 @@ class Feed:
         samplers = [batch_sampler, getattr(loader, "sampler", None), getattr(batch_sampler, "sampler", None)]
         state: list[object] = [*held, *(vars(s) for s in samplers if hasattr(s, "__dict__"))]
         data = [getattr(loader, "dataset", None), *(getattr(s, "data_source", None) for s in samplers)]
-        return state, [d for d in data if d is not None]
+        state += [d for d in data if isinstance(d, Dataset)]
+        return state, [d for d in data if d is not None and not isinstance(d, Dataset)]
 
 
 def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from numbers import Integral
 from typing import Literal, TypeVar, Unpack, get_args
 
 from torch import nn
@@ -150,7 +151,7 @@ def range_test(
     """
     lrs = ladder(lr_min, lr_max, steps)
     name = _checked_rule(rule)
-    _check_horizon(total_steps, schedule)
+    total_steps = _checked_horizon(total_steps, schedule)
     with loop.preserved():
         held_out = _held_out(loop, measure)
         cost_of_rung = 1.0 if held_out is None else 1 + len(held_out) / 3
@@ -196,13 +197,18 @@ def _checked_rule(rule: str | Callable[[Curve], float | None] | None) -> str | N
     return rule
 
 
-def _check_horizon(total_steps: int | None, schedule: str | Schedule) -> None:
-    if total_steps is not None and (not isinstance(total_steps, int) or total_steps < 1):
+def _checked_horizon(total_steps: object, schedule: str | Schedule) -> int | None:
+    """The optimizer steps to come as a plain number, if a schedule can be made for them."""
+    if total_steps is None:
+        recommend.chosen(schedule, recommend.QUOTED_STEPS)
+        return None
+    if isinstance(total_steps, bool) or not isinstance(total_steps, Integral) or total_steps < 1:
         raise InputError(
             f"`total_steps` must be a positive number of optimizer steps, got {total_steps!r}; "
             "it is epochs * len(loader), over the accumulated batches of a step"
         )
-    recommend.chosen(schedule, total_steps or recommend.QUOTED_STEPS)
+    recommend.chosen(schedule, int(total_steps))
+    return int(total_steps)
 
 
 @contextmanager

@@ -113,8 +113,7 @@ class _Accepts:
     """What a model's forward takes, as its signature says."""
 
     def __init__(self, model: nn.Module) -> None:
-        inner = getattr(model, "_orig_mod", getattr(model, "module", model))
-        parameters = inspect.signature((inner if isinstance(inner, nn.Module) else model).forward).parameters.values()
+        parameters = _parameters(model)
         positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self._required = sum(p.default is p.empty for p in positional)
         self._names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
@@ -136,6 +135,15 @@ class _Accepts:
             nested = len(batch) == 2 and isinstance(batch[0], (tuple, list))
             return len(batch) == 1 or (self.all_of(batch) and not nested)
         return _target_name(batch) is None
+
+
+def _parameters(model: nn.Module) -> list[inspect.Parameter]:
+    """What a model's forward takes; a wrapper that passes everything on (compiled, DDP) takes what is inside it."""
+    inner = getattr(model, "_orig_mod", None)
+    parameters = list(inspect.signature(model.forward).parameters.values())
+    if inner is None and all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
+        inner = getattr(model, "module", None)
+    return _parameters(inner) if isinstance(inner, nn.Module) else parameters
 
 
 def _without_target(batch: Any) -> tuple[Any, Any]:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from lrfinder.errors import StateLeak
+
 __all__ = ["STREAMS", "Memory", "global_streams", "same", "torch_streams"]
 
 OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
@@ -29,8 +31,8 @@ class Memory:
     """Remembers the contents of mutable objects and puts them back in place, so that every reference stays valid.
 
     Tensors and arrays are copied, containers remember what they held, modules, optimizers, samplers and plain data
-    objects their attributes, random generators their state. Whatever else is reached is put back as a reference, its
-    inside as it is.
+    objects their attributes, data sets their counters, random generators their state. Whatever else is reached is put
+    back as a reference, its inside as it is.
     """
 
     def __init__(self) -> None:
@@ -53,10 +55,23 @@ class Memory:
             pending += self._keep_one(value)
 
     def restore(self) -> None:
-        """Put the contents of everything that was kept back in place."""
+        """Put the contents of everything that was kept back in place.
+
+        Raises:
+            StateLeak: Something could not be put back; everything else was.
+        """
+        failures = []
         with torch.no_grad():
             for restore in self._restores:
-                restore()
+                try:
+                    restore()
+                except Exception as error:  # one tensor that refuses must not keep the rest from coming back
+                    failures.append(f"{type(error).__name__}: {error}")
+        if failures:
+            raise StateLeak(
+                f"{len(failures)} of {len(self._restores)} parts of the state could not be put back "
+                f"({'; '.join(failures[:3])}); load the model and the optimizer again from a checkpoint"
+            )
 
     def _keep_one(self, value: Any) -> Iterable[Any]:
         """Remember one object; return what it holds."""
@@ -77,9 +92,17 @@ class Memory:
             contents = list(value)
             self._restores.append(partial(_refill, value, contents))
             return contents
+        elif isinstance(value, Dataset):
+            return self._keep_dataset(value)
         elif isinstance(value, BY_ATTRIBUTES) or _is_data(value):
             return [vars(value)]
         return ()
+
+    def _keep_dataset(self, dataset: Dataset[Any]) -> Iterable[Any]:
+        """Remember a data set's attributes and random generators, not the data: that is large, and read only."""
+        held = dict(vars(dataset))
+        self._restores.append(partial(_refill_dict, vars(dataset), held))
+        return [value for value in held.values() if isinstance(value, (Dataset, *STREAMS))]
 
     def _keep_tensor(self, tensor: Tensor) -> Iterable[Any]:
         if tensor.is_inference():
@@ -154,16 +177,6 @@ def _stream_restore(stream: Any) -> Callable[[], object]:
     return partial(setattr, stream.bit_generator, "state", stream.bit_generator.state)
 
 
-def torch_streams() -> list[Callable[[], object]]:
-    """Restores for torch's random streams, on the CPU and on every CUDA or MPS device in use."""
-    restores: list[Callable[[], object]] = [partial(torch.set_rng_state, torch.get_rng_state())]
-    if torch.cuda.is_available():
-        restores.append(partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
-    if torch.backends.mps.is_available():
-        restores.append(partial(torch.mps.set_rng_state, torch.mps.get_rng_state()))
-    return restores
-
-
 def global_streams() -> list[Callable[[], object]]:
     """Restores for the random streams of Python, NumPy and torch."""
     return [
@@ -171,3 +184,13 @@ def global_streams() -> list[Callable[[], object]]:
         partial(np.random.set_state, np.random.get_state()),
         *torch_streams(),
     ]
+
+
+def torch_streams() -> list[Callable[[], object]]:
+    """Restores for torch's random streams alone: cheap enough for every step, which NumPy's is not."""
+    restores: list[Callable[[], object]] = [partial(torch.set_rng_state, torch.get_rng_state())]
+    if torch.cuda.is_available():
+        restores.append(partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
+    if torch.backends.mps.is_available():
+        restores.append(partial(torch.mps.set_rng_state, torch.mps.get_rng_state()))
+    return restores

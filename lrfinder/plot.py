@@ -23,6 +23,7 @@ COLOURS = {
 """Colours that people with any colour vision can tell apart (Okabe and Ito)."""
 
 MARKERS = {"steepest": "v", "valley": "s", "minimum": "D", "edge": "^"}
+LONGEST_NAME = 32
 
 
 def new_axes(width: float = 7.5, height: float = 4.2) -> "Axes":
@@ -65,6 +66,7 @@ def _draw_curve(evidence: "Evidence", ax: "Axes") -> None:
     curve, smooth = evidence.curve, evidence.smooth
     if curve is None or not len(curve):
         return
+    ax.set_xlim(curve.lrs[0] / 2, curve.lrs[-1] * 2)
     pairs = list(curve.pairs())
     ax.plot(
         [lr for lr, _ in pairs],
@@ -92,11 +94,12 @@ def _draw_suggestions(evidence: "Evidence", ax: "Axes") -> None:
 
 
 def _plain(name: str) -> str:
-    """A name without what matplotlib takes for mathematics, or at the start for "not in the legend"."""
-    return name.replace("$", "").lstrip("_")
+    """A name without what matplotlib takes for mathematics, or at the start for "not in the legend"; cut where long."""
+    name = name.replace("$", "").lstrip("_")
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _title(result: "LRResult") -> str:
     facts = result.evidence.facts
-    name = _plain(f"Range test of {facts.model} with {facts.optimizer}")
+    name = f"Range test of {_plain(facts.model)} with {_plain(facts.optimizer)}"
     return name if result.plan is not None else f"{name}: no suggestion ({result.status})"

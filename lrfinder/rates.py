@@ -1,14 +1,14 @@
 """The learning rates of a training: every swept group at one ratio to the reference group."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import AdamW, Optimizer
 
 from lrfinder.errors import InputError
 
-__all__ = ["Rates"]
+__all__ = ["Rates", "as_list", "chosen_optimizers", "swept_optimizers"]
 
 
 class Rates:
@@ -63,9 +63,54 @@ class Rates:
                 group["lr"] = rate
 
 
+def as_list(optimizer: Optimizer | Sequence[Optimizer]) -> list[Optimizer]:
+    """One optimizer or several, as a list."""
+    return list(optimizer) if isinstance(optimizer, (list, tuple)) else [cast("Optimizer", optimizer)]
+
+
+def chosen_optimizers(
+    optimizer: Optimizer | Sequence[Optimizer] | None, trainable: list[nn.Parameter], *, own: bool
+) -> list[Optimizer]:
+    """The optimizers of a training; without one, AdamW over the trainable parameters.
+
+    Args:
+        optimizer: What the caller passed.
+        trainable: The model's trainable parameters.
+        own: Whether the caller's own step uses them.
+
+    Returns:
+        One or several.
+
+    Raises:
+        InputError: None for a step of the caller's own, or several for one of ours.
+    """
+    if optimizer is None:
+        if own:
+            raise InputError("`optimizer` must be the one (or the list) that `train_step` uses, got None; pass it")
+        return [AdamW(trainable, lr=1e-3)]
+    optimizers = as_list(optimizer)
+    if not optimizers or (len(optimizers) > 1 and not own):
+        raise InputError(
+            f"`optimizer` must be one optimizer where the steps are ours, got {len(optimizers)}; "
+            "pass `train_step=` with a function that uses them all"
+        )
+    return optimizers
+
+
+def swept_optimizers(optimizers: list[Optimizer], sweep: int | None) -> list[Optimizer]:
+    """The one of that index, or all; raises InputError where there is none of that index."""
+    if sweep is None:
+        return optimizers
+    if not isinstance(sweep, int) or not 0 <= sweep < len(optimizers):
+        raise InputError(
+            f"`sweep` must be the index of an optimizer, 0 to {len(optimizers) - 1}, or None, got {sweep!r}"
+        )
+    return [optimizers[sweep]]
+
+
 def _check_holds(optimizer: Optimizer, trainable: Sequence[nn.Parameter]) -> None:
     if not hasattr(optimizer, "param_groups"):
-        raise InputError(f"`optimizer` must be a torch optimizer or a list of them, got {type(optimizer).__name__}")
+        raise InputError(f"`optimizer` must be a torch optimizer, or a list of them, got {type(optimizer).__name__}")
     of_model = {id(p) for p in trainable}
     if not any(id(p) in of_model for group in optimizer.param_groups for p in group["params"]):
         raise InputError(

@@ -186,8 +186,7 @@ def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, t
         if schedule not in CATALOGUE:
             known = ", ".join(sorted(CATALOGUE))
             raise InputError(f'`schedule` must be "recommended", one of {known}, or a schedule, got {schedule!r}')
-        warmup = _warmup(total_steps)
-        return CATALOGUE[schedule].build(total_steps, warmup), warmup, (Reason("You asked for this one.", "strong"),)
+        schedule = CATALOGUE[schedule].build(total_steps, _warmup(total_steps))
     if not callable(schedule):
         raise InputError(
             f"`schedule` must be a name or a function of the step, got {type(schedule).__name__}; "

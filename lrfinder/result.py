@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -83,15 +83,16 @@ class LRResult:
         """
         return plot.draw_result(self, ax)
 
-    def apply(self, optimizer: "Optimizer", *schedulers: "LRScheduler") -> None:
+    def apply(self, optimizer: "Optimizer | Sequence[Optimizer]", *schedulers: "LRScheduler") -> None:
         """Set the suggested peak: every group is scaled by one ratio, so that the groups keep theirs.
 
         A group's `lr` and `initial_lr`, the bounds that schedulers keep in it (`max_lr`, `min_lr`), and the bases of
         the schedulers given along follow, so that none of them undoes it.
 
         Args:
-            optimizer: Its reference group, the first with a trainable parameter, gets `lr`.
-            schedulers: Those attached to it.
+            optimizer: One, or the list that was swept jointly; the reference group, the first with a trainable
+                parameter, gets `lr`.
+            schedulers: Those attached to them.
 
         Raises:
             NoSignalError: There is no reliable rate to apply.
@@ -179,10 +180,20 @@ def _plan(data: Mapping[str, Any] | None) -> Plan | None:
     values = {key: _tuple(value) for key, value in data.items()}
     values["reasons"] = tuple(Reason(**reason) for reason in data["reasons"])
     shape = data["schedule"]
-    if shape is not None and shape.get("family") == "custom":
-        lost = f"The schedule was the function {shape.get('name')}, which a file cannot hold."
+    function = _function_in(shape)
+    if function is not None:
+        lost = f"The schedule was the function {function}, which a file cannot hold."
         return Plan(**{**values, "schedule": None, "warnings": (*values["warnings"], lost)})
     return Plan(**{**values, "schedule": shape and from_plain(shape)})
+
+
+def _function_in(shape: Any) -> str | None:
+    """The name of the function that a written schedule is or is built on, or None."""
+    if isinstance(shape, list):
+        return next((name for part in shape if (name := _function_in(part)) is not None), None)
+    if not isinstance(shape, dict):
+        return None
+    return str(shape.get("name")) if shape.get("family") == "custom" else _function_in(list(shape.values()))
 
 
 def _tuple(value: Any) -> Any:

@@ -65,9 +65,9 @@ class StateSnapshot:
     def restore(self) -> None:
         """Put everything back as it was. What existed gets its contents back in place, what is new is dropped."""
         self.settle()
-        self._memory.restore()
         for restore in self._streams:
             restore()
+        self._memory.restore()
 
     def verify(self) -> None:
         """Check the frozen parameters that were not copied.
@@ -111,9 +111,9 @@ def forward_only(modules: Sequence[nn.Module]) -> Iterator[None]:
     try:
         yield
     finally:
-        memory.restore()
         for restore in streams:
             restore()
+        memory.restore()
 
 
 def _sample(tensor: Tensor) -> Tensor:

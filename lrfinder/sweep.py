@@ -42,12 +42,13 @@ def ladder(lr_min: float, lr_max: float, steps: int) -> list[float]:
     lr_min, lr_max = _rate("lr_min", lr_min), _rate("lr_max", lr_max)
     if lr_min >= lr_max:
         raise InputError(f"`lr_max` must exceed `lr_min`={lr_min:g}, got {lr_max:g}; swap them or widen the range")
-    stride = (math.log(lr_max) - math.log(lr_min)) / (steps - 1)
+    start = math.log(lr_min)
+    stride = (math.log(lr_max) - start) / (steps - 1)
     if stride < MIN_STRIDE:
         raise InputError(
             f"`lr_max` must exceed `lr_min`={lr_min!r} by more than rounding, got {lr_max!r}; widen the range"
         )
-    return [lr_min, *(lr_min * math.exp(i * stride) for i in range(1, steps - 1)), lr_max]
+    return [lr_min, *(math.exp(start + i * stride) for i in range(1, steps - 1)), lr_max]
 
 
 def _rate(name: str, value: object) -> float:
@@ -80,7 +81,7 @@ def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None, held_o
     for lr in lrs:
         loss = _step(loop, lr)
         _check_first(loss, losses)
-        watched = loss if held_out is None or not math.isfinite(loss) else loop.loss(held_out)
+        watched = loss if held_out is None or not math.isfinite(loss) else float(loop.loss(held_out))
         if not math.isfinite(watched):
             stopped = "non_finite"
             break

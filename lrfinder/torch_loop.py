@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.amp import GradScaler
 from torch.nn.parameter import is_lazy
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from lrfinder import ranks
 from lrfinder.batch import size
@@ -17,7 +17,7 @@ from lrfinder.feed import Feed, Loader
 from lrfinder.loop import Batch, Facts
 from lrfinder.loss import BatchLoss, LossFunction, LossStep
 from lrfinder.memory import torch_streams
-from lrfinder.rates import Rates
+from lrfinder.rates import Rates, chosen_optimizers, swept_optimizers
 from lrfinder.state import StateSnapshot, forward_only, preserved
 from lrfinder.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep, shares
 
@@ -101,9 +101,10 @@ class TorchLoop:
                 autocast=autocast,
             )
         self.model = model
-        self.optimizers = _as_list(optimizer, trainable, own=own)
+        self.optimizers = chosen_optimizers(optimizer, trainable, own=own)
         self.can_measure = not own
-        self._rates = Rates(_swept(self.optimizers, sweep), trainable)
+        self._swept = swept_optimizers(self.optimizers, sweep)
+        self._rates = Rates(self._swept, trainable)
         self._precision = Precision(trainable[0].device, autocast, channels_last)
         self._loss = BatchLoss(model, loss_fn, loss_step)
         self._update: GradientUpdate | OwnUpdate
@@ -138,7 +139,7 @@ class TorchLoop:
         source = self._loss.source if self.can_measure else "returned by train_step"
         return Facts(
             model=type(self.model).__name__,
-            optimizer=" and ".join(type(o).__name__ for o in self.optimizers),
+            optimizer=" and ".join(type(o).__name__ for o in self._swept),
             bases=self._rates.bases,
             reference=self._rates.reference,
             betas=(float(betas[0]), float(betas[1])),
@@ -189,7 +190,8 @@ class TorchLoop:
 
         Args:
             batch: What `draw` gave.
-            train: Repeat the last step's forward as it was: train mode, the same dropout, gradients enabled.
+            train: Repeat the last step's forward as it was: train mode, the same dropout, gradients enabled (noise
+                that a model draws from NumPy or Python is drawn anew).
 
         Returns:
             The mean loss over the samples and over ranks.
@@ -261,33 +263,6 @@ def _trainable(model: nn.Module) -> list[nn.Parameter]:
             f"{sum(1 for _ in model.parameters())} parameters, all frozen; set requires_grad on those to train"
         )
     return trainable
-
-
-def _as_list(
-    optimizer: Optimizer | Sequence[Optimizer] | None, trainable: list[nn.Parameter], *, own: bool
-) -> list[Optimizer]:
-    """The optimizers of the training."""
-    if optimizer is None:
-        if own:
-            raise InputError("`optimizer` must be the one (or the list) that `train_step` uses, got None; pass it")
-        return [AdamW(trainable, lr=1e-3)]
-    optimizers: list[Optimizer] = list(optimizer) if isinstance(optimizer, Sequence) else [optimizer]
-    if not optimizers or (len(optimizers) > 1 and not own):
-        raise InputError(
-            f"`optimizer` must be one optimizer where the steps are ours, got {len(optimizers)}; "
-            "pass `train_step=` with a function that uses them all"
-        )
-    return optimizers
-
-
-def _swept(optimizers: list[Optimizer], sweep: int | None) -> list[Optimizer]:
-    if sweep is None:
-        return optimizers
-    if not isinstance(sweep, int) or not 0 <= sweep < len(optimizers):
-        raise InputError(
-            f"`sweep` must be the index of an optimizer, 0 to {len(optimizers) - 1}, or None, got {sweep!r}"
-        )
-    return [optimizers[sweep]]
 
 
 def _check_one_loss(**sources: object) -> None:

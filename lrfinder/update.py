@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch.optim import LBFGS, Optimizer
 from lrfinder.batch import describe, size, to_device
 from lrfinder.errors import InputError, LRFinderError
 from lrfinder.loop import Batch
+from lrfinder.loss import BatchLoss
 
 __all__ = ["Clip", "GradientUpdate", "OwnUpdate", "Precision", "TrainStep", "shares"]
 
@@ -105,7 +107,7 @@ class GradientUpdate:
 
     def __init__(
         self,
-        loss: Callable[[Any], Tensor],
+        loss: BatchLoss,
         optimizer: Optimizer,
         precision: Precision,
         clip: Clip,
@@ -154,8 +156,8 @@ class GradientUpdate:
             loss = self._precision.forward(self._loss, micro)
             if not loss.requires_grad:
                 raise InputError(
-                    "the loss must need a gradient, got one cut off from the parameters; "
-                    f"look for .detach(), .item() or torch.no_grad() between the model and the loss, {loss}"
+                    f"the loss ({self._loss.source}) must need a gradient, got one cut off from the parameters; "
+                    "look for .detach(), .item() or torch.no_grad() between the model and the loss"
                 )
             part = loss if len(batch) == 1 else loss * share
             (part if scaler is None else scaler.scale(part)).backward()
@@ -186,7 +188,7 @@ class OwnUpdate:
             return None
         if isinstance(loss, Tensor) and loss.numel() == 1:
             return loss.detach().reshape(())
-        if isinstance(loss, (int, float)):
+        if isinstance(loss, Real):
             return torch.tensor(float(loss), dtype=torch.float64)
         raise InputError(f"`train_step` must return the loss as a number (None for a skipped step), got {loss!r:.80}")
 

@@ -23,7 +23,7 @@ from lrfinder.schedules import (
 ANY = pytest.mark.parametrize(
     "schedule",
     [Warmup(Linear(15), 5), Cosine(20), Exponential(0.9), WarmRestarts(7, 2, floor=0.1), Custom(lambda t: 0.7**t)],
-    ids=repr,
+    ids=["warmup", "cosine", "exponential", "restarts", "custom"],
 )
 
 

@@ -317,17 +317,67 @@ def test_random_generators_of_a_module_go_on_where_they_were(stream):
     assert stream.normal() == inside
 
 
+def test_a_grad_scaler_comes_back():
+    """What a scaler creates at its first use is gone, and its scale is as before."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    weight = nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    before = dict(vars(scaler))
+
+    with preserved([], [optimizer], [scaler]):
+        scaler.scale(weight * float("inf")).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+    assert vars(scaler) == before
+
+
+def test_a_grad_scaler_in_use_keeps_its_scale():
+    """A scale that was halved inside is whole again, in the same tensor."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    scale = scaler.scale(torch.ones(1)) and scaler._scale
+
+    with preserved([], [], [scaler]):
+        scaler.update(new_scale=1.0)
+
+    assert scaler._scale is scale
+    assert scale == 4.0
+
+
 def test_forward_only_puts_back_what_a_forward_changes():
-    """Buffers, attributes, modes and streams are as before, and the parameters are not even touched."""
+    """Buffers, attributes, modes, gradients and streams are as before; the parameters are not even touched."""
     model = Net()
     before = (model.norm.running_mean.clone(), model.calls, torch.get_rng_state())
 
     with forward_only([model]):
         model(torch.randn(8, 4))
         model.eval()
+        model.stem.weight.grad = torch.ones_like(model.stem.weight)
         spoil(model)
 
     assert torch.equal(model.norm.running_mean, before[0])
-    assert (model.calls, model.training) == (before[1], True)
+    assert (model.calls, model.training, model.stem.weight.grad) == (before[1], True, None)
     assert torch.equal(torch.get_rng_state(), before[2])
     assert model.stem.weight[0, 0] == 7.0
+
+
+class Stubborn(dict):
+    """A dictionary that refuses to be refilled."""
+
+    def update(self, *_):
+        raise TypeError("not me")
+
+
+def test_what_cannot_be_put_back_is_told_and_the_rest_comes_back():
+    """One stubborn object ends in StateLeak; the weights and the random stream are as before all the same."""
+    model, stubborn = nn.Linear(2, 1), Stubborn(a=1)
+    weight, stream = model.weight.detach().clone(), torch.get_rng_state()
+    snapshot = StateSnapshot([model], [], [stubborn])
+    torch.rand(1)
+    nn.init.zeros_(model.weight)
+
+    with pytest.raises(StateLeak, match=r"1 of \d+ parts of the state could not be put back \(TypeError: not me\)"):
+        snapshot.restore()
+
+    assert torch.equal(model.weight, weight)
+    assert torch.equal(torch.get_rng_state(), stream)

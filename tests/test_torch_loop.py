@@ -69,10 +69,10 @@ def test_groups_keep_their_ratios_and_never_drift():
     """After many rates each group stands at the rate times its first ratio."""
     loop = sgd_groups(0.1, 0.01, 0.3)
 
-    for rate in (1e-7, 3.3, 1e-300, 7.7e-5, 0.1):
+    for rate in (1e-7, 3.3, 1e-300, 7.7e-5, 0.7):
         loop.lr = rate
 
-    assert rates(loop) == [0.1, 0.1 * (0.01 / 0.1), 0.1 * (0.3 / 0.1)]
+    assert rates(loop) == [0.7, 0.7 * (0.01 / 0.1), 0.7 * (0.3 / 0.1)]
 
 
 def test_a_group_at_rate_zero_stays_at_zero():
@@ -243,9 +243,10 @@ def test_a_loss_is_measured_in_eval_mode():
 
 
 def test_a_train_loss_repeats_the_forward_of_the_last_step():
-    """Back at the start of the step, it gives that step's loss bit for bit, torch's noise included."""
-    t = training(model=lambda: nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 3))).train(2)
-    loop = loop_of(t)
+    """Back at the start of the step, it gives that step's loss bit for bit, dropout and BatchNorm included."""
+    layers = nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3)
+    t = training(model=lambda: nn.Sequential(*layers)).train(2)
+    loop = loop_of(t, accumulate=2)
     with loop.preserved() as snapshot:
         batch = loop.draw()
         before = loop.step(batch)
@@ -324,6 +325,19 @@ def test_a_restore_does_not_turn_the_stream_back():
         second = loop.draw()
 
     assert plain(first) != plain(second)
+
+
+def test_the_stream_starts_anew_after_the_outermost_block():
+    """The place in the loader is kept while blocks nest, and forgotten when the last one ends."""
+    loop = linear()
+    with loop.preserved():
+        first = loop.draw()
+        with loop.preserved():
+            pass
+        second = loop.draw()
+
+    assert plain(second) != plain(first)
+    assert plain(loop.draw()) == plain(first)
 
 
 def test_facts_tell_what_is_known():

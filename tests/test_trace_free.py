@@ -1,7 +1,6 @@
 """The promise of the library: a training that swept equals, bit for bit, its twin that never did."""
 
 import copy
-import random
 from functools import partial
 
 import numpy as np
@@ -10,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations
-from torch.utils.data import BatchSampler, RandomSampler
-from twins import Centers, Net, Teacher, Training, dataset, identities, state_of, training
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler
+from twins import Centers, Net, Teacher, Training, dataset, identities, state_of, sweep, training, twins
 
 from lrfinder import TorchLoop, find_lr
 
@@ -29,12 +28,6 @@ OPTIMIZERS = {
     "lbfgs": partial(torch.optim.LBFGS, lr=0.1, max_iter=3),
     "adam-tensor-lr": lambda parameters: torch.optim.Adam(parameters, lr=torch.tensor(1e-3)),
 }
-
-
-def sweep(t, **options):
-    """A range test over the whole training, its loss function and optimizer included."""
-    given = {"loss_fn": t.loss_fn, "optimizer": t.optimizer, "steps": 12, "progress": False, **options}
-    return find_lr(t.model, t.loader, **given)
 
 
 def failing(error, calls=5):
@@ -82,19 +75,6 @@ DISTURBANCES = {
     "interrupt": sweep_that_is_interrupted,
     "nested": nested_sweep,
 }
-
-
-def twins(build, disturb=sweep, before=0, after=10):
-    """The states of a training that was disturbed and of its twin that was not, ten steps later."""
-    states = []
-    for disturbance in (disturb, lambda t: None):
-        torch.manual_seed(1)
-        np.random.seed(1)
-        random.seed(1)
-        t = build().train(before)
-        disturbance(t)
-        states.append(state_of(t.train(after)))
-    return states
 
 
 @pytest.mark.parametrize("before", [0, 7])
@@ -148,6 +128,19 @@ def test_gradients_survive(grad):
 
     assert weight.grad is held
     assert held is None or bool((held == grad).all())
+
+
+def test_the_gradient_of_a_parameter_that_the_optimizer_does_not_hold_survives():
+    """Nobody zeroes it, so every step of the sweep adds to it, in place."""
+    t = training()
+    t.optimizer = torch.optim.SGD(t.model.stem.parameters(), lr=0.1)
+    weight = t.model.head.weight
+    weight.grad = held = torch.ones_like(weight)
+
+    sweep(t)
+
+    assert weight.grad is held
+    assert bool((held == 1).all())
 
 
 @pytest.mark.parametrize("mode", [True, False], ids=["train", "eval"])
@@ -237,8 +230,35 @@ def test_a_sampler_within_a_sampler_samples_the_same():
     """The count of a wrapping sampler and the generator of the wrapped one are put back."""
 
     def build():
-        inner = RandomSampler(range(36), generator=torch.Generator().manual_seed(5))
+        inner = RandomSampler(dataset(), generator=torch.Generator().manual_seed(5))
         return training(sampler=Skipping(inner), shuffle=None)
+
+    swept, undisturbed = twins(build)
+
+    assert swept == undisturbed
+
+
+class Augmented(torch.utils.data.Dataset):
+    """A data set that counts what it gives and adds noise of its own, in the main process."""
+
+    def __init__(self):
+        self.inner, self.given, self.rng = dataset(), 0, np.random.default_rng(4)
+
+    def __len__(self):
+        return len(self.inner)
+
+    def __getitem__(self, i):
+        self.given += 1
+        x, y = self.inner[i]
+        return x + 0.01 * self.given + float(self.rng.normal()), y
+
+
+def test_a_data_set_with_a_counter_and_a_generator_gives_the_same():
+    """The attributes and random generators of a data set are put back."""
+
+    def build():
+        net = Net()
+        return Training(net, torch.optim.AdamW(net.parameters()), DataLoader(Augmented(), batch_size=8, shuffle=True))
 
     swept, undisturbed = twins(build)
 

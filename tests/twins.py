@@ -3,13 +3,18 @@
 import copy
 import random
 from collections import deque
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from itertools import islice
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+
+from lrfinder import InputError, find_lr
 
 MACHINERY = ("_parameters", "_buffers", "_modules", "_hooks", "_hooks_with_kwargs", "_hooks_always_called")
 
@@ -89,23 +94,42 @@ class Net(nn.Module):
 
 
 class Training:
-    """A plain training loop that keeps what it saw; its stream of batches goes on between calls of `train`."""
+    """A plain training loop that keeps what it saw; its stream of batches goes on between calls of `train`.
 
-    def __init__(self, model, optimizer, loader, loss_fn=F.cross_entropy):
+    Batches are pairs, unless `loss_of(model, batch)` or `update(model, batch)`, the whole step, says otherwise.
+    """
+
+    def __init__(self, model, optimizer, loader, loss_fn=F.cross_entropy, *, loss_of=None, update=None):
         self.model, self.optimizer, self.loader, self.loss_fn = model, optimizer, loader, loss_fn
+        self.loss_of, self.update = loss_of, update
         self.seen, self._stream = [], _batches(loader)
 
     def train(self, steps):
-        for x, y in islice(self._stream, steps):
-
-            def closure(x=x, y=y):
-                self.optimizer.zero_grad()
-                loss = self.loss_fn(self.model(x), y)
-                loss.backward()
-                return loss
-
-            self.seen.append((x, y, self.optimizer.step(closure).detach()))
+        for batch in islice(self._stream, steps):
+            self.seen.append((batch, self._step(batch) if self.update is None else self.update(self.model, batch)))
         return self
+
+    def climb(self, lrs):
+        """The losses of a range test written by hand: one group, one batch and one step per rate."""
+        for lr in lrs:
+            self.optimizer.param_groups[0]["lr"] = lr
+            self.train(1)
+        return [float(loss) for _, loss in self.seen]
+
+    def _loss(self, batch):
+        if self.loss_of is not None:
+            return self.loss_of(self.model, batch)
+        x, y = batch
+        return self.loss_fn(self.model(x), y)
+
+    def _step(self, batch):
+        def closure():
+            self.optimizer.zero_grad()
+            loss = self._loss(batch)
+            loss.backward()
+            return loss
+
+        return self.optimizer.step(closure).detach()
 
 
 def _batches(loader):
@@ -126,16 +150,49 @@ def training(model=None, optimizer=None, **loader):
     return Training(net, made, DataLoader(dataset(), **{"batch_size": 8, "shuffle": True, **loader}))
 
 
+def sweep(t, **options):
+    """A range test over the whole training, its loss function and optimizer included."""
+    given = {"loss_fn": t.loss_fn, "optimizer": t.optimizer, "steps": 12, "progress": False, **options}
+    return find_lr(given.pop("model", t.model), given.pop("loader", t.loader), **given)
+
+
+def twins(build, disturb=sweep, before=0, after=10):
+    """The states of a training that was disturbed and of its twin that was not, ten steps later."""
+    states = []
+    for disturbance in (disturb, lambda t: None):
+        torch.manual_seed(1)
+        np.random.seed(1)
+        random.seed(1)
+        t = build().train(before)
+        disturbance(t)
+        states.append(state_of(t.train(after)))
+    return states
+
+
+@contextmanager
+def refused(t, sentence, error=InputError):
+    """Expect that the block raises this sentence and leaves the training as before.
+
+    Yields:
+        What was caught.
+    """
+    before = state_of(t)
+    with pytest.raises(error, match=sentence) as caught:
+        yield caught
+    assert state_of(t) == before
+
+
 def state_of(training):
     """Everything that the guard promises to put back, in plain values that compare bit for bit."""
     modules = [m for m in (training.model, training.loss_fn) if isinstance(m, nn.Module)]
+    optimizers = training.optimizer if isinstance(training.optimizer, list) else [training.optimizer]
     return {
         "parameters": [plain(dict(m.named_parameters())) for m in modules],
         "requires_grad": [[p.requires_grad for p in m.parameters()] for m in modules],
         "gradients": [[plain(p.grad) for p in m.parameters()] for m in modules],
         "buffers": [plain(dict(m.named_buffers())) for m in modules],
         "attributes": [{name: plain(_attributes(sub)) for name, sub in m.named_modules()} for m in modules],
-        "optimizer": plain(training.optimizer.state_dict()),
+        "optimizer": [plain(optimizer.state_dict()) for optimizer in optimizers],
         "streams": plain([random.getstate(), np.random.get_state(), torch.get_rng_state()]),
         "seen": plain(training.seen),
     }
@@ -152,6 +209,8 @@ def identities(training):
 
 def plain(value):
     """A value without objects that only compare by identity."""
+    if isinstance(value, torch.Tensor) and value.is_sparse:
+        return plain([value.coalesce().indices(), value.coalesce().values()])
     if isinstance(value, torch.Tensor):
         return str(value.dtype), tuple(value.shape), value.detach().contiguous().numpy().tobytes()
     if isinstance(value, np.ndarray):
@@ -160,6 +219,8 @@ def plain(value):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, deque, set)):
         return [plain(item) for item in value]
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
     return plain(vars(value)) if isinstance(value, STATEFUL) else value
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lrfinder.errors import InputError
 from lrfinder.schedules.base import Shape, keep, name_of
@@ -30,7 +30,7 @@ class Custom(Shape):
         lrfinder.errors.InputError: `function` must give finite factors of at least 0, got -1 from <lambda> at step 2...
     """
 
-    function: Callable[[int], float]
+    function: Callable[[int], float] = field(repr=False)  # its repr holds an address
     name: str | None = None
 
     def __post_init__(self) -> None:

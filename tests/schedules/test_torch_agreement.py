@@ -88,7 +88,7 @@ def one_cycle(optimizer, steps, rise, division, final_division):
     )
 
 
-@pytest.mark.parametrize(("schedule", "make", "steps"), CASES, ids=lambda value: repr(value))
+@pytest.mark.parametrize(("schedule", "make", "steps"), CASES, ids=[repr(schedule) for schedule, _, _ in CASES])
 def test_the_same_settings_give_the_same_rates(schedule, make, steps):
     """The factors, and the rates through the adapter, are torch's to the twelfth digit."""
     expected = torchs(make, steps)

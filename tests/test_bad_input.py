@@ -1,0 +1,184 @@
+"""What cannot be used raises one clear sentence at once, and leaves the training as it was."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader
+from twins import Net, dataset, refused, sweep, training
+
+from lrfinder.schedules import CATALOGUE
+
+LADDERS = [
+    ({"lr_min": 0.1, "lr_max": 0.01}, "`lr_max` must exceed `lr_min`=0.1, got 0.01; swap them"),
+    ({"lr_min": 0.1, "lr_max": 0.1}, "`lr_max` must exceed `lr_min`=0.1, got 0.1; swap them"),
+    ({"lr_min": 0.0}, "`lr_min` must be a positive finite learning rate, got 0.0"),
+    ({"lr_min": -1e-3}, "`lr_min` must be a positive finite learning rate, got -0.001"),
+    ({"lr_min": math.nan}, "`lr_min` must be a positive finite learning rate, got nan"),
+    ({"lr_max": math.inf}, "`lr_max` must be a positive finite learning rate, got inf"),
+    ({"steps": 9}, "`steps` must be a whole number of at least 10, got 9"),
+    ({"steps": -1}, "`steps` must be a whole number of at least 10, got -1"),
+    ({"steps": 50.0}, r"`steps` must be a whole number of at least 10, got 50\.0"),
+]
+CHOICES = [
+    ({"rule": "steep"}, "`rule` must be one of steepest, valley, minimum, edge, .*, got 'steep'"),
+    ({"total_steps": 0}, "`total_steps` must be a positive number of optimizer steps, got 0"),
+    ({"total_steps": 12.5}, r"`total_steps` must be a positive number of optimizer steps, got 12\.5"),
+    ({"schedule": "zigzag"}, "`schedule` must be \"recommended\", one of .*linear.*, got 'zigzag'"),
+    ({"schedule": 3}, "`schedule` must be a name or a function of the step, got int"),
+    ({"accumulate": 0}, "`accumulate` must be a positive number of micro-batches, got 0"),
+    ({"accumulate": 1.5}, r"`accumulate` must be a positive number of micro-batches, got 1\.5"),
+    ({"clip_grad_norm": 0.0}, r"`clip_grad_norm` must be positive or None, got 0\.0"),
+    ({"clip_grad_norm": math.nan}, "`clip_grad_norm` must be positive or None, got nan"),
+    ({"snapshot": "none"}, '`snapshot` must be "auto" or "all", got \'none\''),
+    ({"optimizer": "adam"}, "`optimizer` must be a torch optimizer, or a list of them, got str"),
+    ({"model": "net"}, "`model` must be a torch.nn.Module, got str"),
+]
+LOADERS = [
+    ([], "`loader` must yield at least one batch, got none from this list"),
+    (DataLoader(dataset(4), batch_size=8, drop_last=True), "at least one batch, got none from this DataLoader"),
+    (iter([1]), "`loader` must be something that can be iterated anew, got a list_iterator"),
+    (None, r"`loader` must yield batches \(a DataLoader, .*got NoneType"),
+]
+LOSSES = [
+    (lambda output, target: output, r"the loss .* must be a scalar tensor, got a tensor of shape \(8, 3\)"),
+    (lambda output, target: 0.5, r"the loss .* must be a scalar tensor, got float 0\.5; .*return the tensor itself"),
+    (lambda output, target: None, "the loss .* must be a scalar tensor, got NoneType"),
+    (lambda output, target: output.detach().mean(), "the loss .* must need a gradient, got one cut off .*detach"),
+    (lambda output, target: output.mean() * math.nan, "the loss of the very first batch must be finite, got nan"),
+    (lambda output, target: output.mean() + math.inf, "the loss of the very first batch must be finite, got inf"),
+]
+
+
+@pytest.mark.parametrize(("options", "sentence"), LADDERS, ids=lambda case: str(case)[:40])
+def test_a_ladder_that_cannot_be_climbed_is_refused(options, sentence):
+    """Rates must be positive, finite and ascend, in enough steps."""
+    t = training().train(2)
+
+    with refused(t, sentence):
+        sweep(t, **options)
+
+
+@pytest.mark.parametrize(("options", "sentence"), CHOICES, ids=lambda case: str(case)[:40])
+def test_an_option_that_does_not_exist_is_refused(options, sentence):
+    """The sentence says what it must be and what it was."""
+    t = training().train(2)
+
+    with refused(t, sentence):
+        sweep(t, **options)
+
+
+@pytest.mark.parametrize(("loader", "sentence"), LOADERS, ids=["empty", "dropped", "iterator", "none"])
+def test_a_loader_without_batches_is_refused(loader, sentence):
+    """No batches, or only once, is too few."""
+    t = training().train(2)
+
+    with refused(t, sentence):
+        sweep(t, loader=loader)
+
+
+@pytest.mark.parametrize(("loss_fn", "sentence"), LOSSES, ids=["vector", "float", "none", "cut off", "nan", "inf"])
+def test_a_loss_that_cannot_be_trained_on_is_refused(loss_fn, sentence):
+    """It must be a finite scalar tensor that needs a gradient."""
+    t = training().train(2)
+
+    with refused(t, sentence):
+        sweep(t, loss_fn=loss_fn)
+
+
+def test_a_loss_that_cannot_be_inferred_is_refused():
+    """The sentence names the shapes of output and target."""
+    t = training().train(2)
+    batches = [(torch.zeros(8, 4), torch.zeros(8))]
+
+    with refused(
+        t, r"the loss cannot be inferred: .* Tensor with 8x3 float32 .* Tensor with 8 float32; pass `loss_fn="
+    ):
+        sweep(t, loader=batches, loss_fn=None)
+
+
+def test_a_sweep_that_breaks_later_is_no_bad_input():
+    """Only the very first loss must be finite; a later one ends the sweep and is data."""
+    t = training().train(2)
+    calls = []
+
+    def loss_fn(output, target):
+        calls.append(1)
+        return F.cross_entropy(output, target) * (math.nan if len(calls) > 5 else 1.0)
+
+    assert sweep(t, loss_fn=loss_fn).stopped == "non_finite"
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    """It must hold parameters of this very model."""
+    t = training().train(2)
+    other = torch.optim.SGD(Net().parameters(), lr=0.1)
+
+    with refused(t, "`optimizer` must hold parameters of `model`, got a SGD that holds none of them; make it from"):
+        sweep(t, optimizer=other)
+
+
+@pytest.mark.parametrize("rate", [0.0, math.nan])
+def test_a_reference_group_without_a_rate_is_refused(rate):
+    """The groups' ratios cannot be formed with a base of 0."""
+    t = training().train(2)
+    t.optimizer.param_groups[0]["lr"] = rate
+
+    with refused(t, "the base LR of `optimizer`'s reference group 0 must be positive, got"):
+        sweep(t)
+
+
+def test_a_model_with_nothing_to_train_is_refused():
+    """All frozen is nothing to sweep."""
+    t = training().train(2)
+    t.model.requires_grad_(False)
+
+    with refused(t, r"`model` must have a parameter that can be trained, got Net with \d+ parameters, all frozen"):
+        sweep(t)
+
+
+def test_a_model_of_unknown_shapes_is_refused():
+    """Lazy layers have no weights yet that could be put back."""
+    t = training()
+    lazy = nn.Sequential(nn.LazyLinear(3))
+
+    with refused(
+        t, r"`model` must know the shape of its parameters, got lazy ones \(0.weight, 0.bias\); run one batch"
+    ):
+        sweep(t, model=lazy, optimizer=None)
+
+
+def test_a_batch_that_the_model_rejects_is_named():
+    """The model's own error goes on, with the batch's shapes as a note."""
+    t = training().train(2)
+    batches = [(torch.zeros(8, 5), torch.zeros(8, dtype=torch.long))]
+
+    with refused(t, "mat1 and mat2 shapes cannot be multiplied", RuntimeError) as caught:
+        sweep(t, loader=batches)
+
+    assert caught.value.__notes__ == [
+        "lrfinder: raised by the model or the loss on this batch: tuple with [0]: 8x5 float32, [1]: 8 int64"
+    ]
+
+
+def test_a_batch_that_the_loss_rejects_is_named():
+    """An error of the loss function names the batch too."""
+    t = training().train(2)
+    batches = [(torch.zeros(8, 4), torch.full((8,), 99))]
+
+    with refused(t, "Target 99 is out of bounds", IndexError) as caught:
+        sweep(t, loader=batches)
+
+    assert "[0]: 8x4 float32, [1]: 8 int64" in caught.value.__notes__[0]
+
+
+def test_an_unknown_schedule_lists_the_known():
+    """Every name of the catalogue is in the sentence."""
+    t = training()
+
+    with refused(t, "`schedule` must be") as caught:
+        sweep(t, schedule="zigzag")
+
+    assert [name for name in CATALOGUE if name not in str(caught.value)] == []

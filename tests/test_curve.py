@@ -1,0 +1,54 @@
+import pytest
+
+from lrfinder import Curve, InputError
+
+LRS = [1e-3, 1e-2, 1e-1]
+
+
+def test_a_rate_is_paired_with_the_loss_its_update_led_to():
+    """Losses are recorded before the update, so a rate's result is the next loss and the last rate has none."""
+    curve = Curve(LRS, [3.0, 2.0, 1.0])
+
+    assert list(curve.pairs()) == [(1e-3, 2.0), (1e-2, 1.0)]
+
+
+def test_a_loss_measured_after_the_step_is_paired_with_its_own_rate():
+    """Where `after` is measured, every rate has its result."""
+    curve = Curve(LRS, [3.0, 2.0, 1.0], after=[2.5, 1.5, 0.5])
+
+    assert list(curve.pairs()) == [(1e-3, 2.5), (1e-2, 1.5), (1e-1, 0.5)]
+
+
+@pytest.mark.parametrize(("lrs", "density"), [(LRS, 1.0), ([1e-3], 0.0), ([], 0.0), ([1e-4, 1e-3, 1e-2], 1.0)])
+def test_density_counts_rungs_per_decade(lrs, density):
+    """The density is that of the rates, and zero where there are fewer than two."""
+    assert Curve(lrs, lrs).rungs_per_decade == pytest.approx(density)
+
+
+def test_a_curve_is_as_long_as_its_rates():
+    """`len` counts the optimizer steps."""
+    assert len(Curve(LRS, LRS)) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"losses": [1.0]}, r"must have the same length, got \[1, 3\]"),
+        ({"after": [1.0]}, r"must have the same length, got \[1, 3\]"),
+        ({"losses": [1.0, float("nan"), 1.0]}, "a curve must hold finite numbers, got"),
+        ({"after": [1.0, 1.0, float("inf")]}, "a curve must hold finite numbers, got"),
+        ({"lrs": [1e-3, 1e-3, 1e-2]}, "`lrs` must be positive and ascend, got"),
+        ({"lrs": [0.0, 1e-3, 1e-2]}, "`lrs` must be positive and ascend, got"),
+        ({"stopped": "tired"}, "`stopped` must be one of completed, diverged, non_finite, got 'tired'"),
+    ],
+)
+def test_what_no_sweep_records_is_refused(arguments, message):
+    """Unequal lengths, values that are not finite, rates that do not ascend, an unknown end: one sentence each."""
+    with pytest.raises(InputError, match=message):
+        Curve(**{"lrs": LRS, "losses": [3.0, 2.0, 1.0], **arguments})
+
+
+def test_a_curve_is_frozen():
+    """What was recorded cannot be replaced."""
+    with pytest.raises(AttributeError, match="cannot assign to field 'losses'"):
+        Curve(LRS, LRS).losses = []

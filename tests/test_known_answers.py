@@ -1,0 +1,184 @@
+"""Trainings whose answer is known on paper, through the verb itself (float64, no noise)."""
+
+import math
+
+import pytest
+import torch
+from quadratic import Quadratic, swept
+from torch import nn
+
+from lrfinder import find_lr
+
+SGD, ADAM = torch.optim.SGD, torch.optim.Adam
+
+
+def stride(found):
+    """The ratio of neighbouring rates."""
+    return found.curve.lrs[1] / found.curve.lrs[0]
+
+
+@pytest.mark.parametrize("steps", [50, 100, 400])
+@pytest.mark.parametrize("h", [1e-3, 0.7, 2.0, 1e3])
+def test_one_curvature_diverges_within_one_rung_of_its_limit(h, steps):
+    """Gradient descent on h theta**2 / 2 is unstable above 2/h: the onset is the first rung above it."""
+    found = swept(Quadratic(h), steps=steps, lr_min=1e-5 / h, lr_max=1e3 / h)
+
+    assert 1 <= found.evidence.diverged_at / (2 / h) <= stride(found)
+
+
+@pytest.mark.parametrize("steps", [50, 100, 400])
+@pytest.mark.parametrize("curvatures", [(1e-3, 1.0), (0.01, 0.1, 1.0), (0.1, 0.3, 0.6, 1.0), (0.5, 1.0)])
+def test_many_curvatures_show_their_limit_late_but_within_a_factor_eight(curvatures, steps):
+    """The stiffest mode has decayed to nothing when the rate passes 2/L, and first has to grow back into sight."""
+    found = swept(Quadratic(*curvatures), steps=steps, lr_min=1e-5, lr_max=1e3)
+
+    assert 1 <= found.evidence.diverged_at / (2 / max(curvatures)) <= 8
+
+
+@pytest.mark.parametrize("steps", [100, 200, 400])
+@pytest.mark.parametrize("h", [0.5, 2.0, 30.0])
+def test_the_heavy_ball_limit_is_found_within_a_factor_of_one_and_a_half(h, steps):
+    """Momentum 0.9 is unstable above 2 (1 + 0.9) / h = 3.8/h.
+
+    Below it the ball swings, so the foot of the last rise lies up to one swing under the limit, or, since a swing may
+    pass zero just above it, a little over. A ladder below 12 rungs per decade is too coarse to follow a swing.
+    """
+    found = swept(Quadratic(h), options={"momentum": 0.9}, steps=steps, lr_min=1e-5 / h, lr_max=1e3 / h)
+
+    assert 1 / 1.5 <= found.evidence.diverged_at / (3.8 / h) <= 1.5
+
+
+@pytest.mark.parametrize("steps", [100, 200])
+def test_averaged_momentum_diverges_ten_times_later(steps):
+    """With dampening 0.9 the buffer is an average (Adam without adaptation), unstable above 38/h; as for the ball."""
+    options = {"momentum": 0.9, "dampening": 0.9}
+
+    found = swept(Quadratic(1.0), options=options, steps=steps, lr_min=1e-4, lr_max=1e4)
+
+    assert 1 / 1.5 <= found.evidence.diverged_at / 38 <= 1.5
+
+
+class Tanh(nn.Module):
+    """A small non-convex regression, its loss multiplied by `factor` and its weights stored as phi = theta / scale."""
+
+    def __init__(self, factor=1.0, scale=1.0):
+        super().__init__()
+        streams = torch.Generator().manual_seed(3)
+        self.x = torch.randn(32, 4, dtype=torch.float64, generator=streams)
+        self.y = torch.sin(self.x.sum(1))
+        self.inner = nn.Parameter(torch.randn(4, 6, dtype=torch.float64, generator=streams) / scale)
+        self.outer = nn.Parameter(torch.randn(6, dtype=torch.float64, generator=streams) / scale)
+        self.factor, self.scale = factor, scale
+
+    def forward(self, _):
+        output = torch.tanh(self.x @ (self.scale * self.inner)) @ (self.scale * self.outer)
+        return self.factor * ((output - self.y) ** 2).mean()
+
+
+def tanh_lr(optimizer, *, lr_factor=1.0, options=None, **model):
+    """The rate found for `Tanh`, its sweep's ends scaled along."""
+    return swept(Tanh(**model), optimizer, options=options, lr_min=1e-7 * lr_factor, lr_max=100.0 * lr_factor).lr
+
+
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.9}])
+def test_ten_times_the_loss_is_a_tenth_of_the_rate_for_gradient_descent(options):
+    """Loss f -> 10 f gives lr / 10."""
+    plain = tanh_lr(SGD, options=options)
+
+    assert tanh_lr(SGD, options=options, factor=10.0, lr_factor=0.1) == pytest.approx(plain / 10, rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", [4.0, 0.1])
+def test_stretched_parameters_divide_the_rate_by_the_square_for_gradient_descent(scale):
+    """Storing theta = s phi gives lr / s**2."""
+    plain = tanh_lr(SGD)
+
+    assert tanh_lr(SGD, scale=scale, lr_factor=scale**-2) == pytest.approx(plain / scale**2, rel=1e-3)
+
+
+@pytest.mark.parametrize("factor", [100.0, 1e-3])
+def test_the_scale_of_the_loss_does_not_move_the_rate_for_adam(factor):
+    """Loss f -> c f leaves lr as it is where eps is 0."""
+    plain = tanh_lr(ADAM, options={"eps": 0.0})
+
+    assert tanh_lr(ADAM, options={"eps": 0.0}, factor=factor) == pytest.approx(plain, rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", [4.0, 0.1])
+def test_stretched_parameters_divide_the_rate_for_adam(scale):
+    """Storing theta = s phi gives lr / s where eps is 0."""
+    plain = tanh_lr(ADAM, options={"eps": 0.0})
+
+    stretched = tanh_lr(ADAM, options={"eps": 0.0}, scale=scale, lr_factor=1 / scale)
+
+    assert stretched == pytest.approx(plain / scale, rel=1e-3)
+
+
+DENSITIES = (12.5, 25, 50)
+
+
+def at_density(rungs_per_decade):
+    """A sweep over the eight decades about the limit of h = 2, so many rungs to the decade."""
+    return swept(Quadratic(2.0), steps=round(8 * rungs_per_decade) + 1, lr_min=1e-6, lr_max=100.0)
+
+
+@pytest.mark.parametrize("density", DENSITIES)
+def test_the_steepest_point_follows_the_speed_of_the_sweep(density):
+    """It lies at ln(r) / (2 h), up to half a rung and to what the smoothing takes towards the gentler side."""
+    expected = math.log(10) / density / (2 * 2.0)
+
+    found = at_density(density).suggestions["steepest"]
+
+    assert math.log10(found / expected) == pytest.approx(0, abs=0.1 + 0.5 / density)
+
+
+def test_the_steepest_point_halves_when_the_density_doubles():
+    """Twice the rungs per decade, half the rate: a property of cumulative progress."""
+    slow, middle, fast = (at_density(density).suggestions["steepest"] for density in DENSITIES)
+
+    assert (slow / middle, middle / fast) == pytest.approx((2, 2), rel=0.1)
+
+
+def test_the_suggestion_does_not_follow_the_speed_of_the_sweep():
+    """From 12.5 to 50 rungs per decade `lr` stays within 0.1 decades."""
+    rates = [math.log10(at_density(density).lr) for density in DENSITIES]
+
+    assert max(rates) - min(rates) <= 0.1
+
+
+def trained():
+    """A net with batch statistics, dropout, momentum and shuffled data, its training begun."""
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 1))
+    x = torch.randn(64, 4)
+    data = torch.utils.data.TensorDataset(x, x.sum(1, keepdim=True))
+    loader = torch.utils.data.DataLoader(data, batch_size=8, shuffle=True, generator=torch.Generator().manual_seed(1))
+    optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
+    nn.functional.mse_loss(model(x), x.sum(1, keepdim=True)).backward()
+    optimizer.step()
+    return model, loader, optimizer
+
+
+def test_two_calls_give_identical_answers():
+    """The first call leaves nothing behind that the second could see."""
+    model, loader, optimizer = trained()
+
+    first, second = (find_lr(model, loader, optimizer=optimizer, progress=False) for _ in range(2))
+
+    assert first == second
+
+
+def test_the_state_is_bit_identical_after_a_call():
+    """Weights, buffers, gradients, momentum, groups, random streams and the order of the data are as before."""
+    model, loader, optimizer = trained()
+
+    def state():
+        groups = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+        buffers = [optimizer.state[p]["momentum_buffer"] for p in model.parameters()]
+        tensors = [*model.state_dict().values(), *(p.grad for p in model.parameters()), *buffers]
+        streams = [torch.get_rng_state(), loader.generator.get_state()]
+        return [t.tolist() for t in (*tensors, *streams)], groups, model.training
+
+    before = state()
+    find_lr(model, loader, optimizer=optimizer, progress=False)
+
+    assert state() == before
