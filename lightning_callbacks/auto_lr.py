@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, get_args
 
 from torch.optim import Optimizer
@@ -260,7 +261,8 @@ class AutoLR(Callback):
         due = done > 0 and spent / (spent + left) >= COOLDOWN_SHARE
         steps = trainer.strategy.broadcast(max(1, round(done * left / spent)) if due else 0)
         if steps:
-            self.begin_cooldown(steps)
+            with suppress(InputError):  # still climbing: later; or a schedule of the user's that has its own end: never
+                self.begin_cooldown(steps)
 
 
 def _is_fresh_epoch(trainer: Trainer) -> bool:

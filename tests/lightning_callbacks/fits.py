@@ -58,8 +58,8 @@ class Net(pl.LightningModule):
     def training_step(self, batch, batch_idx):
         self.batches_seen += 1
         loss = self.loss_of(batch)
-        self.log("loss", loss, on_step=True, on_epoch=True, batch_size=8)
-        self.log("accuracy", self.accuracy, on_step=False, on_epoch=True, batch_size=8)
+        self.log("loss", loss, on_step=True, on_epoch=True, batch_size=32)
+        self.log("accuracy", self.accuracy, on_step=False, on_epoch=True, batch_size=32)
         return loss
 
     def validation_step(self, batch, batch_idx):
@@ -85,16 +85,16 @@ class Trace:
     module: pl.LightningModule = field(compare=False, repr=False)
 
 
-def samples(count=96):
+def samples(count=384):
     """Three classes that a small net can tell apart."""
     generator = torch.Generator().manual_seed(1)
-    inputs = torch.randn(count, 6, generator=generator)
+    inputs = 3 * torch.randn(count, 6, generator=generator)
     return TensorDataset(inputs, inputs[:, :3].argmax(1))
 
 
 def loader(**options):
     """A shuffled loader of twelve batches."""
-    return DataLoader(samples(), **{"batch_size": 8, "shuffle": True, **options})
+    return DataLoader(samples(), **{"batch_size": 32, "shuffle": True, **options})
 
 
 def fit(module=Net, callbacks=(), train=loader, val=None, ckpt_path=None, package=pl, **options):

@@ -6,7 +6,7 @@ from fits import fit
 from lightning_callbacks import AutoLR
 from lrfinder import InputError
 
-SHORT = {"steps": 40, "lr_min": 1e-5, "verbose": False}
+SHORT = {"steps": 30, "lr_min": 1e-4, "verbose": False}
 
 
 def test_the_found_rate_is_applied_and_scheduled():

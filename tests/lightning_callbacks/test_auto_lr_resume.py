@@ -12,7 +12,7 @@ from lightning_callbacks import AutoLR, DecaySchedule
 from lrfinder.errors import LRFinderWarning
 from lrfinder.schedules import ReduceOnPlateau, Warmup
 
-SHORT = {"steps": 40, "lr_min": 1e-5, "verbose": False}
+SHORT = {"steps": 30, "lr_min": 1e-4, "verbose": False}
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended"),

@@ -102,10 +102,10 @@ class Manual(Net):
 
 
 class Stream(IterableDataset):
-    """Ninety-six samples of unknown number."""
+    """Samples of unknown number."""
 
     def __iter__(self):
-        return iter([samples()[i] for i in range(96)])
+        return iter([samples()[i] for i in range(384)])
 
 
 def own_generator():
@@ -133,10 +133,10 @@ CASES = {
     "dict": {"module": ReturnsDict},
     "manual": {"module": Manual},
     "own generator": {"train": own_generator},
-    "iterable": {"train": lambda: DataLoader(Stream(), batch_size=8)},
+    "iterable": {"train": lambda: DataLoader(Stream(), batch_size=32)},
     "combined": {
         "module": TwoLoaders,
-        "train": lambda: CombinedLoader({"a": loader(), "b": loader(batch_size=4)}, "max_size_cycle"),
+        "train": lambda: CombinedLoader({"a": loader(), "b": loader(batch_size=16)}, "max_size_cycle"),
     },
     "limited": {"limit_train_batches": 7},
     "overfit": {"overfit_batches": 4, "train": partial(loader, shuffle=False)},
