@@ -5,7 +5,7 @@ from typing import Any
 
 from lightning_callbacks._compat import Trainer
 
-__all__ = ["remaining_epochs", "remaining_steps", "steps_per_epoch", "time_left"]
+__all__ = ["remaining_epochs", "remaining_steps", "steps_per_epoch", "stops_early", "time_left"]
 
 
 def steps_per_epoch(trainer: Trainer) -> int | None:
@@ -42,6 +42,11 @@ def time_left(trainer: Trainer) -> float | None:
     timer = _callback(trainer, "Timer")
     left = None if timer is None else timer.time_remaining()
     return None if left is None else float(left)
+
+
+def stops_early(trainer: Trainer) -> bool:
+    """Whether a metric may end the training before its time."""
+    return _callback(trainer, "EarlyStopping") is not None
 
 
 def _steps_of_epoch(trainer: Trainer, epoch: int) -> int | None:

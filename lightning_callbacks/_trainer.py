@@ -61,7 +61,7 @@ class TrainerLoop:
         self.optimizers = swept_optimizers(list(trainer.optimizers), sweep)
         self.can_measure = bool(self._module.automatic_optimization)
         self._trainable = [p for p in self._module.parameters() if p.requires_grad]
-        self._rates = Rates(self.optimizers, self._trainable)
+        self._rates = Rates(self.optimizers)
         self._update = TrainerUpdate(trainer)
         self._flattened = [Feed(loader, name="train_dataloader") for loader in loaders.flattened]
         self._feed = Feed(lambda: _batches_of(loaders), trainer.accumulate_grad_batches, name="train_dataloader")
@@ -102,6 +102,7 @@ class TrainerLoop:
             ranks=self._trainer.world_size,
             precision=_precision(str(self._trainer.precision), self._trainable[0].dtype),
             loss="returned by training_step" + (", negated: the optimizer maximizes" if group.get("maximize") else ""),
+            relative_step=bool(group.get("relative_step")),
         )
 
     @property

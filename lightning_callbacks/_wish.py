@@ -9,15 +9,12 @@ from lightning_callbacks._schedulers import shape_of
 from lightning_callbacks._trainer import TrainerLoop
 from lrfinder.errors import InputError
 from lrfinder.scheduler import ScheduledLR
-from lrfinder.schedules import CATALOGUE, Constant, Epochwise, ReduceOnPlateau, Schedule, StableDecay, Warmup
+from lrfinder.schedules import CATALOGUE, Constant, Epochwise, ReduceOnPlateau, Schedule, Warmup
 
 __all__ = ["Wish", "wish_for"]
 
 WARMUP_SHARE = 0.05
 """Share of the epochs that climb, where a schedule counts epochs."""
-
-OPEN_WARMUP = 100
-"""Steps of climb where the length of the training is not known."""
 
 LOOK_AHEAD = 1_000
 """Steps of a module's own scheduler that are looked at where the length of the training is not known."""
@@ -40,6 +37,11 @@ class Wish:
     attaches: bool
     top: float
     note: str = ""
+
+    @property
+    def is_open_ended(self) -> bool:
+        """Whether to plan for a cooldown that is begun when the training should end."""
+        return self.total_steps is None and isinstance(self.schedule, str)
 
 
 def wish_for(
@@ -90,7 +92,7 @@ def _shape(
     """The schedule for `range_test`, one that counts epochs included."""
     if total is None and isinstance(schedule, str):
         _check_open(schedule)
-        schedule = Constant() if schedule == "constant" else _open_ended(interval)
+        return Constant() if schedule == "constant" else schedule
     if interval == "step":
         return schedule
     per_epoch, epochs = steps_per_epoch(trainer), remaining_epochs(trainer)
@@ -101,11 +103,6 @@ def _shape(
         name = "linear" if schedule == "recommended" else schedule
         schedule = CATALOGUE[name].build(length, round(WARMUP_SHARE * length))
     return Epochwise(schedule, per_epoch)
-
-
-def _open_ended(interval: Literal["step", "epoch"]) -> Schedule:
-    flat = StableDecay(None)
-    return flat if interval == "epoch" else Warmup(flat, OPEN_WARMUP)
 
 
 def _by_hand(trainer: Trainer, schedule: str | Schedule | None, base: float) -> Wish:

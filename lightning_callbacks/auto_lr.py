@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from torch.optim import Optimizer
 
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
-from lightning_callbacks._horizon import remaining_steps, steps_per_epoch, time_left
+from lightning_callbacks._horizon import remaining_steps, steps_per_epoch, stops_early, time_left
 from lightning_callbacks._loggers import deliver
 from lightning_callbacks._schedulers import put, scale
 from lightning_callbacks._trainer import TrainerLoop, leave_fit
@@ -205,6 +205,8 @@ class AutoLR(Callback):
             loop,
             total_steps=wish.total_steps,
             schedule=wish.schedule,
+            open_ended=wish.is_open_ended,
+            early_stopping=stops_early(trainer),
             steps=self.steps,
             lr_min=self.lr_min,
             lr_max=self.lr_max,
@@ -228,8 +230,8 @@ class AutoLR(Callback):
         """Set the rate, and attach the schedule where one is wanted."""
         optimizer, reference = loop.reference
         scale(loop.optimizers, trainer.lr_scheduler_configs, plan.lr / wish.top)
-        if wish.attaches:
-            self._scheduler = attach(optimizer, plan.shape, lr=plan.lr)
+        if wish.attaches and plan.schedule is not None:
+            self._scheduler = attach(optimizer, plan.schedule, lr=plan.lr)
             put(trainer, self._scheduler, name=NAME)
             self._attached = self._scheduler.schedule
             left = remaining_steps(trainer)

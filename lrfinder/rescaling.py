@@ -31,11 +31,12 @@ def rescale(optimizer: Optimizer | Sequence[Optimizer], lr: float, *schedulers: 
         InputError: No group has a trainable parameter, or the reference group's LR is 0: no ratio can be formed.
     """
     top = peak_of(optimizer, *schedulers)
-    for group in _groups(optimizer):
-        for key in RATES:
-            if key in group:
-                _fill(group, key, lr * (float(group[key]) / top))
-    for scheduler in _unpacked(schedulers):
+    # Groups may share one tensor as their LR, so everything is read before anything is written.
+    groups = _groups(optimizer)
+    rates = {(id(g), key): (g, lr * (float(g[key]) / top)) for g in groups for key in RATES if key in g}
+    for (_, key), (group, rate) in rates.items():
+        _fill(group, key, rate)
+    for scheduler in {id(scheduler): scheduler for scheduler in _unpacked(schedulers)}.values():
         for name in ("base_lrs", "max_lrs", "_last_lr"):
             if hasattr(scheduler, name):
                 setattr(scheduler, name, [lr * (float(rate) / top) for rate in getattr(scheduler, name)])

@@ -60,7 +60,7 @@ OWN = {
 @pytest.mark.filterwarnings("ignore:The epoch parameter in")
 def test_the_modules_scheduler_keeps_its_shape_at_the_new_rate(name):
     """The rates of a fit are those of one without AutoLR times one factor, and peak at the found rate."""
-    auto = AutoLR(steps=60, lr_min=1e-5, verbose=False)
+    auto = AutoLR(steps=60, lr_min=1e-5, lr_max=1.0, verbose=False)
 
     plain, tuned = fit(scheduled(OWN[name])), fit(scheduled(OWN[name]), [auto])
 
