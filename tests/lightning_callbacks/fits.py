@@ -35,7 +35,7 @@ class Rows(Logger):
         self.rows.append((step, dict(metrics)))
 
 
-class Net(pl.LightningModule):
+class Contents:
     """Batch norm, dropout, a metric, counters, logs on step and epoch."""
 
     def __init__(self, make_optimizer=lambda module: torch.optim.Adam(module.parameters(), 1e-2)):
@@ -71,6 +71,14 @@ class Net(pl.LightningModule):
 
     def on_train_epoch_end(self):
         self.epochs_seen += 1
+
+
+def net_of(package):
+    """The net as a module of one of the Lightning packages."""
+    return type("Net", (Contents, package.LightningModule), {})
+
+
+Net = net_of(pl)
 
 
 @dataclass
