@@ -4,6 +4,7 @@ import json
 from functools import partial
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from fits import Net, fit, loader
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -60,6 +61,15 @@ def test_the_rates_go_on(tmp_path, step, module):
     assert rest.rates == whole.rates[step:]
     assert rest.counters[3:] == whole.counters[3:]
     assert again.result is not None
+
+
+def test_strategies_that_restore_late_go_on_too(tmp_path, monkeypatch):
+    """Where callbacks are restored after `on_fit_start`, as with sharded models, the rates go on as well."""
+    monkeypatch.setattr(pl.strategies.SingleDeviceStrategy, "restore_checkpoint_after_setup", True)
+
+    whole, rest, _ = interrupted(tmp_path, partial(AutoLR, **SHORT), 24)
+
+    assert rest.rates == whole.rates[24:]
 
 
 def test_nothing_is_measured_again(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""A Trainer as a Loop: its steps are those of real training, what cannot be measured is refused, errors leave nothing."""
+"""A Trainer as a Loop: its steps are those of training, it refuses what it cannot measure, errors leave nothing."""
 
 import math
 from contextlib import suppress
@@ -251,7 +251,7 @@ def test_a_scheduler_stepped_by_hand_is_kept():
     assert [rates[0] for rates in trace.rates] == pytest.approx([auto.result.lr * 0.9**t for t in range(24)])
 
 
-@pytest.mark.filterwarnings("ignore:You are using the `dataloader_iter` step flavor")
+@pytest.mark.filterwarnings("ignore:.*`dataloader_iter`")
 def test_a_step_that_takes_the_iterator_is_refused():
     """`training_step(dataloader_iter)` cannot be wound back."""
 
