@@ -1,14 +1,27 @@
 """Fits of a small module with every kind of state, and what they leave behind in a form that compares bit for bit."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 
-import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 import torchmetrics
-from pytorch_lightning.loggers.logger import Logger
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+
+
+def installed():
+    """The Lightning packages that can be imported here, the one to test with first."""
+    found = []
+    for name in ("pytorch_lightning", "lightning.pytorch"):
+        with suppress(ModuleNotFoundError):
+            found.append(import_module(name))
+    return found
+
+
+LIGHTNINGS = installed()
+pl = LIGHTNINGS[0]
 
 QUIET = {
     "enable_progress_bar": False,
@@ -19,7 +32,7 @@ QUIET = {
 }
 
 
-class Rows(Logger):
+class Rows(pl.loggers.logger.Logger):
     """A logger that keeps every row of metrics."""
 
     def __init__(self):

@@ -4,10 +4,8 @@ import json
 import sys
 import warnings
 
-import pytorch_lightning as pl
 import torch
-from fits import QUIET, Net, loader
-from pytorch_lightning.loggers import CSVLogger
+from fits import QUIET, Net, loader, pl
 from torch import nn
 
 from lightning_callbacks import AutoLR
@@ -48,7 +46,7 @@ def run(module, callbacks, folder, **options):
     """Fit, and return the weights of this rank."""
     torch.manual_seed(0)
     model = module()
-    settings = {**QUIET, "devices": 2, "max_epochs": 2, "logger": CSVLogger(folder), **options}
+    settings = {**QUIET, "devices": 2, "max_epochs": 2, "logger": pl.loggers.CSVLogger(folder), **options}
     trainer = pl.Trainer(callbacks=callbacks, use_distributed_sampler=True, **settings)
     trainer.fit(model, loader())
     values = [p.to_local() if hasattr(p, "to_local") else p for p in model.parameters()]

@@ -5,15 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import lightning.pytorch as unified
 import pytest
-import pytorch_lightning as pl
-from fits import Rows, fit, net_of
-from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from fits import LIGHTNINGS, Rows, fit, net_of, pl
 
 from lightning_callbacks import AutoLR, DecaySchedule
 from lightning_callbacks._compat import package_of
 from lrfinder import InputError, LRResult
+
+CSVLogger, TensorBoardLogger = pl.loggers.CSVLogger, pl.loggers.TensorBoardLogger
 
 SHORT = {"steps": 30, "lr_min": 1e-4, "verbose": False}
 
@@ -99,27 +98,29 @@ def test_the_bar_obeys_the_trainer(monkeypatch):
     assert asked == [False, True]
 
 
-def test_a_module_of_the_other_package_is_measured_too():
-    """The same callback works in a Trainer of lightning.pytorch."""
+@pytest.mark.parametrize("package", LIGHTNINGS, ids=lambda package: package.__name__)
+def test_a_module_of_each_package_is_measured(package):
+    """The same callback works in a Trainer of either package."""
     auto = AutoLR(**SHORT)
 
-    trace = fit(net_of(unified), [auto], package=unified, logger=False)
+    trace = fit(net_of(package), [auto], package=package, logger=False)
 
     assert trace.rates[:-1] == pytest.approx([auto.result.lr * auto.plan.schedule(t) for t in range(1, 24)])
 
 
-@pytest.mark.parametrize("package", [pl, unified], ids=["pytorch_lightning", "lightning"])
+@pytest.mark.parametrize("package", LIGHTNINGS, ids=lambda package: package.__name__)
 @pytest.mark.parametrize("callback", [AutoLR, DecaySchedule])
 def test_callbacks_are_those_of_every_package(package, callback):
     """One class is a callback of both packages, where both are installed."""
     assert issubclass(callback, package.Callback)
 
 
-def test_the_package_is_that_of_the_trainer():
+@pytest.mark.parametrize("package", LIGHTNINGS, ids=lambda package: package.__name__)
+def test_the_package_is_that_of_the_trainer(package):
     """A Trainer that a user derived belongs to the package below it; what is none is refused."""
-    mine = type("Mine", (unified.Trainer,), {})
+    mine = type("Mine", (package.Trainer,), {})
 
-    assert package_of(mine(logger=False, accelerator="cpu", enable_checkpointing=False)) == "lightning.pytorch"
+    assert package_of(mine(logger=False, accelerator="cpu", enable_checkpointing=False)) == package.__name__
     with pytest.raises(InputError, match="`trainer` must be a Lightning Trainer, got int"):
         package_of(3)
 
@@ -141,7 +142,7 @@ def test_an_unknown_name_is_told():
         _ = lightning_callbacks.Missing
 
 
-@pytest.mark.parametrize("package", ["pytorch_lightning", "lightning.pytorch"])
+@pytest.mark.parametrize("package", [package.__name__ for package in LIGHTNINGS])
 def test_the_command_line_makes_it_by_class_path(package, tmp_path):
     """LightningCLI accepts the callbacks by class path with plain options, in either package."""
     pytest.importorskip("jsonargparse")

@@ -4,10 +4,8 @@ import json
 from functools import partial
 
 import pytest
-import pytorch_lightning as pl
 import torch
-from fits import Net, fit, loader
-from pytorch_lightning.callbacks import ModelCheckpoint
+from fits import Net, fit, loader, pl
 
 from lightning_callbacks import AutoLR, DecaySchedule
 from lrfinder.errors import LRFinderWarning
@@ -31,7 +29,7 @@ class Stuck(Net):
 
 def keep_all(folder):
     """A checkpoint at the end of every epoch and in the middle of each."""
-    return ModelCheckpoint(
+    return pl.callbacks.ModelCheckpoint(
         folder, filename="{step}", every_n_train_steps=6, save_top_k=-1, save_on_train_epoch_end=True
     )
 

@@ -5,8 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from fits import Net, fit, samples
-from pytorch_lightning.callbacks import GradientAccumulationScheduler, LearningRateMonitor, StochasticWeightAveraging
+from fits import Net, fit, pl, samples
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -162,7 +161,7 @@ def test_the_monitor_shows_the_schedule():
     """LearningRateMonitor logs the rates under the name lr-auto."""
     auto = AutoLR(**SHORT)
 
-    trace = fit(callbacks=[auto, LearningRateMonitor("step")])
+    trace = fit(callbacks=[auto, pl.callbacks.LearningRateMonitor("step")])
 
     logged = [row["lr-auto"] for _, row in trace.rows if "lr-auto" in row]
     assert logged == pytest.approx([auto.result.lr * auto.plan.schedule(t) for t in range(24)])
@@ -237,8 +236,14 @@ LENGTHS = {
     "the earlier": ({"max_epochs": 3, "max_steps": 30}, 30),
     "a limit": ({"max_epochs": 3, "limit_train_batches": 5}, 15),
     "no end": ({"max_epochs": -1}, None),
-    "a changing accumulation": ({"max_epochs": 2, "callbacks": [GradientAccumulationScheduler({0: 1, 1: 4})]}, 15),
-    "averaging": ({"max_epochs": 4, "callbacks": [StochasticWeightAveraging(1e-3, swa_epoch_start=3)]}, 24),
+    "a changing accumulation": (
+        {"max_epochs": 2, "callbacks": [pl.callbacks.GradientAccumulationScheduler({0: 1, 1: 4})]},
+        15,
+    ),
+    "averaging": (
+        {"max_epochs": 4, "callbacks": [pl.callbacks.StochasticWeightAveraging(1e-3, swa_epoch_start=3)]},
+        24,
+    ),
 }
 
 

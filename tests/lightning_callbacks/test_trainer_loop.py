@@ -5,9 +5,8 @@ from contextlib import suppress
 from functools import partial
 
 import pytest
-import pytorch_lightning as pl
 import torch
-from fits import Net, fit, loader
+from fits import Net, fit, loader, pl
 from torch import nn
 
 from lightning_callbacks import AutoLR
