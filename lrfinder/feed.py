@@ -10,7 +10,7 @@ from lrfinder.batch import describe
 from lrfinder.errors import InputError
 from lrfinder.memory import Surface
 
-__all__ = ["Feed", "Loader"]
+__all__ = ["Feed", "Loader", "shallow_copy"]
 
 Loader: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
 """Anything that yields batches and can be iterated anew, or a function that returns a fresh iterator."""
@@ -120,7 +120,7 @@ def _samplers(loader: object) -> list[object]:
 def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:
     """A function that returns a new iterable over the loader at each call."""
     if isinstance(loader, DataLoader):
-        clone = _shallow_copy(loader)
+        clone = shallow_copy(loader)
         return lambda: clone
     if isinstance(loader, Iterator):
         raise InputError(
@@ -137,7 +137,7 @@ def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:
     )
 
 
-def _shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
+def shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
     """A copy that shares everything with the loader but its workers and the iterator that it may hold."""
     clone = copy.copy(loader)
     # A loader shorter than the sweep starts again often: the copy's workers live until the sweep is over.
