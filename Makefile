@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench-overhead clean
+.PHONY: help setup demo test lint bench-overhead bench-lightning test-lightning-matrix clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -31,6 +31,15 @@ lint: $(STAMP)  ## formatting, lint rules and types
 
 bench-overhead: $(STAMP)  ## what find_lr costs beside the same optimizer steps without it
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/overhead.py
+
+bench-lightning: $(STAMP)  ## Lightning's own finder beside AutoLR on one module
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/lightning_side_by_side.py
+
+# Each version in an environment of its own, on top of the packages of .venv: torch is not installed again.
+LIGHTNINGS ?= pytorch-lightning==2.4.0 pytorch-lightning==2.5.6 pytorch-lightning==2.6.6 lightning==2.6.6
+
+test-lightning-matrix: $(STAMP)  ## the callbacks' tests under the oldest supported, a middle and the newest Lightning
+	for wanted in $(LIGHTNINGS); do BASE=$(BIN)/python ./benchmarks/lightning_matrix.sh $$wanted || exit 1; done
 
 clean:  ## remove the virtual environment and what the targets wrote
 	rm -rf $(VENV) lrfinder-demo .pytest_cache .mypy_cache .ruff_cache

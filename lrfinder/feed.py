@@ -10,7 +10,7 @@ from lrfinder.batch import describe
 from lrfinder.errors import InputError
 from lrfinder.memory import Surface
 
-__all__ = ["Feed", "Loader"]
+__all__ = ["Feed", "Loader", "shallow_copy"]
 
 Loader: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
 """Anything that yields batches and can be iterated anew, or a function that returns a fresh iterator."""
@@ -80,6 +80,7 @@ class Feed:
     def stop(self) -> None:
         """Forget where the stream is, and end its workers; the next draw starts anew."""
         self._iterator = None
+        self._fresh = _fresh_iterable(self._loader, self._name)
 
     @property
     def windows_per_epoch(self) -> int | None:
@@ -119,7 +120,8 @@ def _samplers(loader: object) -> list[object]:
 def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:
     """A function that returns a new iterable over the loader at each call."""
     if isinstance(loader, DataLoader):
-        return lambda: _shallow_copy(loader)
+        clone = shallow_copy(loader)
+        return lambda: clone
     if isinstance(loader, Iterator):
         raise InputError(
             f"`{name}` must be something that can be iterated anew, got a {type(loader).__name__}, which ends for "
@@ -135,10 +137,11 @@ def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:
     )
 
 
-def _shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
+def shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
     """A copy that shares everything with the loader but its workers and the iterator that it may hold."""
     clone = copy.copy(loader)
-    vars(clone)["persistent_workers"] = False
+    # A loader shorter than the sweep starts again often: the copy's workers live until the sweep is over.
+    vars(clone)["persistent_workers"] = loader.num_workers > 0
     vars(clone)["_iterator"] = None
     if hasattr(clone, "_initial_iter_for_state_dict"):
         # torchdata's StatefulDataLoader notes here that it made an iterator to tell its state; the copy has none.

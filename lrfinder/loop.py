@@ -17,7 +17,7 @@ class Facts:
 
     Args:
         model: Class name of the model.
-        optimizer: Class name of the (first swept) optimizer.
+        optimizer: Class name of the swept optimizer, or of each, joined by "and".
         bases: Base LR of every parameter group, the reference group's at `reference`.
         reference: Index of the reference group: the first with a trainable parameter.
         betas: Its momentum as (momentum, 0), Adam's betas, or (0, 0).
@@ -28,6 +28,7 @@ class Facts:
         loss: Where the loss comes from, as a phrase.
         relative_step: Whether the optimizer takes the size of its steps from their number and ignores its LR, as
             Adafactor can.
+        optimizers: How many are swept, jointly.
     """
 
     model: str = "model"
@@ -41,6 +42,7 @@ class Facts:
     precision: str = "float32"
     loss: str = "the training's own"
     relative_step: bool = False
+    optimizers: int = 1
 
 
 class Snapshot(Protocol):

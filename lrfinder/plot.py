@@ -58,7 +58,7 @@ def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":
             evidence.diverged_at, color=COLOURS["diverged"], ls=":", label=f"diverges {evidence.diverged_at:.2g}"
         )
     _draw_suggestions(evidence, ax)
-    ax.set(xscale="log", xlabel="learning rate of the reference group", ylabel="training loss")
+    ax.set(xscale="log", xlabel="learning rate of the reference group", ylabel=_measured(evidence))
     ax.set_title(_title(result), fontsize="medium", loc="left")
     ax.spines[["top", "right"]].set_visible(False)
     if ax.get_legend_handles_labels()[0]:
@@ -117,6 +117,10 @@ def draw_plan(plan: "Plan", ax: "Axes | None" = None) -> "Axes":
         ax.set_xlabel("optimizer step; goes on until a cooldown is begun")
     ax.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
+
+
+def _measured(evidence: "Evidence") -> str:
+    return "training loss" if evidence.curve is None or evidence.curve.after is None else "validation loss"
 
 
 def _draw_curve(evidence: "Evidence", ax: "Axes") -> None:

@@ -106,7 +106,9 @@ def plan(evidence: Evidence, wish: Wish, called: str = "found.plan") -> Plan | N
         reasons=(*choice.reasons, *(() if rule else _reasons_of_peak(evidence, wish, lr))),
         runner_up=choice.runner_up,
         warnings=(*_warnings(evidence), *choice.warnings),
-        code=_code(lr, schedule, called, paced=case.pace is not None and not wish.is_particular),
+        code=_code(
+            lr, schedule, called, evidence.facts.optimizers, paced=case.pace is not None and not wish.is_particular
+        ),
         outline=None if known else choice.schedule,
         steps_per_epoch=wish.steps_per_epoch or evidence.facts.steps_per_epoch,
     )
@@ -165,8 +167,16 @@ def _warnings(evidence: Evidence) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _code(lr: float, schedule: Schedule | None, called: str, *, paced: bool) -> str:
+def _code(lr: float, schedule: Schedule | None, called: str, optimizers: int, *, paced: bool) -> str:
     """Lines of torch code that use the plan."""
+    if optimizers > 1:
+        lines = ["found.apply(optimizers)  # the list that was swept: all groups of all, by one ratio"]
+        if schedule is not None and not paced:
+            lines = ["import lrfinder", *_schedule_lines(schedule, called), *lines]
+            lines += [
+                "schedulers = [lrfinder.attach(o, schedule) for o in optimizers]  # step each after its optimizer"
+            ]
+        return "\n".join(lines)
     if schedule is None or paced:
         note = "no scheduler: it sets its own pace" if paced else "pass total_steps= to get the schedule too"
         if called == "found.plan":

@@ -83,10 +83,13 @@ def _sweep(evidence: "Evidence") -> list[str]:
     lines = _wrapped("trained with", trained) + _wrapped("loss", _one_line(facts.loss, 300))
     if curve is not None and len(curve):
         at = evidence.diverged_at or curve.lrs[-1]
-        ended = ENDED[curve.stopped].format(at=at, steps=evidence.cost_steps)
-        lines += _wrapped("swept", f"{curve.lrs[0]:.2g} to {curve.lrs[-1]:.2g}: {ended}")
+        ended = ENDED[curve.stopped].format(at=at, steps=len(curve) + (curve.stopped == "non_finite"))
+        cost = "" if curve.after is None else f", at the cost of {evidence.cost_steps} steps"
+        lines += _wrapped("swept", f"{curve.lrs[0]:.2g} to {curve.lrs[-1]:.2g}: {ended}{cost}")
         noise = "" if evidence.noise is None else f", noise {100 * evidence.noise:.2g} % of the drop"
-        lines += _wrapped("losses", f"{curve.losses[0]:.4g} at the start, lowest {min(curve.losses):.4g}{noise}")
+        kind = "" if curve.after is None else "on validation batches, "
+        levels = curve.levels
+        lines += _wrapped("losses", f"{kind}{levels[0]:.4g} at the start, lowest {min(levels):.4g}{noise}")
     return lines
 
 

@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from lrfinder.errors import InputError
 from lrfinder.rates import as_list
 
-__all__ = ["rescale"]
+__all__ = ["peak_of", "rescale"]
 
 RATES = ("lr", "initial_lr", "max_lr", "min_lr", "swa_lr")
 """What torch and its schedulers keep in a group as a rate."""
@@ -30,22 +30,43 @@ def rescale(optimizer: Optimizer | Sequence[Optimizer], lr: float, *schedulers: 
     Raises:
         InputError: No group has a trainable parameter, or the reference group's LR is 0: no ratio can be formed.
     """
-    groups = [group for o in as_list(optimizer) for group in o.param_groups if group.get("lr") is not None]
-    holds = [any(p.requires_grad for p in group["params"]) for group in groups]
-    if not any(holds):
-        raise InputError(f"`optimizer` must hold a trainable parameter, got {len(groups)} groups without one")
-    inner = list({id(scheduler): scheduler for scheduler in _unpacked(schedulers)}.values())
-    top = _peak(groups[holds.index(True)], inner)
-    if not top > 0:
-        raise InputError(f"the reference group's LR must be positive to scale the others with it, got {top}; set it")
+    top = peak_of(optimizer, *schedulers)
     # Groups may share one tensor as their LR, so everything is read before anything is written.
+    groups = _groups(optimizer)
     rates = {(id(g), key): (g, lr * (float(g[key]) / top)) for g in groups for key in RATES if key in g}
     for (_, key), (group, rate) in rates.items():
         _fill(group, key, rate)
-    for scheduler in inner:
+    for scheduler in {id(scheduler): scheduler for scheduler in _unpacked(schedulers)}.values():
         for name in ("base_lrs", "max_lrs", "_last_lr"):
             if hasattr(scheduler, name):
                 setattr(scheduler, name, [lr * (float(rate) / top) for rate in getattr(scheduler, name)])
+
+
+def peak_of(optimizer: Optimizer | Sequence[Optimizer], *schedulers: LRScheduler) -> float:
+    """Return the rate that the reference group is meant to reach: what a cyclic scheduler rises to, else its base.
+
+    Args:
+        optimizer: One or several; the reference group is the first with a trainable parameter.
+        schedulers: Those attached to them.
+
+    Returns:
+        A positive rate.
+
+    Raises:
+        InputError: No group has a trainable parameter, or the reference group's LR is 0.
+    """
+    groups = _groups(optimizer)
+    holds = [any(p.requires_grad for p in group["params"]) for group in groups]
+    if not any(holds):
+        raise InputError(f"`optimizer` must hold a trainable parameter, got {len(groups)} groups without one")
+    top = _peak(groups[holds.index(True)], list(_unpacked(schedulers)))
+    if not top > 0:
+        raise InputError(f"the reference group's LR must be positive to scale the others with it, got {top}; set it")
+    return top
+
+
+def _groups(optimizer: Optimizer | Sequence[Optimizer]) -> list[dict[str, Any]]:
+    return [group for o in as_list(optimizer) for group in o.param_groups if group.get("lr") is not None]
 
 
 def _unpacked(schedulers: tuple[LRScheduler, ...]) -> Iterator[LRScheduler]:

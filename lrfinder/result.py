@@ -174,14 +174,29 @@ class LRResult:
             InputError: The file is not such a result, or of another version.
         """
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite)
+            return cls.parse(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"`path` must be a result that to_json wrote, got {path}: {error}") from error
+
+    @classmethod
+    def parse(cls, text: str) -> "LRResult":
+        """Return the result that `to_json` put into words; nothing in the text is executed.
+
+        Args:
+            text: What `to_json` returned.
+
+        Raises:
+            InputError: The text is not such a result, or of another version.
+        """
+        try:
+            data = json.loads(text, parse_float=_finite, parse_constant=_finite)
             if data["schema"] != SCHEMA:
                 raise InputError(
                     f"`schema` must be {SCHEMA}, got {data['schema']!r}; made by another version of lrfinder"
                 )
             return cls(_evidence(data["evidence"]), _plan(data["plan"]))
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            raise InputError(f"`path` must be a result that to_json wrote, got {path}: {error}") from error
+            raise InputError(f"`text` must be a result that to_json returned, got {text[:40]!r}: {error}") from error
 
 
 def _finite(text: str) -> float:

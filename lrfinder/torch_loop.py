@@ -132,6 +132,7 @@ class TorchLoop:
             betas=(float(betas[0]), float(betas[1])),
             batch_size=self._batch_size,
             steps_per_epoch=self._feed.windows_per_epoch,
+            optimizers=len(self._swept),
             ranks=ranks.count(),
             precision=self._precision.name(_trainable(self.model)[0].dtype),
             loss=f"{source}, negated since the optimizer maximizes it" if group.get("maximize") else source,

@@ -11,7 +11,7 @@ from recorded import descent, recorded
 from sklearn.datasets import load_digits
 from torch import nn
 
-from lrfinder import Facts, InputError, find_lr
+from lrfinder import Facts, InputError, LRResult, find_lr
 from lrfinder.evidence import Evidence, Status, measure
 from lrfinder.recommend import Wish, chosen, peak, plan
 from lrfinder.schedules import CATALOGUE, Constant, Linear, Warmup
@@ -237,3 +237,16 @@ def test_the_suggestion_does_not_move_with_the_loss_scale_under_adam(loss_scale)
     )
 
     assert scaled == pytest.approx(plain, rel=1e-6)
+
+
+def test_the_code_for_several_optimizers_keeps_their_ratio():
+    """The printed lines scale all of them by one ratio and attach the schedule to each."""
+    optimizers = [torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=lr) for lr in (0.1, 0.4)]
+    seen = measure(recorded(descent()), Facts(bases=(0.1, 0.4), optimizers=2))
+    found = LRResult(seen, plan(seen, Wish(100)))
+
+    exec(found.plan.code, names := {"found": found, "optimizers": optimizers})
+
+    first, second = (o.param_groups[0]["initial_lr"] for o in optimizers)
+    assert (first, second) == (pytest.approx(found.lr), pytest.approx(4 * found.lr))
+    assert len(names["schedulers"]) == 2

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The tests of lightning_callbacks under one version of one Lightning package, as in
+# `BASE=.venv/bin/python benchmarks/lightning_matrix.sh pytorch-lightning==2.4.0`. The other package is hidden, so that
+# each is tested as people have it: alone.
+set -eu
+wanted=$1
+base=${BASE:-.venv/bin/python}
+folder=.matrix/${wanted/==/-}
+test -x "$folder/bin/python" || "$base" -m venv "$folder"
+site=$("$folder/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+"$base" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' > "$site/base.pth"
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$wanted"
+OMP_NUM_THREADS=1 PYTHONPATH=$PWD LIGHTNING_UNDER_TEST=${wanted%%==*} \
+    "$folder/bin/python" -m pytest tests/lightning_callbacks -q -m "not distributed" -p no:cacheprovider
+echo "$wanted: passed"

@@ -1,0 +1,63 @@
+"""How long a Trainer will train: in optimizer steps, in epochs, in time."""
+
+import math
+from typing import Any
+
+from lightning_callbacks._compat import Trainer
+
+__all__ = ["remaining_epochs", "remaining_steps", "steps_per_epoch", "stops_early", "time_left"]
+
+
+def steps_per_epoch(trainer: Trainer) -> int | None:
+    """Optimizer steps of the current epoch, or None where the loader does not tell its length."""
+    return _steps_of_epoch(trainer, trainer.current_epoch)
+
+
+def remaining_steps(trainer: Trainer) -> int | None:
+    """Optimizer steps from the start of the current epoch to the end of the training, or None where that is open.
+
+    Unlike `trainer.estimated_stepping_batches` this counts what is left, follows a `GradientAccumulationScheduler`
+    epoch by epoch, and ends where stochastic weight averaging takes the LR over.
+    """
+    bounds = [] if trainer.max_steps in (None, -1) else [trainer.max_steps - trainer.global_step]
+    epochs = remaining_epochs(trainer)
+    first = trainer.current_epoch
+    if epochs is not None:
+        counts = [_steps_of_epoch(trainer, epoch) for epoch in range(first, first + epochs)]
+        if None not in counts:
+            bounds.append(sum(n for n in counts if n is not None))
+    return max(1, min(bounds)) if bounds else None
+
+
+def remaining_epochs(trainer: Trainer) -> int | None:
+    """Epochs from the current one to the end, or to where stochastic weight averaging begins; None where open."""
+    averaging = _callback(trainer, "StochasticWeightAveraging")
+    if averaging is not None:
+        return max(1, int(averaging.swa_start) - trainer.current_epoch)
+    return None if trainer.max_epochs in (None, -1) else max(1, int(trainer.max_epochs) - trainer.current_epoch)
+
+
+def time_left(trainer: Trainer) -> float | None:
+    """Seconds until `max_time` ends the training, or None where there is no such limit."""
+    timer = _callback(trainer, "Timer")
+    left = None if timer is None else timer.time_remaining()
+    return None if left is None else float(left)
+
+
+def stops_early(trainer: Trainer) -> bool:
+    """Whether a metric may end the training before its time."""
+    return _callback(trainer, "EarlyStopping") is not None
+
+
+def _steps_of_epoch(trainer: Trainer, epoch: int) -> int | None:
+    batches = trainer.num_training_batches
+    if math.isinf(batches):
+        return None
+    scheduler = _callback(trainer, "GradientAccumulationScheduler")
+    parts = trainer.accumulate_grad_batches if scheduler is None else scheduler.get_accumulate_grad_batches(epoch)
+    return math.ceil(batches / parts)
+
+
+def _callback(trainer: Trainer, name: str) -> Any:
+    """The Trainer's first callback of that class or below it, from either Lightning package."""
+    return next((c for c in trainer.callbacks if name in (cls.__name__ for cls in type(c).__mro__)), None)  # type: ignore[attr-defined]

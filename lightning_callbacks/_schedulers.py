@@ -1,0 +1,109 @@
+"""Schedulers in a Trainer: ours put in, the module's own run on a copy and rescaled."""
+
+import copy
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch.optim import Optimizer
+
+from lightning_callbacks._compat import Trainer, of_trainer
+from lrfinder.rescaling import peak_of, rescale
+from lrfinder.scheduler import ScheduledLR
+from lrfinder.schedules import Constant, Custom, Schedule
+
+__all__ = ["on_plateau", "put", "scale", "shape_of"]
+
+
+def put(
+    trainer: Trainer,
+    scheduler: ScheduledLR,
+    *,
+    interval: Literal["step", "epoch"] = "step",
+    name: str | None = None,
+    monitor: str | None = None,
+) -> None:
+    """Let a Trainer step a scheduler, log it, save it and restore it, in place of those that its optimizer has.
+
+    Args:
+        trainer: One whose optimizers are made.
+        scheduler: Attached to one of them.
+        interval: What one step of the scheduler is.
+        name: What LearningRateMonitor calls it, or None for `lr-` and the optimizer's class.
+        monitor: The logged metric that it is judged by at the end of every epoch, or None.
+    """
+    config = of_trainer(trainer, "utilities.types", "LRSchedulerConfig")(
+        scheduler, name=name, interval=interval, reduce_on_plateau=monitor is not None, monitor=monitor
+    )
+    others = [other for other in trainer.lr_scheduler_configs if other.scheduler.optimizer is not scheduler.optimizer]
+    trainer.strategy.lr_scheduler_configs = [*others, config]
+
+
+def on_plateau(config: Any) -> bool:
+    """Whether a scheduler's next rate depends on a metric, so that it cannot be foretold."""
+    return bool(config.reduce_on_plateau)
+
+
+def scale(optimizers: Sequence[Optimizer], configs: Sequence[Any], ratio: float) -> None:
+    """Multiply every rate of some optimizers, and all that their schedulers remember of it, by one ratio.
+
+    Args:
+        optimizers: Those to scale.
+        configs: The Trainer's scheduler configs; those of other optimizers are left alone.
+        ratio: The factor.
+    """
+    schedulers = [c.scheduler for c in configs if any(c.scheduler.optimizer is o for o in optimizers)]
+    rescale(optimizers, ratio * peak_of(optimizers, *schedulers), *schedulers)
+
+
+def shape_of(
+    configs: Sequence[Any], optimizer: Optimizer, reference: int, steps: int, steps_per_epoch: int | None
+) -> tuple[Schedule, float]:
+    """What schedulers are going to do to a group's rate, found by stepping copies of them.
+
+    Args:
+        configs: The Trainer's configs of these schedulers.
+        optimizer: The one they run.
+        reference: Index of the group to watch.
+        steps: Optimizer steps to look ahead.
+        steps_per_epoch: When epoch schedulers step, or None to hold them.
+
+    Returns:
+        The factors of the highest rate as a schedule, and that rate. Where a metric decides, that is a constant.
+    """
+    now = float(optimizer.param_groups[reference]["lr"])
+    told = [config for config in configs if not on_plateau(config)]
+    if not told:
+        return Constant(), now
+    double = _double(optimizer)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        copies = [(copy.deepcopy(config.scheduler, {id(optimizer): double}), config) for config in told]
+        rates = []
+        for step in range(steps):
+            rates.append(float(double.param_groups[reference]["lr"]))
+            for scheduler, config in copies:
+                if _is_due(config, step + 1, steps_per_epoch):
+                    scheduler.step()
+    top = max(rates)
+    factors = [rate / top for rate in rates]
+    names = " and ".join(type(config.scheduler).__name__ for config in told)
+    return Custom(lambda step: factors[min(step, len(factors) - 1)], name=f"{names} of the module"), top
+
+
+def _is_due(config: Any, done: int, steps_per_epoch: int | None) -> bool:
+    """Whether a scheduler steps after so many optimizer steps."""
+    if config.interval == "step":
+        return bool((done - 1) % (steps_per_epoch or done) % config.frequency == config.frequency - 1)
+    return steps_per_epoch is not None and done % (steps_per_epoch * config.frequency) == 0
+
+
+def _double(optimizer: Optimizer) -> Optimizer:
+    """An optimizer with the same groups and none of the weights."""
+    stand_ins = [{"params": [torch.nn.Parameter(torch.zeros(1))]} for _ in optimizer.param_groups]
+    double = torch.optim.SGD(stand_ins, lr=1.0)
+    double.defaults = dict(optimizer.defaults)
+    for mine, its in zip(double.param_groups, optimizer.param_groups, strict=True):
+        mine.update({key: copy.deepcopy(value) for key, value in its.items() if key != "params"})
+    return double

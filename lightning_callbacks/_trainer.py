@@ -1,0 +1,270 @@
+"""A Lightning Trainer as a `Loop`. Lightning's private names are used here, in `_update` and in `_pause` alone."""
+
+import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lightning_callbacks._compat import Trainer, of_trainer
+from lightning_callbacks._pause import set_aside
+from lightning_callbacks._update import TrainerUpdate
+from lrfinder.batch import size
+from lrfinder.errors import InputError, LRFinderWarning
+from lrfinder.feed import Feed, shallow_copy
+from lrfinder.loop import Batch, Facts
+from lrfinder.memory import torch_streams
+from lrfinder.rates import Rates, swept_optimizers
+from lrfinder.state import StateSnapshot, forward_only, preserved
+from lrfinder.update import shares
+
+__all__ = ["TrainerLoop", "leave_fit"]
+
+TESTED = ("SingleDeviceStrategy", "DDPStrategy", "ModelParallelStrategy")
+REFUSED = ("DeepSpeedStrategy",)
+HOOKS = ("on_train_batch_start", "on_train_batch_end", "on_before_zero_grad", "on_before_optimizer_step")
+"""Module hooks in which an average of the weights is kept: frozen parameters are copied where one is overridden."""
+
+HELD_OUT_BATCHES = 4
+TOLERANCE = 1e-6
+
+
+class TrainerLoop:
+    """Optimizer steps through a Trainer's strategy, precision and hooks; its loops, logs and counters stand still.
+
+    Make it where a batch is about to be trained on, as in a callback's `on_train_batch_start`.
+
+    Args:
+        trainer: One that is fitting.
+        sweep: Index of the one optimizer to sweep, the others staying as they are; None scales all jointly.
+        snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
+
+    Raises:
+        InputError: A strategy, a module or a loader that cannot be measured with, each case in one sentence.
+    """
+
+    def __init__(
+        self, trainer: Trainer, *, sweep: int | None = None, snapshot: Literal["auto", "all"] = "auto"
+    ) -> None:
+        _check_strategy(trainer)
+        loaders = trainer.fit_loop._combined_loader
+        if loaders is None or type(trainer.fit_loop._data_fetcher).__name__ == "_DataLoaderIterDataFetcher":
+            raise InputError(
+                "`training_step` must take a batch to be measured, got one that takes `dataloader_iter`; "
+                "the iterator cannot be wound back, so find the rate with a step that takes a batch"
+            )
+        self._trainer, self._module = trainer, trainer.lightning_module
+        self.optimizers = swept_optimizers(list(trainer.optimizers), sweep)
+        self.can_measure = bool(self._module.automatic_optimization)
+        self._trainable = [p for p in self._module.parameters() if p.requires_grad]
+        self._rates = Rates(self.optimizers)
+        self._update = TrainerUpdate(trainer)
+        self._flattened = [Feed(loader, name="train_dataloader") for loader in loaders.flattened]
+        self._feed = Feed(lambda: _batches_of(loaders), trainer.accumulate_grad_batches, name="train_dataloader")
+        self._frozen: Literal["auto", "all"] = "all" if _keeps_average(trainer) else snapshot
+        self._snapshots: list[StateSnapshot] = []
+        self._last_streams = torch_streams()
+        self._batch_size: int | None = None
+
+    @property
+    def lr(self) -> float:
+        """LR of the reference group; setting it scales every swept group by the same ratio, tensor LRs in place."""
+        return self._rates.read()
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._rates.write(value)
+
+    @property
+    def reference(self) -> tuple[Optimizer, int]:
+        """The optimizer of the reference group, and that group's index in it."""
+        places = ((o, i, group) for o in self.optimizers for i, group in enumerate(o.param_groups))
+        return next((o, i) for o, i, group in places if group is self._rates.group)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the training; the batch size is known after the first step."""
+        group = self._rates.group
+        betas = group.get("betas", (group.get("momentum", 0.0), 0.0))
+        batches, parts = self._trainer.num_training_batches, self._trainer.accumulate_grad_batches
+        return Facts(
+            model=type(self._module).__name__,
+            optimizer=" and ".join(type(o).__name__ for o in self.optimizers),
+            bases=self._rates.bases,
+            reference=self._rates.reference,
+            betas=(float(betas[0]), float(betas[1])),
+            batch_size=self._batch_size,
+            steps_per_epoch=None if batches == float("inf") else -(-int(batches) // parts),
+            ranks=self._trainer.world_size,
+            precision=_precision(str(self._trainer.precision), self._trainable[0].dtype),
+            loss="returned by training_step" + (", negated: the optimizer maximizes" if group.get("maximize") else ""),
+            relative_step=bool(group.get("relative_step")),
+        )
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this is the rank that prints, draws and writes."""
+        return bool(self._trainer.is_global_zero)
+
+    def agree(self, flag: bool) -> bool:
+        """Return true on every rank if the flag is true on any."""
+        return bool(self._trainer.strategy.reduce_boolean_decision(flag, all=False))
+
+    def draw(self) -> Batch:
+        """Return the micro-batches of one optimizer step; the loader starts again when it ends."""
+        return self._feed.draw()
+
+    def step(self, batch: Batch) -> float | None:
+        """Make one optimizer step.
+
+        Args:
+            batch: What `draw` gave.
+
+        Returns:
+            The loss before the step, mean over micro-batches and ranks; None where no optimizer stepped.
+
+        Raises:
+            InputError: The step did not run at the LR that was set, or has no loss to read.
+        """
+        for snapshot in self._snapshots:
+            snapshot.settle()
+        self._last_streams = torch_streams()
+        if self._batch_size is None:
+            sizes = [size(micro) for micro in batch]
+            self._batch_size = None if None in sizes else sum(n for n in sizes if n is not None)
+        wanted, used = self.lr, list[float]()
+        scaler = getattr(self._trainer.precision_plugin, "scaler", None)
+        scale = None if scaler is None else scaler.get_scale()
+        watch = self.reference[0].register_step_pre_hook(lambda *_: used.append(self.lr))
+        try:
+            loss = self._update(batch)
+        finally:
+            watch.remove()
+        overflowed = scaler is not None and scaler.get_scale() < scale
+        if self.agree(loss is None or not used or overflowed):
+            return None
+        self._check_used(wanted, used[0])
+        return self._mean(loss)
+
+    def loss(self, batch: Batch, *, train: bool = False) -> float:
+        """Return the loss of a forward alone; nothing of the training is changed by it.
+
+        Args:
+            batch: What `draw` gave.
+            train: Repeat the last step's forward as it was: train mode, the same dropout, gradients enabled.
+
+        Returns:
+            The mean loss over the samples and over ranks.
+
+        Raises:
+            InputError: The module optimizes by itself, so that a loss cannot be had without a step.
+        """
+        if not self.can_measure:
+            raise InputError("`automatic_optimization` must be on to measure a loss without a step, got False")
+        with set_aside(self._trainer), forward_only([self._module]), torch.set_grad_enabled(train):
+            for prepare in self._last_streams if train else [self._module.eval]:
+                prepare()
+            parts = [self._update.forward(micro) * n for micro, n in zip(batch, shares(batch), strict=True)]
+            self._reshard()
+        return self._mean(torch.stack(parts).sum())
+
+    def held_out(self) -> Batch | None:
+        """Return the first four batches of the first validation loader as one window, or None where there is none."""
+        loaders = self._trainer.val_dataloaders
+        first = loaders[0] if isinstance(loaders, list) and loaders else loaders
+        if not first or isinstance(first, dict):
+            return None
+        return Feed(first, HELD_OUT_BATCHES, name="val_dataloaders").draw()
+
+    @contextmanager
+    def preserved(self) -> Iterator[StateSnapshot]:
+        """Put everything back as it was at exit, however the block ends; nests.
+
+        Yields:
+            The snapshot, which does not hold the place in the batch stream.
+        """
+        stateful = [feed.stateful() for feed in self._flattened]
+        others = [thing for streams, _ in stateful for thing in streams]
+        others += [vars(config.scheduler) for config in self._trainer.lr_scheduler_configs]
+        others += [getattr(self._trainer.precision_plugin, "scaler", None)]
+        leave = [self._trainer, *(data for _, data_of_one in stateful for data in data_of_one)]
+        optimizers = self._trainer.optimizers
+        with (
+            set_aside(self._trainer),
+            preserved([self._module], optimizers, others, self._frozen, leave) as snapshot,
+        ):
+            self._snapshots.append(snapshot)
+            try:
+                yield snapshot
+            finally:
+                self._snapshots.pop()
+                if not self._snapshots:
+                    self._feed.stop()
+
+    def _check_used(self, wanted: float, used: float) -> None:
+        if abs(used - wanted) > TOLERANCE * wanted:
+            raise InputError(
+                f"`optimizer_step` of {type(self._module).__name__} must leave the LR alone while it is measured, but "
+                f"a step at {wanted:.3g} ran at {used:.3g}; take the lines that set the LR out (a warm-up is part of "
+                "the recommended schedule)"
+            )
+
+    def _mean(self, loss: Tensor | None) -> float:
+        assert loss is not None
+        mean = float(self._trainer.strategy.reduce(loss, reduce_op="mean"))
+        return -mean if self._rates.group.get("maximize") else mean
+
+    def _reshard(self) -> None:
+        """Shards gathered by a forward without a backward would be stale after the next change of the weights."""
+        for module in self._module.modules():
+            reshard = getattr(module, "reshard", None)
+            if type(module).__name__.startswith("FSDP") and callable(reshard):
+                reshard()
+
+
+def leave_fit(trainer: Trainer) -> None:
+    """End `fit` here and now, as after a training: nothing more is trained, and no error is seen.
+
+    Raises:
+        BaseException: The one that Lightning's Trainer ends cleanly with.
+    """
+    raise of_trainer(trainer, "utilities.exceptions", "_TunerExitException")()
+
+
+def _batches_of(loaders: Any) -> Iterator[Any]:
+    """A fresh pass over shallow copies of the loaders, combined and limited as in training."""
+    own = copy.copy(loaders)
+    vars(own)["_iterator"] = None
+    own.flattened = [shallow_copy(d) if isinstance(d, torch.utils.data.DataLoader) else d for d in loaders.flattened]
+    return (batch for batch, _, _ in own)
+
+
+def _keeps_average(trainer: Trainer) -> bool:
+    """Whether the module overrides a hook that runs at every batch."""
+    is_overridden = of_trainer(trainer, "utilities.model_helpers", "is_overridden")
+    return any(is_overridden(hook, trainer.lightning_module) for hook in HOOKS)
+
+
+def _precision(setting: str, stored: torch.dtype) -> str:
+    name = str(stored).removeprefix("torch.")
+    return name if setting in ("32-true", "32") else f"{name}, precision {setting}"
+
+
+def _check_strategy(trainer: Trainer) -> None:
+    names = [cls.__name__ for cls in type(trainer.strategy).__mro__]
+    if any(name in REFUSED for name in names):
+        raise InputError(
+            f"`strategy` must keep its weights in the module to be put back, got {names[0]}, which keeps masters of "
+            "its own; find the rate without it (as with strategy='ddp') and pass it to the real run"
+        )
+    if not any(name in TESTED for name in names):
+        warnings.warn(
+            f"AutoLR was never tested with {names[0]} (tested: {', '.join(TESTED)}); check that the training after "
+            'the range test equals one without it, or pass mode="report" first',
+            LRFinderWarning,
+            stacklevel=2,
+        )

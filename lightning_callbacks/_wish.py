@@ -1,0 +1,148 @@
+"""What a test is asked for: the horizon, the schedule that the peak is for, and whether to attach it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lightning_callbacks._compat import Trainer
+from lightning_callbacks._horizon import remaining_epochs, remaining_steps, steps_per_epoch
+from lightning_callbacks._schedulers import shape_of
+from lightning_callbacks._trainer import TrainerLoop
+from lrfinder.errors import InputError
+from lrfinder.scheduler import ScheduledLR
+from lrfinder.schedules import CATALOGUE, Constant, Epochwise, ReduceOnPlateau, Schedule, Warmup
+
+__all__ = ["Wish", "wish_for"]
+
+WARMUP_SHARE = 0.05
+"""Share of the epochs that climb, where a schedule counts epochs."""
+
+LOOK_AHEAD = 1_000
+"""Steps of a module's own scheduler that are looked at where the length of the training is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What one test is for.
+
+    Args:
+        total_steps: Optimizer steps that remain, or None where the end is open.
+        schedule: What the peak is for.
+        attaches: Whether the schedule is to be attached.
+        top: The rate of the reference group now, or the highest that the module's own scheduler will bring it to.
+        note: What the user should know, or an empty string.
+    """
+
+    total_steps: int | None
+    schedule: str | Schedule
+    attaches: bool
+    top: float
+    note: str = ""
+
+    @property
+    def is_open_ended(self) -> bool:
+        """Whether to plan for a cooldown that is begun when the training should end."""
+        return self.total_steps is None and isinstance(self.schedule, str)
+
+
+def wish_for(
+    trainer: Trainer,
+    loop: TrainerLoop,
+    schedule: str | Schedule | None,
+    interval: Literal["step", "epoch"],
+    existing: Literal["keep", "replace"],
+    ours: ScheduledLR | None,
+) -> Wish:
+    """Work out what a test is for.
+
+    Args:
+        trainer: About to train its first batch of an epoch.
+        loop: Over it.
+        schedule: As the user asked.
+        interval: As the user asked.
+        existing: As the user asked.
+        ours: The scheduler of an earlier test, which the next one replaces.
+
+    Returns:
+        The wish.
+
+    Raises:
+        InputError: A schedule that cannot be attached here, each case in one sentence.
+    """
+    total = remaining_steps(trainer)
+    optimizer, reference = loop.reference
+    configs = [
+        c for c in trainer.lr_scheduler_configs if c.scheduler.optimizer is optimizer and c.scheduler is not ours
+    ]
+    if configs and existing == "keep":
+        _check_default(schedule, " and ".join(type(c.scheduler).__name__ for c in configs))
+        shape, top = shape_of(configs, optimizer, reference, total or LOOK_AHEAD, steps_per_epoch(trainer))
+        return Wish(total, shape, False, top, "the module's own scheduler is kept, and follows the new LR")
+    base = loop.facts.bases[loop.facts.reference]
+    if not loop.can_measure:
+        return _by_hand(trainer, schedule, base)
+    if schedule is None:
+        return Wish(total, Constant(), False, base)
+    _check_blind(schedule)
+    return Wish(total, _shape(trainer, schedule, interval, total), True, base)
+
+
+def _shape(
+    trainer: Trainer, schedule: str | Schedule, interval: Literal["step", "epoch"], total: int | None
+) -> str | Schedule:
+    """The schedule for `range_test`, one that counts epochs included."""
+    if total is None and isinstance(schedule, str):
+        _check_open(schedule)
+        return Constant() if schedule == "constant" else schedule
+    if interval == "step":
+        return schedule
+    per_epoch, epochs = steps_per_epoch(trainer), remaining_epochs(trainer)
+    if per_epoch is None:
+        raise InputError('`interval` must be "step" where the loader does not tell its length, got "epoch"')
+    if isinstance(schedule, str):
+        length = epochs or -(-(total or 1) // per_epoch)
+        name = "linear" if schedule == "recommended" else schedule
+        schedule = CATALOGUE[name].build(length, round(WARMUP_SHARE * length))
+    return Epochwise(schedule, per_epoch)
+
+
+def _by_hand(trainer: Trainer, schedule: str | Schedule | None, base: float) -> Wish:
+    """Under manual optimization Lightning steps no scheduler: the peak is for a constant rate."""
+    if schedule not in ("recommended", None):
+        raise InputError(
+            f"`schedule` must be None under manual optimization, where Lightning steps no scheduler, got {schedule!r}; "
+            "return `lrfinder.attach(optimizer, schedule)` from configure_optimizers and call "
+            "`self.lr_schedulers().step()` after each optimizer step, and AutoLR will rescale it"
+        )
+    note = (
+        "manual optimization: the peak is for a constant LR, as Lightning steps no scheduler here. For a schedule "
+        "return lrfinder.attach(optimizer, schedule) from configure_optimizers and call self.lr_schedulers().step()"
+    )
+    return Wish(remaining_steps(trainer), Constant(), False, base, note)
+
+
+def _check_default(schedule: str | Schedule | None, theirs: str) -> None:
+    if schedule not in ("recommended", None):
+        raise InputError(
+            f'`existing` must be "replace" to attach a schedule of yours, got "keep" with {schedule!r} while the '
+            f"module configures {theirs}; leave `schedule` out to keep that one"
+        )
+
+
+def _check_blind(schedule: str | Schedule) -> None:
+    body: object = schedule
+    while isinstance(body, Warmup):
+        body = body.body
+    if isinstance(body, ReduceOnPlateau) or body == "reduce_on_plateau":
+        raise InputError(
+            f"`schedule` must follow the step alone, got {schedule!r}, which needs a metric; put "
+            'DecaySchedule("reduce_on_plateau", monitor="val_loss") before AutoLR in the callbacks, which then '
+            "finds the LR for it"
+        )
+
+
+def _check_open(schedule: str) -> None:
+    if schedule in CATALOGUE and schedule not in ("constant", "stable_decay"):
+        raise InputError(
+            f'`schedule` must be "recommended", "constant" or "stable_decay" where the training has no known end, '
+            f"got {schedule!r}; give the Trainer `max_steps`, or `max_epochs` with a loader that has a length"
+        )

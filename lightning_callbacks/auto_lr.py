@@ -1,0 +1,293 @@
+"""The range test on the doorstep of a Trainer's first batch, the LR set, the schedule attached."""
+
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Literal, get_args
+
+from torch.optim import Optimizer
+
+from lightning_callbacks._compat import Callback, LightningModule, Trainer
+from lightning_callbacks._horizon import remaining_steps, steps_per_epoch, stops_early, time_left
+from lightning_callbacks._loggers import deliver
+from lightning_callbacks._schedulers import put, scale
+from lightning_callbacks._trainer import TrainerLoop, leave_fit
+from lightning_callbacks._wish import Wish, wish_for
+from lrfinder import LRResult, NoSignalError, Plan, attach, range_test
+from lrfinder.errors import InputError, LRFinderWarning
+from lrfinder.rules import Rule
+from lrfinder.scheduler import ScheduledLR
+from lrfinder.schedules import Schedule, from_plain, to_plain
+
+__all__ = ["AutoLR"]
+
+NAME = "lr-auto"
+COOLDOWN_SHARE = 0.8
+"""The share of `max_time` after which an open-ended schedule cools down."""
+
+TOLERANCE = 1e-6
+
+Mode = Literal["apply", "report", "only"]
+
+
+class AutoLR(Callback):
+    """Finds the learning rate before the first batch, sets it, attaches the recommended schedule, and trains on.
+
+    The sweep runs through the Trainer's strategy and leaves no trace: weights, optimizer, logs, counters, callbacks and
+    random streams are as before. On resume nothing is measured again; the schedule goes on where it was.
+
+    Args:
+        steps: Optimizer steps that the sweep may cost.
+        lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
+        lr_max: Last rate.
+        rule: None weighs everything measured; or a rule, by name or as a function of the curve, to take its rate.
+        schedule: `recommended`, a name of `lrfinder.schedules.CATALOGUE`, a schedule, or None to set the LR alone.
+        interval: Whether the schedule counts optimizer steps or epochs.
+        existing: For a scheduler that the module configures: `keep` finds the peak for its shape and rescales it,
+            `replace` drops it for `schedule`.
+        at_epochs: The epochs before whose first batch to test; a later test plans for the steps that remain.
+        mode: `apply` sets what was found, `report` says it and trains on untouched, `only` says it and trains nothing.
+        on_no_signal: Where there is no reliable rate: `keep` trains on as configured, `error` raises.
+        measure: `training` reads the loss before each step, `validation` that of four validation batches after it.
+        sweep: With several optimizers, the index of the one to sweep; None scales all jointly.
+        snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
+        verbose: Whether the chief rank prints the report.
+
+    Raises:
+        InputError: An option that cannot be used.
+
+    Example:
+        >>> from lightning_callbacks import AutoLR
+        >>> AutoLR(steps=60, schedule="cosine").plan is None
+        True
+    """
+
+    def __init__(
+        self,
+        *,
+        steps: int = 100,
+        lr_min: float = 1e-7,
+        lr_max: float = 10.0,
+        rule: str | Rule | None = None,
+        schedule: str | Schedule | None = "recommended",
+        interval: Literal["step", "epoch"] = "step",
+        existing: Literal["keep", "replace"] = "keep",
+        at_epochs: Sequence[int] = (0,),
+        mode: Mode = "apply",
+        on_no_signal: Literal["keep", "error"] = "keep",
+        measure: Literal["training", "validation"] = "training",
+        sweep: int | None = None,
+        snapshot: Literal["auto", "all"] = "auto",
+        verbose: bool = True,
+    ) -> None:
+        _check_choice("interval", interval, ("step", "epoch"))
+        _check_choice("existing", existing, ("keep", "replace"))
+        _check_choice("mode", mode, get_args(Mode))
+        _check_choice("on_no_signal", on_no_signal, ("keep", "error"))
+        _check_choice("measure", measure, ("training", "validation"))
+        _check_choice("snapshot", snapshot, ("auto", "all"))
+        self.steps, self.lr_min, self.lr_max, self.rule = steps, lr_min, lr_max, rule
+        self.schedule, self.interval, self.existing = schedule, interval, existing
+        self.at_epochs = _epochs(at_epochs)
+        self.mode, self.on_no_signal, self.measure = mode, on_no_signal, measure
+        self.sweep, self.snapshot, self.verbose = sweep, snapshot, verbose
+        self._forget()
+
+    def _forget(self) -> None:
+        """Everything that a fit finds out."""
+        self.result: LRResult | None = None
+        self._tested: list[int] = []
+        self._attached: Schedule | None = None
+        self._planned_until: int | None = None
+        self._cooling = False
+        self._scheduler: ScheduledLR | None = None
+        self._expected: tuple[Optimizer, int, float] | None = None
+        self._clock: tuple[float, int] | None = None
+        self._trainer: Trainer | None = None
+
+    @property
+    def plan(self) -> Plan | None:
+        """What to train with, or None where nothing was measured or the curve gave no answer."""
+        return self.result.plan if self.result else None
+
+    def begin_cooldown(self, steps: int) -> None:
+        """Let an open-ended schedule cool down from the next step on.
+
+        Args:
+            steps: Optimizer steps of the cooldown, at the end of which the training should stop.
+
+        Raises:
+            InputError: No schedule of this callback is attached, or it is not open-ended.
+        """
+        if self._scheduler is None:
+            raise InputError("`begin_cooldown` must be called while an attached schedule runs, got none; fit first")
+        self._scheduler.begin_cooldown(steps)
+        self._attached, self._cooling = self._scheduler.schedule, True
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Forget an earlier training, unless this Trainer goes on with it."""
+        if stage == "fit":
+            if trainer.global_step == 0:
+                self._forget()
+            self._trainer = trainer
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Attach the schedule of a training that is resumed, before Lightning puts its state back."""
+        if self._attached is not None:
+            self._attach_again(trainer)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say where a resumed training has another length than the plan."""
+        self._clock = (time.monotonic(), trainer.global_step)
+        left = remaining_steps(trainer)
+        total = None if left is None else trainer.global_step + left
+        if self._attached is not None and total != self._planned_until and _is_fresh_epoch(trainer):
+            warnings.warn(
+                f"the schedule was planned for {self._planned_until} optimizer steps, and this training has {total}; "
+                "the plan is kept. For a new one add the current epoch to `at_epochs`, or begin_cooldown(steps)",
+                LRFinderWarning,
+                stacklevel=2,
+            )
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Test where one is due, and cool down in time."""
+        epoch = trainer.current_epoch
+        if (
+            batch_idx == 0
+            and epoch in self.at_epochs
+            and epoch not in self._tested
+            and not getattr(trainer, "fast_dev_run", 0)
+        ):
+            self._test(trainer)
+        self._cool_down_in_time(trainer)
+
+    def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
+        """Check that the first real step runs at the rate that was applied."""
+        if self._expected is None or self._expected[0] is not optimizer:
+            return
+        _, reference, lr = self._expected
+        self._expected = None
+        used = float(optimizer.param_groups[reference]["lr"])
+        if abs(used - lr) > TOLERANCE * lr:
+            warnings.warn(
+                f"the first step ran at {used:.3g} and not at {lr:.3g}, which AutoLR had set: "
+                f"{type(pl_module).__name__} or another callback sets the LR itself; take that out",
+                LRFinderWarning,
+                stacklevel=2,
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds of this callback, as plain data."""
+        return {
+            "result": None if self.result is None else self.result.to_json(),
+            "tested": list(self._tested),
+            "attached": None if self._attached is None else to_plain(self._attached),
+            "planned_until": self._planned_until,
+            "cooling": self._cooling,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over what a checkpoint holds; strategies that restore late attach the schedule here."""
+        self.result = None if state_dict["result"] is None else LRResult.parse(state_dict["result"])
+        self._tested = list(state_dict["tested"])
+        self._attached = _restored(state_dict["attached"], self.schedule)
+        self._planned_until, self._cooling = state_dict["planned_until"], state_dict["cooling"]
+        trainer = self._trainer
+        if self._attached is not None and trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
+            self._attach_again(trainer)
+
+    def _test(self, trainer: Trainer) -> None:
+        """Measure, say it, and do what `mode` wants."""
+        loop = TrainerLoop(trainer, sweep=self.sweep, snapshot=self.snapshot)
+        wish = wish_for(trainer, loop, self.schedule, self.interval, self.existing, self._scheduler)
+        self.result = range_test(
+            loop,
+            total_steps=wish.total_steps,
+            schedule=wish.schedule,
+            open_ended=wish.is_open_ended,
+            early_stopping=stops_early(trainer),
+            steps=self.steps,
+            lr_min=self.lr_min,
+            lr_max=self.lr_max,
+            rule=self.rule,
+            measure=self.measure,
+            progress=getattr(trainer.progress_bar_callback, "is_enabled", False),
+        )
+        self._tested.append(trainer.current_epoch)
+        if loop.is_chief:
+            if self.verbose:
+                print(self.result)
+            deliver(trainer, self.result)
+        if self.result.plan is None and self.on_no_signal == "error":
+            raise NoSignalError(self.result.status.sentence)
+        if self.mode == "only":
+            leave_fit(trainer)
+        if self.mode == "apply" and self.result.plan is not None:
+            self._apply(trainer, loop, wish, self.result.plan)
+
+    def _apply(self, trainer: Trainer, loop: TrainerLoop, wish: Wish, plan: Plan) -> None:
+        """Set the rate, and attach the schedule where one is wanted."""
+        optimizer, reference = loop.reference
+        scale(loop.optimizers, trainer.lr_scheduler_configs, plan.lr / wish.top)
+        if wish.attaches and plan.schedule is not None:
+            self._scheduler = attach(optimizer, plan.schedule, lr=plan.lr)
+            put(trainer, self._scheduler, name=NAME)
+            self._attached = self._scheduler.schedule
+            left = remaining_steps(trainer)
+            self._planned_until = None if left is None else trainer.global_step + left
+            self._cooling = False
+        self._clock = (time.monotonic(), trainer.global_step)
+        self._expected = (optimizer, reference, float(optimizer.param_groups[reference]["lr"]))
+        if wish.note and loop.is_chief and self.verbose:
+            print(f"  note          {wish.note}")
+
+    def _attach_again(self, trainer: Trainer) -> None:
+        """Put the schedule of this training into a Trainer whose optimizers were made anew."""
+        schedule, plan = self._attached, self.plan
+        assert schedule is not None
+        assert plan is not None
+        optimizer = trainer.optimizers[self.sweep or 0]
+        self._scheduler = attach(optimizer, schedule, lr=plan.lr, last_epoch=trainer.global_step - 1)
+        put(trainer, self._scheduler, name=NAME)
+
+    def _cool_down_in_time(self, trainer: Trainer) -> None:
+        """Under `max_time`, begin the cooldown when four fifths of the time are over."""
+        if self._scheduler is None or self._cooling or self._planned_until is not None or self._clock is None:
+            return
+        left = time_left(trainer)
+        if left is None:
+            return
+        began, first = self._clock
+        spent, done = time.monotonic() - began, trainer.global_step - first
+        due = done > 0 and spent / (spent + left) >= COOLDOWN_SHARE
+        steps = trainer.strategy.broadcast(max(1, round(done * left / spent)) if due else 0)
+        if steps:
+            with suppress(InputError):  # still climbing: later; or a schedule of the user's that has its own end: never
+                self.begin_cooldown(steps)
+
+
+def _is_fresh_epoch(trainer: Trainer) -> bool:
+    """Whether no epoch is under way, so that what is left can be counted."""
+    per_epoch = steps_per_epoch(trainer)
+    return per_epoch is None or trainer.global_step % per_epoch == 0
+
+
+def _restored(plain: Mapping[str, Any] | None, given: str | Schedule | None) -> Schedule | None:
+    """The schedule that a checkpoint names; a function cannot be saved, so the one given now is meant."""
+    if plain is None:
+        return None
+    if plain.get("family") == "custom" and callable(given):
+        return given
+    return from_plain(plain)
+
+
+def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InputError(f"`{name}` must be one of {', '.join(choices)}, got {value!r}")
+
+
+def _epochs(at_epochs: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(at_epochs, (str, int)) or not all(isinstance(e, int) and e >= 0 for e in at_epochs):
+        raise InputError(f"`at_epochs` must be whole epoch numbers from 0 on, as in (0,), got {at_epochs!r}")
+    return tuple(at_epochs)

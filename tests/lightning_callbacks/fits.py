@@ -1,0 +1,143 @@
+"""Fits of a small module with every kind of state, and what they leave behind in a form that compares bit for bit."""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+
+import torch
+import torch.nn.functional as F
+import torchmetrics
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+def installed():
+    """The Lightning packages that can be imported here, the one to test with first."""
+    found = []
+    for name in ("pytorch_lightning", "lightning.pytorch"):
+        with suppress(ModuleNotFoundError):
+            found.append(import_module(name))
+    return found
+
+
+LIGHTNINGS = installed()
+pl = LIGHTNINGS[0]
+
+QUIET = {
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "enable_checkpointing": False,
+    "accelerator": "cpu",
+    "log_every_n_steps": 1,
+}
+
+
+class Rows(pl.loggers.logger.Logger):
+    """A logger that keeps every row of metrics."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = []
+
+    name, version = "rows", 0
+
+    def log_hyperparams(self, *args, **kwargs):
+        pass
+
+    def log_metrics(self, metrics, step):
+        self.rows.append((step, dict(metrics)))
+
+
+class Contents:
+    """Batch norm, dropout, a metric, counters, logs on step and epoch."""
+
+    def __init__(self, make_optimizer=lambda module: torch.optim.Adam(module.parameters(), 1e-2)):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2))
+        self.head = nn.Linear(16, 3)
+        self.accuracy = torchmetrics.classification.MulticlassAccuracy(3)
+        self.make_optimizer = make_optimizer
+        self.batches_seen, self.epochs_seen, self.validations, self.rates = 0, 0, 0, []
+
+    def configure_optimizers(self):
+        return self.make_optimizer(self)
+
+    def loss_of(self, batch):
+        inputs, target = batch
+        output = self.head(self.body(inputs))
+        self.accuracy(output, target)
+        return F.cross_entropy(output, target)
+
+    def training_step(self, batch, batch_idx):
+        self.batches_seen += 1
+        loss = self.loss_of(batch)
+        self.log("loss", loss, on_step=True, on_epoch=True, batch_size=32)
+        self.log("accuracy", self.accuracy, on_step=False, on_epoch=True, batch_size=32)
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        self.validations += 1
+        self.log("val_loss", F.cross_entropy(self.head(self.body(batch[0])), batch[1]))
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        self.rates.append(self.trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_epoch_end(self):
+        self.epochs_seen += 1
+
+
+def net_of(package):
+    """The net as a module of one of the Lightning packages."""
+    return type("Net", (Contents, package.LightningModule), {})
+
+
+Net = net_of(pl)
+
+
+@dataclass
+class Trace:
+    """What a fit leaves behind."""
+
+    weights: dict
+    rows: list
+    counters: tuple
+    rates: list
+    trainer: pl.Trainer = field(compare=False, repr=False)
+    module: pl.LightningModule = field(compare=False, repr=False)
+
+
+def samples(count=384):
+    """Three classes that a small net can tell apart."""
+    generator = torch.Generator().manual_seed(1)
+    inputs = 3 * torch.randn(count, 6, generator=generator)
+    return TensorDataset(inputs, inputs[:, :3].argmax(1))
+
+
+def loader(**options):
+    """A shuffled loader of twelve batches."""
+    return DataLoader(samples(), **{"batch_size": 32, "shuffle": True, **options})
+
+
+def fit(module=Net, callbacks=(), train=loader, val=None, ckpt_path=None, package=pl, **options):
+    """Fit from seed 0 and return the trace."""
+    torch.manual_seed(0)
+    module = module()
+    logger = options.pop("logger", Rows())
+    trainer = package.Trainer(**{**QUIET, "max_epochs": 2, "logger": logger, "callbacks": list(callbacks), **options})
+    trainer.fit(module, train(), None if val is None else val(), ckpt_path=ckpt_path)
+    return trace_of(trainer, module)
+
+
+def trace_of(trainer, module):
+    """What a fit has left behind."""
+    rows = getattr(trainer.logger, "rows", [])
+    plain = [(step, {key: float(value) for key, value in row.items()}) for step, row in rows]
+    counters = tuple(getattr(module, name, None) for name in ("batches_seen", "epochs_seen", "validations"))
+    return Trace(
+        {name: value.tolist() for name, value in module.state_dict().items()},
+        plain,
+        (*counters, trainer.global_step, trainer.current_epoch),
+        list(getattr(module, "rates", [])),
+        trainer,
+        module,
+    )

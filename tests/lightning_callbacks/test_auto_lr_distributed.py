@@ -1,0 +1,60 @@
+"""Two processes on the CPU: both ranks find the same, the training is untouched, one rank's NaN stops both."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parent / "ranks.py"
+
+pytestmark = [pytest.mark.distributed, pytest.mark.timeout(240)]
+
+
+def two_ranks(case, folder):
+    """What both ranks of a script found, and everything that was printed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    root = str(SCRIPT.parents[2])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_PORT": str(port), "PYTHONPATH": root}
+    run = subprocess.run(
+        [sys.executable, str(SCRIPT), case, str(folder)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=220,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    return json.loads(run.stdout.splitlines()[-1]), run.stdout
+
+
+def test_ddp_ranks_agree_and_leave_no_trace(tmp_path):
+    """With accumulation and clipping: one curve and rate on both ranks, a fit as without it, one report, one file."""
+    (first, second), out = two_ranks("ddp", tmp_path)
+
+    assert first == second
+    assert first["same"]
+    assert (first["ranks"], first["schedulers"]) == (2, ["ScheduledLR"])
+    assert out.count("lrfinder: range test") == 1
+    assert len(list((tmp_path / "tested").rglob("lr_find.json"))) == 1
+
+
+def test_a_nan_on_one_rank_stops_both(tmp_path):
+    """Both ranks end at the same step, and nobody waits for the other."""
+    (first, second), _ = two_ranks("nan", tmp_path)
+
+    assert (first["stopped"], len(first["losses"])) == ("non_finite", 12)
+    assert first == second
+
+
+def test_sharded_weights_leave_no_trace(tmp_path):
+    """FSDP2 by ModelParallelStrategy: every rank's shards end as without the range test."""
+    (first, second), _ = two_ranks("fsdp2", tmp_path)
+
+    assert first["same"]
+    assert first == second

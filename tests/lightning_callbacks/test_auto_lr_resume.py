@@ -1,0 +1,158 @@
+"""A resumed fit goes on as an uninterrupted one: no second sweep, the same learning rates."""
+
+import json
+from functools import partial
+
+import pytest
+import torch
+from fits import Net, fit, loader, pl
+
+from lightning_callbacks import AutoLR, DecaySchedule
+from lrfinder.errors import LRFinderWarning
+from lrfinder.schedules import ReduceOnPlateau, Warmup
+
+SHORT = {"steps": 30, "lr_min": 1e-4, "verbose": False}
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended"),
+    pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`, callbacks used to create"),
+]
+
+
+class Stuck(Net):
+    """A net whose metric never gets better."""
+
+    def on_train_epoch_end(self):
+        super().on_train_epoch_end()
+        self.log("constant", 1.0)
+
+
+def keep_all(folder):
+    """A checkpoint at the end of every epoch and in the middle of each."""
+    return pl.callbacks.ModelCheckpoint(
+        folder, filename="{step}", every_n_train_steps=6, save_top_k=-1, save_on_train_epoch_end=True
+    )
+
+
+def interrupted(tmp_path, callback, step, module=Net, **options):
+    """A whole fit, and one resumed from its checkpoint at a step with a fresh callback."""
+    whole = fit(
+        module, callbacks=[callback(), keep_all(tmp_path)], enable_checkpointing=True, **{"max_epochs": 4, **options}
+    )
+    again = callback()
+    path = tmp_path / f"step={step}.ckpt"
+    return whole, fit(module, callbacks=[again], ckpt_path=path, **{"max_epochs": 4, **options}), again
+
+
+def with_cosine(module):
+    """Adam with a schedule of its own."""
+    optimizer = torch.optim.Adam(module.parameters(), 1e-2)
+    return [optimizer], [{"scheduler": torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 48), "interval": "step"}]
+
+
+@pytest.mark.parametrize("step", [18, 24])
+@pytest.mark.parametrize("module", [Net, partial(Net, with_cosine)], ids=["our schedule", "the module's own"])
+def test_the_rates_go_on(tmp_path, step, module):
+    """From the middle or the end of an epoch, with either schedule, the rates are the uninterrupted ones."""
+    whole, rest, again = interrupted(tmp_path, partial(AutoLR, **SHORT), step, module)
+
+    assert rest.rates == whole.rates[step:]
+    assert rest.counters[3:] == whole.counters[3:]
+    assert again.result is not None
+
+
+def test_strategies_that_restore_late_go_on_too(tmp_path, monkeypatch):
+    """Where callbacks are restored after `on_fit_start`, as with sharded models, the rates go on as well."""
+    monkeypatch.setattr(pl.strategies.SingleDeviceStrategy, "restore_checkpoint_after_setup", True)
+
+    whole, rest, _ = interrupted(tmp_path, partial(AutoLR, **SHORT), 24)
+
+    assert rest.rates == whole.rates[24:]
+
+
+def test_nothing_is_measured_again(tmp_path, monkeypatch):
+    """The result comes from the checkpoint, and it is the one that was found."""
+    whole = fit(callbacks=[AutoLR(**SHORT), keep_all(tmp_path)], enable_checkpointing=True)
+    monkeypatch.setattr("lightning_callbacks.auto_lr.range_test", None)
+    again = AutoLR(**SHORT)
+
+    fit(callbacks=[again], ckpt_path=tmp_path / "step=12.ckpt")
+
+    assert str(again.result) == str(whole.trainer.callbacks[0].result)
+
+
+def test_the_optimizer_state_is_resumed(tmp_path):
+    """Step, epoch and Adam's moments come from the checkpoint, which Lightning's own finder loses."""
+    _, rest, _ = interrupted(tmp_path, partial(AutoLR, **SHORT), 24)
+
+    assert rest.trainer.global_step == 48
+    assert {float(s["step"]) for s in rest.trainer.optimizers[0].state.values()} == {48.0}
+    assert len(rest.rates) == 24
+
+
+def test_the_state_is_plain_data(tmp_path):
+    """What a checkpoint holds of the callback survives JSON, and torch's restricted loading."""
+    auto = AutoLR(**SHORT)
+    fit(callbacks=[auto, keep_all(tmp_path)], enable_checkpointing=True)
+
+    saved = torch.load(tmp_path / "step=12.ckpt", weights_only=True)["callbacks"]["AutoLR"]
+
+    assert json.loads(json.dumps(saved)) == saved == auto.state_dict()
+
+
+def test_another_budget_keeps_the_plan_and_says_so(tmp_path):
+    """Resumed for more epochs, the schedule stays the planned one, held at its end."""
+    fit(callbacks=[AutoLR(**SHORT), keep_all(tmp_path)], enable_checkpointing=True)
+    again = AutoLR(**SHORT)
+
+    with pytest.warns(LRFinderWarning, match="planned for 24 optimizer steps, and this training has 36"):
+        rest = fit(callbacks=[again], ckpt_path=tmp_path / "step=24.ckpt", max_epochs=3)
+
+    assert again.plan.total_steps == 24
+    assert rest.rates == [0.0] * 12
+
+
+def test_a_second_fit_of_the_same_trainer_goes_on():
+    """A Trainer that fits on with more epochs keeps the schedule's place."""
+    auto = AutoLR(**{**SHORT, "schedule": "exponential"})
+    trace = fit(callbacks=[auto], max_epochs=2)
+    trace.trainer.fit_loop.max_epochs = 3
+
+    with pytest.warns(LRFinderWarning, match="the plan is kept"):
+        trace.trainer.fit(trace.module, loader())
+
+    expected = [auto.result.lr * auto.plan.schedule(t) for t in range(1, 37)]
+    assert trace.module.rates == pytest.approx(expected)
+
+
+def test_a_fresh_fit_measures_anew():
+    """The same callback in a new Trainer forgets what an earlier training told it."""
+    auto = AutoLR(**SHORT)
+    fit(callbacks=[auto])
+    first = auto.result
+
+    fit(callbacks=[auto])
+
+    assert auto.result is not first
+
+
+@pytest.mark.parametrize("step", [18, 24])
+@pytest.mark.parametrize(
+    "callback",
+    [partial(DecaySchedule, "cosine"), partial(DecaySchedule, "step_decay", interval="epoch")],
+    ids=["step", "epoch"],
+)
+def test_a_decay_schedule_goes_on(tmp_path, callback, step):
+    """A schedule that was attached without a test resumes at its place too."""
+    whole, rest, _ = interrupted(tmp_path, callback, step)
+
+    assert rest.rates == whole.rates[step:]
+
+
+@pytest.mark.parametrize("schedule", [ReduceOnPlateau(0.5, patience=0), Warmup(ReduceOnPlateau(0.5, patience=0), 20)])
+def test_a_plateau_remembers_its_cuts(tmp_path, schedule):
+    """Resumed in the last epoch, the rate is the one that earlier epochs have cut it to."""
+    whole, rest, _ = interrupted(tmp_path, partial(DecaySchedule, schedule, monitor="constant"), 42, Stuck)
+
+    assert rest.rates == whole.rates[42:]
+    assert rest.rates[0] < max(whole.rates)
