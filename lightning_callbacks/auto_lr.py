@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from torch.optim import Optimizer
 
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
-from lightning_callbacks._horizon import remaining_steps, steps_per_epoch, stops_early, time_left
+from lightning_callbacks._horizon import all_steps, stops_early, time_left
 from lightning_callbacks._loggers import deliver
 from lightning_callbacks._schedulers import put, scale
 from lightning_callbacks._trainer import TrainerLoop, leave_fit
@@ -99,7 +99,7 @@ class AutoLR(Callback):
         self.result: LRResult | None = None
         self._tested: list[int] = []
         self._attached: Schedule | None = None
-        self._planned_until: int | None = None
+        self._length: int | None = None
         self._cooling = False
         self._scheduler: ScheduledLR | None = None
         self._expected: tuple[Optimizer, int, float] | None = None
@@ -140,11 +140,10 @@ class AutoLR(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say where a resumed training has another length than the plan."""
         self._clock = (time.monotonic(), trainer.global_step)
-        left = remaining_steps(trainer)
-        total = None if left is None else trainer.global_step + left
-        if self._attached is not None and total != self._planned_until and _is_fresh_epoch(trainer):
+        total = all_steps(trainer)
+        if self._attached is not None and total != self._length:
             warnings.warn(
-                f"the schedule was planned for {self._planned_until} optimizer steps, and this training has {total}; "
+                f"the schedule was planned for a training of {self._length} optimizer steps, and this one has {total}; "
                 "the plan is kept. For a new one add the current epoch to `at_epochs`, or begin_cooldown(steps)",
                 LRFinderWarning,
                 stacklevel=2,
@@ -183,7 +182,7 @@ class AutoLR(Callback):
             "result": None if self.result is None else self.result.to_json(),
             "tested": list(self._tested),
             "attached": None if self._attached is None else to_plain(self._attached),
-            "planned_until": self._planned_until,
+            "length": self._length,
             "cooling": self._cooling,
         }
 
@@ -192,7 +191,7 @@ class AutoLR(Callback):
         self.result = None if state_dict["result"] is None else LRResult.parse(state_dict["result"])
         self._tested = list(state_dict["tested"])
         self._attached = _restored(state_dict["attached"], self.schedule)
-        self._planned_until, self._cooling = state_dict["planned_until"], state_dict["cooling"]
+        self._length, self._cooling = state_dict["length"], state_dict["cooling"]
         trainer = self._trainer
         if self._attached is not None and trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
             self._attach_again(trainer)
@@ -234,8 +233,7 @@ class AutoLR(Callback):
             self._scheduler = attach(optimizer, plan.schedule, lr=plan.lr)
             put(trainer, self._scheduler, name=NAME)
             self._attached = self._scheduler.schedule
-            left = remaining_steps(trainer)
-            self._planned_until = None if left is None else trainer.global_step + left
+            self._length = all_steps(trainer)
             self._cooling = False
         self._clock = (time.monotonic(), trainer.global_step)
         self._expected = (optimizer, reference, float(optimizer.param_groups[reference]["lr"]))
@@ -253,7 +251,7 @@ class AutoLR(Callback):
 
     def _cool_down_in_time(self, trainer: Trainer) -> None:
         """Under `max_time`, begin the cooldown when four fifths of the time are over."""
-        if self._scheduler is None or self._cooling or self._planned_until is not None or self._clock is None:
+        if self._scheduler is None or self._cooling or self._length is not None or self._clock is None:
             return
         left = time_left(trainer)
         if left is None:
@@ -265,12 +263,6 @@ class AutoLR(Callback):
         if steps:
             with suppress(InputError):  # still climbing: later; or a schedule of the user's that has its own end: never
                 self.begin_cooldown(steps)
-
-
-def _is_fresh_epoch(trainer: Trainer) -> bool:
-    """Whether no epoch is under way, so that what is left can be counted."""
-    per_epoch = steps_per_epoch(trainer)
-    return per_epoch is None or trainer.global_step % per_epoch == 0
 
 
 def _restored(plain: Mapping[str, Any] | None, given: str | Schedule | None) -> Schedule | None:
