@@ -18,7 +18,7 @@ from lrfinder import LRResult, NoSignalError, Plan, attach, range_test
 from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.rules import Rule
 from lrfinder.scheduler import ScheduledLR
-from lrfinder.schedules import Schedule, from_plain, to_plain
+from lrfinder.schedules import CATALOGUE, Schedule, from_plain, to_plain
 
 __all__ = ["AutoLR"]
 
@@ -81,6 +81,8 @@ class AutoLR(Callback):
         snapshot: Literal["auto", "all"] = "auto",
         verbose: bool = True,
     ) -> None:
+        if isinstance(schedule, str):
+            _check_choice("schedule", schedule, ("recommended", *CATALOGUE))
         _check_choice("interval", interval, ("step", "epoch"))
         _check_choice("existing", existing, ("keep", "replace"))
         _check_choice("mode", mode, get_args(Mode))
@@ -134,8 +136,7 @@ class AutoLR(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Attach the schedule of a training that is resumed, before Lightning puts its state back."""
-        if self._attached is not None:
-            self._attach_again(trainer)
+        self._attach_again(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say where a resumed training has another length than the plan."""
@@ -193,7 +194,7 @@ class AutoLR(Callback):
         self._attached = _restored(state_dict["attached"], self.schedule)
         self._length, self._cooling = state_dict["length"], state_dict["cooling"]
         trainer = self._trainer
-        if self._attached is not None and trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
+        if trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
             self._attach_again(trainer)
 
     def _test(self, trainer: Trainer) -> None:
@@ -242,12 +243,10 @@ class AutoLR(Callback):
 
     def _attach_again(self, trainer: Trainer) -> None:
         """Put the schedule of this training into a Trainer whose optimizers were made anew."""
-        schedule, plan = self._attached, self.plan
-        assert schedule is not None
-        assert plan is not None
-        optimizer = trainer.optimizers[self.sweep or 0]
-        self._scheduler = attach(optimizer, schedule, lr=plan.lr, last_epoch=trainer.global_step - 1)
-        put(trainer, self._scheduler, name=NAME)
+        if self._attached is not None and self.plan is not None:
+            optimizer, done = trainer.optimizers[0], trainer.global_step - 1
+            self._scheduler = attach(optimizer, self._attached, lr=self.plan.lr, last_epoch=done)
+            put(trainer, self._scheduler, name=NAME)
 
     def _cool_down_in_time(self, trainer: Trainer) -> None:
         """Under `max_time`, begin the cooldown when four fifths of the time are over."""
