@@ -59,9 +59,10 @@ class Memory:
         pending = [value]
         while pending:
             value = pending.pop()
-            if isinstance(value, PLAIN) or id(value) in self._seen:
+            reached = value.of if isinstance(value, Surface) else value
+            if isinstance(value, PLAIN) or id(reached) in self._seen:
                 continue
-            self._seen[id(value)] = value
+            self._seen[id(reached)] = reached
             pending += self._keep_one(value)
 
     def restore(self) -> None:
@@ -136,7 +137,9 @@ class Memory:
             elif isinstance(value, (list, set, deque)):
                 self._restores.append(partial(_refill, value, list(value)))
         inside = (Dataset, *STREAMS)
-        return [v for v in held.values() if isinstance(v, inside) or (not isinstance(v, KNOWN) and _is_data(v))]
+        data = [v for v in held.values() if isinstance(v, inside) or (not isinstance(v, KNOWN) and _is_data(v))]
+        owners = [v.__self__ for v in held.values() if isinstance(v, types.MethodType)]
+        return [*data, *(Surface(o) for o in owners if not isinstance(o, OPAQUE))]
 
     def _keep_tensor(self, tensor: Tensor) -> Iterable[Any]:
         if tensor.is_inference():

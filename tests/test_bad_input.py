@@ -24,6 +24,7 @@ LADDERS = [
 ]
 CHOICES = [
     ({"rule": "steep"}, "`rule` must be one of steepest, valley, minimum, edge, .*, got 'steep'"),
+    ({"rule": ["steepest"]}, r"`rule` must be one of steepest, .*, or None, got \['steepest'\]"),
     ({"total_steps": 0}, "`total_steps` must be a positive number of optimizer steps, got 0"),
     ({"total_steps": 12.5}, r"`total_steps` must be a positive number of optimizer steps, got 12\.5"),
     ({"schedule": "zigzag"}, "`schedule` must be \"recommended\", one of .*linear.*, got 'zigzag'"),
@@ -32,19 +33,24 @@ CHOICES = [
     ({"accumulate": 1.5}, r"`accumulate` must be a positive number of micro-batches, got 1\.5"),
     ({"clip_grad_norm": 0.0}, r"`clip_grad_norm` must be positive or None, got 0\.0"),
     ({"clip_grad_norm": math.nan}, "`clip_grad_norm` must be positive or None, got nan"),
+    ({"clip_grad_norm": "1"}, "`clip_grad_norm` must be positive or None, got '1'"),
     ({"snapshot": "none"}, '`snapshot` must be "auto" or "all", got \'none\''),
     ({"optimizer": "adam"}, "`optimizer` must be a torch optimizer, or a list of them, got str"),
+    ({"optimizer": []}, "`optimizer` must hold at least one optimizer, got an empty list; pass those of the training"),
     ({"model": "net"}, "`model` must be a torch.nn.Module, got str"),
 ]
 LOADERS = [
     ([], "`loader` must yield at least one batch, got none from this list"),
     (DataLoader(dataset(4), batch_size=8, drop_last=True), "at least one batch, got none from this DataLoader"),
     (iter([1]), "`loader` must be something that can be iterated anew, got a list_iterator"),
+    (lambda: None, "`loader` must return an iterator of batches when it is called, got None"),
     (None, r"`loader` must yield batches \(a DataLoader, .*got NoneType"),
 ]
 LOSSES = [
     (lambda output, target: output, r"the loss .* must be a scalar tensor, got a tensor of shape \(8, 3\)"),
     (lambda output, target: 0.5, r"the loss .* must be a scalar tensor, got float 0\.5; .*return the tensor itself"),
+    ("mse", "`loss_fn` must be a function that returns a scalar tensor, got 'mse'; pass the function itself"),
+    (nn.CrossEntropyLoss, r"`loss_fn` must be a function .*, got <class .* as in nn\.CrossEntropyLoss\(\)"),
     (lambda output, target: None, "the loss .* must be a scalar tensor, got NoneType"),
     (lambda output, target: output.detach().mean(), "the loss .* must need a gradient, got one cut off .*detach"),
     (lambda output, target: output.mean() * math.nan, "the loss of the very first batch must be finite, got nan"),
@@ -70,7 +76,7 @@ def test_an_option_that_does_not_exist_is_refused(options, sentence):
         sweep(t, **options)
 
 
-@pytest.mark.parametrize(("loader", "sentence"), LOADERS, ids=["empty", "dropped", "iterator", "none"])
+@pytest.mark.parametrize(("loader", "sentence"), LOADERS, ids=["empty", "dropped", "iterator", "returns none", "none"])
 def test_a_loader_without_batches_is_refused(loader, sentence):
     """No batches, or only once, is too few."""
     t = training().train(2)
@@ -79,7 +85,9 @@ def test_a_loader_without_batches_is_refused(loader, sentence):
         sweep(t, loader=loader)
 
 
-@pytest.mark.parametrize(("loss_fn", "sentence"), LOSSES, ids=["vector", "float", "none", "cut off", "nan", "inf"])
+@pytest.mark.parametrize(
+    ("loss_fn", "sentence"), LOSSES, ids=["vector", "float", "name", "class", "none", "cut off", "nan", "inf"]
+)
 def test_a_loss_that_cannot_be_trained_on_is_refused(loss_fn, sentence):
     """It must be a finite scalar tensor that needs a gradient."""
     t = training().train(2)
@@ -182,3 +190,24 @@ def test_an_unknown_schedule_lists_the_known():
         sweep(t, schedule="zigzag")
 
     assert [name for name in CATALOGUE if name not in str(caught.value)] == []
+
+
+def test_a_sweep_in_inference_mode_is_refused():
+    """No gradient can be had there, whatever is switched on inside."""
+    t = training().train(2)
+
+    with refused(t, r"must be found outside of `torch\.inference_mode\(\)`, got a call inside"), torch.inference_mode():
+        sweep(t)
+
+
+def test_a_sweep_without_gradients_switches_them_on():
+    """Under `torch.no_grad()` the curve is the one outside of it, and gradients stay off afterwards."""
+    t = training().train(2)
+    outside = sweep(t)
+
+    with torch.no_grad():
+        inside = sweep(t)
+        still_off = not torch.is_grad_enabled()
+
+    assert inside == outside
+    assert still_off

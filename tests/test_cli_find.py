@@ -1,6 +1,7 @@
 """`lrfinder find` and `lrfinder show`: what goes where, which options count, and how mistakes are told."""
 
 import json
+import os
 import subprocess
 import sys
 from textwrap import dedent
@@ -53,6 +54,9 @@ FACTORIES = """
 
     def raises():
         raise ValueError("no data\\nat all")
+
+    def quits():
+        raise SystemExit(2)
 
     class Faulty(nn.Linear):
         def forward(self, x):
@@ -228,6 +232,7 @@ MISTAKES = [
     ("package.train:half", "with `model` and `loader`, got dict['model']"),
     ("package.train:unknown", "got an unexpected keyword argument 'learning_rate'"),
     ("package.train:raises", "`package.train:raises` raised ValueError: no data at all (/"),
+    ("package.train:quits", "`package.train:quits` must return and not exit, got SystemExit(2)"),
     (
         "package.train:mismatched",
         "mat1 and mat2 shapes cannot be multiplied (3x5 and 4x1) lrfinder: raised by the model",
@@ -279,6 +284,8 @@ def test_a_plot_of_an_unknown_format_is_told(run):
         (("--steps", 3), "`steps` must be a whole number of at least 10, got 3"),
         (("--rule", "steep"), "`rule` must be one of steepest, valley"),
         (("--schedule", "zigzag"), '`schedule` must be "recommended", one of'),
+        (("--seed", -1), "`--seed` must be a whole number from 0 to 9223372036854775807, got -1"),
+        (("--seed", 2**63), "`--seed` must be a whole number from 0 to 9223372036854775807, got 9223372036854775808"),
         (("--lr-min", 20), "`lr_max` must exceed `lr_min`=20, got 10"),
     ],
     ids=lambda case: str(case[0]) if isinstance(case, tuple) else "",
@@ -301,6 +308,60 @@ def test_an_interrupted_search_says_so(run, monkeypatch):
     monkeypatch.setattr(lrfinder.finder, "find_lr", interrupted)
 
     assert find(run) == (130, "", "lrfinder: interrupted; nothing was written\n")
+
+
+@pytest.mark.parametrize("seed", [0, 2**32, 2**63 - 1])
+def test_the_largest_seed_is_one(run, seed):
+    """NumPy's streams take fewer bits than the others, which is no limit."""
+    assert find(run, "setup", "--seed", seed)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ((), "the following arguments are required: command; `lrfinder --help` shows what there is"),
+        (("seek",), "invalid choice: 'seek'"),
+        (("find",), "the following arguments are required: factory; `lrfinder find --help` shows"),
+        (("find", "package.train:setup", "--steps", "few"), "argument --steps: invalid int value: 'few'; `lrfinder"),
+        (("find", "package.train:setup", "--fast"), "unrecognized arguments: --fast; `lrfinder --help` shows"),
+    ],
+    ids=lambda case: " ".join(case) or "nothing" if isinstance(case, tuple) else "",
+)
+def test_wrong_usage_is_one_line(run, arguments, sentence):
+    """Exit code 1, as for every mistake, and where to find what there is."""
+    code, out, err = run(*arguments)
+
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert sentence in err
+
+
+def shown(project, **options):
+    """A process that shows a saved result."""
+    command = [sys.executable, "-m", "lrfinder", "show", "lr.json"]
+    return subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+def test_show_writes_to_a_stream_that_knows_only_ascii(run, project):
+    """What cannot be encoded is replaced; the exit code is that of the result."""
+    find(run, "setup", "--json", "lr.json")
+
+    with shown(project, env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}) as process:
+        out, err = process.communicate(timeout=120)
+
+    assert (process.returncode, err) == (0, b"")
+    assert out.decode("ascii").startswith("lrfinder: range test of Linear")
+
+
+def test_show_survives_a_reader_that_has_seen_enough(run, project):
+    """A pipe that is closed at the other end is no error, and leaves nothing on stderr."""
+    find(run, "setup", "--json", "lr.json")
+
+    with shown(project) as process:
+        process.stdout.close()
+        err = process.stderr.read()
+        code = process.wait(timeout=120)
+
+    assert (code, err) == (0, b"")
 
 
 def test_show_prints_what_find_printed(run):

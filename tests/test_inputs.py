@@ -248,6 +248,56 @@ def test_a_step_of_ones_own_may_skip():
     assert loop.step(loop.draw()) is None
 
 
+def test_a_step_of_ones_own_that_steps_no_swept_optimizer_is_skipped():
+    """Its loss belongs to no rate of the sweep."""
+    net = Head()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    loop = TorchLoop(net, batches_of_pairs(), train_step=lambda model, batch: 2.5, optimizer=optimizer)
+
+    assert loop.step(loop.draw()) is None
+
+
+@pytest.mark.parametrize("returned", [None, 2.5], ids=["no return", "no step"])
+def test_a_step_of_ones_own_that_is_always_skipped_is_told_so(returned):
+    """Without a `return`, or without a step, the first update is never made, and the sentence says what to do."""
+    t = with_train_step()
+
+    def step(model, batch):
+        loss = t.update(model, batch) if returned is None else returned
+        return loss if returned else None
+
+    with refused(t, "the first update must be made, got 9 in a row that were skipped; a step of your own must return"):
+        sweep(t, loss_fn=None, train_step=step)
+
+
+def test_a_step_of_ones_own_that_sets_the_rate_is_refused():
+    """A warm-up inside the step would run at another rate than the one that is recorded."""
+    t = with_train_step()
+
+    def warming(model, batch):
+        t.optimizer.param_groups[0]["lr"] = 0.05
+        return t.update(model, batch)
+
+    with refused(t, "`train_step` must leave the LR alone while it is swept, got a step at 0.05 that should have run"):
+        sweep(t, loss_fn=None, train_step=warming)
+
+
+def test_a_step_of_ones_own_may_step_its_scheduler_afterwards():
+    """A scheduler that acts after the optimizer changes no recorded step, and it is put back."""
+    t = with_train_step()
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(t.optimizer, 0.5)
+
+    def scheduled(model, batch):
+        loss = t.update(model, batch)
+        scheduler.step()
+        return loss
+
+    found = sweep(t, loss_fn=None, train_step=scheduled)
+
+    assert found.curve == sweep_by_train_step(t).curve
+    assert scheduler.last_epoch == 0
+
+
 @pytest.mark.parametrize("made", ["loss", torch.zeros(2), {"loss": 1.0}], ids=["text", "vector", "dict"])
 def test_a_step_of_ones_own_that_returns_no_number_is_refused(made):
     """The sentence says what it must return and what it did."""

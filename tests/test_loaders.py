@@ -129,6 +129,30 @@ def test_every_loader_goes_on_as_if_nothing_had_been(loader, before):
     assert swept == undisturbed
 
 
+class Unmeasured:
+    """A loader that inherits a length which it does not know."""
+
+    def __init__(self, error):
+        self.batches, self.error = pairs(), error
+
+    def __iter__(self):
+        return iter(self.batches)
+
+    def __len__(self):
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [NotImplementedError, TypeError, AttributeError])
+def test_a_loader_that_cannot_tell_its_length_is_swept(error):
+    """The curve is that of the same batches in a list; the length of an epoch is not known."""
+    listed = sweep(over(pairs))
+
+    found = sweep(over(lambda: Unmeasured(error("no length"))))
+
+    assert found.curve == listed.curve
+    assert (found.facts.steps_per_epoch, listed.facts.steps_per_epoch) == (None, 5)
+
+
 def test_a_factory_is_called_for_every_pass():
     """A function that makes generators is as good as a loader."""
     calls = []

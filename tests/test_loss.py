@@ -1,4 +1,5 @@
 from collections import namedtuple
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import pytest
@@ -177,3 +178,87 @@ def test_a_loss_that_is_no_scalar_tensor_is_refused(loss, got):
         InputError, match=rf"the loss \(<lambda>\(output, target\)\) must be a scalar tensor, got {got}"
     ):
         BatchLoss(nn.Identity(), lambda output, target: loss)((X, CLASSES))
+
+
+class Squeezed(nn.Module):
+    """A model whose output of one sample is a scalar."""
+
+    def forward(self, x):
+        return x.sum(-1, keepdim=True).squeeze()
+
+
+def test_an_output_that_shrinks_to_a_scalar_is_not_taken_for_a_loss():
+    """Where the first batch's loss was inferred, a last batch of one sample is refused instead of being trained on."""
+    loss = BatchLoss(Squeezed())
+    loss((X, X[:, 0]))
+
+    with pytest.raises(InputError, match=r"the loss cannot be inferred: the model returns .* pass `loss_fn=`"):
+        loss((X[:1], X[:1, 0]))
+
+
+def test_a_model_that_stops_returning_its_loss_is_refused():
+    """Where the first batch's loss was the model's own, none is inferred for the next."""
+    loss = BatchLoss(Dressed())
+    loss({"input_ids": X, "labels": CLASSES})
+
+    with pytest.raises(InputError, match=r"the model must return its loss for every batch, got .* without one"):
+        loss({"input_ids": X})
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 3), (2, 3, 3, 3)], ids=["tokens", "pixels"])
+def test_an_output_with_two_dimensions_of_classes_is_refused(shape):
+    """Where classes may be in the second dimension or in the last, neither is guessed."""
+    classes = torch.zeros(shape[:1] + shape[2:], dtype=torch.long)
+
+    with pytest.raises(InputError, match="the loss cannot be inferred: the model returns"):
+        BatchLoss(nn.Identity())((torch.randn(shape), classes))
+
+
+@dataclass
+class Labelled:
+    inputs: torch.Tensor
+    labels: torch.Tensor
+
+
+class Takes(nn.Module):
+    """A model that takes the batch whole and makes the loss itself."""
+
+    def forward(self, batch):
+        inputs, labels = batch.values() if isinstance(batch, dict) else (batch.inputs, batch.labels)
+        return F.cross_entropy(inputs, labels)
+
+
+@pytest.mark.parametrize("batch", [{"inputs": X, "labels": CLASSES}, Labelled(X, CLASSES)], ids=["dict", "dataclass"])
+def test_a_model_that_takes_the_batch_gets_it_whole(batch):
+    """A forward with one argument that is no part of the batch is called with all of it, labels included."""
+    loss = BatchLoss(Takes())
+
+    assert loss(batch) == F.cross_entropy(X, CLASSES)
+    assert loss.source == "returned by the model"
+
+
+@pytest.mark.parametrize("loss_fn", [None, F.mse_loss], ids=["inferred", "given"])
+def test_what_a_forward_does_not_take_is_left_out(loss_fn):
+    """An identifier or a weight in a batch that is a mapping does not reach a model without such an argument."""
+    batch = {"a": X, "b": X + 1, "ids": ["one", "two"], "y": X}
+
+    assert BatchLoss(Two(), loss_fn)(batch) == F.mse_loss(X - (X + 1), X)
+
+
+@pytest.mark.parametrize(
+    "output", [{"loss": None, "logits": X}, SimpleNamespace(loss=None, logits=X)], ids=["mapping", "object"]
+)
+def test_logits_without_a_loss_are_compared_with_the_target(output):
+    """An output that leaves its loss None is inferred from its logits."""
+    loss = BatchLoss(Returns(output))
+
+    assert loss((X, CLASSES)) == F.cross_entropy(X, CLASSES)
+    assert loss.source == "cross_entropy, inferred from integer targets"
+
+
+@pytest.mark.parametrize("name", ["loss_fn", "loss_step"])
+@pytest.mark.parametrize("given", ["mse", nn.CrossEntropyLoss], ids=["name", "class"])
+def test_a_loss_that_is_no_function_is_refused(name, given):
+    """A name, or a class where an instance is meant, is told at once."""
+    with pytest.raises(InputError, match=f"`{name}` must be a function .*, got .* an instance of a loss class, as in"):
+        BatchLoss(nn.Identity(), **{name: given})

@@ -148,6 +148,29 @@ def test_tensor_rates_are_filled_in_place():
     assert rates(optimizer) == [0.5, 1.0]
 
 
+def test_a_tensor_rate_that_groups_share_is_scaled_once():
+    """One tensor that is the rate of two groups ends at the new rate, not at its ratio squared."""
+    shared = torch.tensor(0.1)
+    groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": shared} for _ in range(2)]
+    optimizer = torch.optim.SGD(groups, lr=1.0)
+
+    rescale(optimizer, 0.5)
+
+    assert rates(optimizer) == [0.5, 0.5]
+    assert [group["lr"] is shared for group in optimizer.param_groups] == [True, True]
+
+
+def test_a_scheduler_that_is_given_twice_is_scaled_once():
+    """A part passed beside the sequence that holds it goes on as one of a training that had the rate from the start."""
+    optimizer, twin = sgd(0.1), sgd(0.3)
+    attached, expected = sequential(optimizer), sequential(twin)
+
+    rescale(optimizer, 0.3, attached, *attached._schedulers, attached)
+
+    for mine, its in zip(run(optimizer, attached, 7), run(twin, expected, 7), strict=True):
+        assert mine == pytest.approx(its, rel=1e-12)
+
+
 def test_a_scheduler_goes_on_with_tensor_rates():
     """Tensors stay tensors, and the next steps are at the new rates."""
     optimizer, twin = sgd(0.1, tensors=True), sgd(0.3, tensors=True)

@@ -162,13 +162,15 @@ def test_a_result_is_frozen(part):
 
 
 def test_the_properties_read_the_records():
-    """`lr`, `interval`, `status`, `stopped`, `suggestions` and `curve` are those of plan and evidence."""
+    """What a result tells by name is what its plan and its evidence hold."""
     result = found()
     e, p = result.evidence, result.plan
 
     assert (result.lr, result.interval) == (p.lr, p.interval)
     assert (result.status, result.stopped) == (e.status, e.curve.stopped)
-    assert (result.suggestions, result.curve) == (e.suggestions, e.curve)
+    assert (result.suggestions, result.curve, result.smooth) == (e.suggestions, e.curve, e.smooth)
+    assert (result.diverged_at, result.noise) == (e.diverged_at, e.noise)
+    assert (result.facts, result.cost_steps) == (e.facts, e.cost_steps)
 
 
 def test_applying_sets_the_peak_and_keeps_the_ratios():

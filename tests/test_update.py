@@ -364,3 +364,15 @@ def test_a_compiled_model_is_called_as_the_one_inside():
     loops = [TorchLoop(m, [{"labels": y, "inputs": x}]) for m in (model, torch.compile(model, backend=Counting()))]
 
     assert loops[0].loss(loops[0].draw()) == loops[1].loss(loops[1].draw())
+
+
+def test_a_sweep_inside_an_autocast_region_is_as_outside():
+    """A region of the user's own around `find_lr` caches no first weights: rate and status are as with the option."""
+    options = {"steps": 60, "lr_min": 1e-4}
+    outside = sweep(classification([8] * 5), autocast=torch.bfloat16, **options)
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = sweep(classification([8] * 5), **options)
+
+    assert (inside.status, inside.lr) == (outside.status, outside.lr)
+    assert inside.status == "ok"

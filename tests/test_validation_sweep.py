@@ -200,6 +200,17 @@ def test_a_held_out_window_is_the_same_at_every_call():
     assert len(windows[0]) == 4
 
 
+def test_a_held_out_window_of_a_shuffling_loader_is_the_same_at_every_call():
+    """The loader is drawn from once, whatever the random stream has done since."""
+    t = training(network)
+    loop = TorchLoop(t.model, t.loader, val_loader=DataLoader(dataset(64), batch_size=8, shuffle=True))
+
+    first = plain(loop.held_out())
+    torch.rand(1)
+
+    assert plain(loop.held_out()) == first
+
+
 def test_a_sweep_measures_what_training_hides():
     """On labels of pure noise the training loss of one batch falls, and the held-out loss does not: no rate."""
     torch.manual_seed(3)

@@ -1,0 +1,330 @@
+"""What a training reaches beside its model and optimizer: it is put back as well."""
+
+import copy
+import logging
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.optim.lr_scheduler import StepLR
+from torch.utils.data import DataLoader, Dataset
+from twins import Meter, dataset, plain, sweep, training
+
+from lrfinder import find_lr
+
+SHADOW = nn.Linear(1, 1)
+METER = Meter()
+SIDE = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
+DECAY = StepLR(SIDE, 1)
+
+
+def trained(first, second):
+    """The loss of output and target, or of model and batch; a model with optimizers of its own is stepped as well."""
+    if isinstance(first, torch.Tensor):
+        return F.cross_entropy(first, second)
+    loss = F.cross_entropy(first(second[0]), second[1])
+    for optimizer in getattr(first, "updates", []):
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return loss
+
+
+class Trainer:
+    """An object with a counter, a list and a moving average, changed by a method and by a call."""
+
+    def __init__(self):
+        self.count, self.history, self.average = 0, [], nn.Linear(2, 1)
+
+    def loss(self, first, second):
+        self.count += 1
+        self.history.append(self.count)
+        with torch.no_grad():
+            self.average.weight.mul_(0.5)
+        return trained(first, second)
+
+    __call__ = loss
+
+    def read(self):
+        return [self.count, self.history, self.average.weight]
+
+
+def by_method():
+    """A bound method."""
+    trainer = Trainer()
+    return trainer.loss, trainer.read
+
+
+def by_call():
+    """A callable object that is no module."""
+    trainer = Trainer()
+    return trainer, trainer.read
+
+
+def by_nonlocal():
+    """A function that counts in the variable of another."""
+    count = 0
+
+    def loss(first, second):
+        nonlocal count
+        count += 1
+        return trained(first, second)
+
+    return loss, lambda: count
+
+
+def by_closure():
+    """A function that closes over an optimizer and its scheduler."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
+    scheduler = StepLR(optimizer, 1)
+
+    def loss(first, second):
+        optimizer.step()
+        scheduler.step()
+        return trained(first, second)
+
+    return loss, lambda: [scheduler.state_dict(), optimizer.param_groups[0]["lr"]]
+
+
+def by_global_module():
+    """A function that changes a module and a meter of its file."""
+
+    def loss(first, second):
+        METER.count += 1
+        with torch.no_grad():
+            SHADOW.weight.mul_(0.5)
+        return trained(first, second)
+
+    return loss, lambda: [METER.count, SHADOW.weight]
+
+
+def by_global_scheduler():
+    """A function that steps an optimizer and its scheduler of its file."""
+
+    def loss(first, second):
+        SIDE.step()
+        DECAY.step()
+        return trained(first, second)
+
+    return loss, lambda: [DECAY.state_dict(), SIDE.param_groups[0]["lr"]]
+
+
+def by_partial():
+    """A function with arguments that are bound in front and by name."""
+    history, meter = [], Meter()
+
+    def loss(history, first, second, meter):
+        history.append(1)
+        meter.count += 1
+        return trained(first, second)
+
+    return partial(loss, history, meter=meter), lambda: [history, meter.count]
+
+
+REACHES = [by_method, by_call, by_nonlocal, by_closure, by_global_module, by_global_scheduler, by_partial]
+
+
+@pytest.mark.parametrize("role", ["loss_fn", "loss_step", "train_step"])
+@pytest.mark.parametrize("reach", REACHES)
+def test_what_a_function_reaches_is_put_back(reach, role):
+    """The object behind a method, closed-over variables, globals and bound arguments are as before."""
+    t = training()
+    t.model.updates = [t.optimizer] if role == "train_step" else []
+    function, read = reach()
+    before = copy.deepcopy(plain(read()))
+
+    sweep(t, **{"loss_fn": None, role: function})
+
+    assert plain(read()) == before
+    function(torch.zeros(1, 3), torch.zeros(1, dtype=torch.long))
+    assert plain(read()) != before
+
+
+class Wrapper:
+    """An optimizer around another, with a log and a count."""
+
+    def __init__(self, parameters):
+        self.optimizer = torch.optim.Adam(parameters)
+        self.logger, self.count = logging.getLogger("wrapper"), 0
+
+    @property
+    def param_groups(self):
+        return self.optimizer.param_groups
+
+    @property
+    def state(self):
+        return self.optimizer.state
+
+    def state_dict(self):
+        return self.optimizer.state_dict()
+
+    def zero_grad(self):
+        self.optimizer.zero_grad()
+
+    def step(self, closure=None):
+        self.count += 1
+        return self.optimizer.step(closure)
+
+
+def test_an_optimizer_around_another_is_put_back_with_its_logger():
+    """A handle that cannot be copied keeps neither the count beside it nor the moments behind it from coming back."""
+    t = training(optimizer=Wrapper).train(3)
+    before = plain(t.optimizer.state_dict())
+
+    sweep(t)
+
+    assert t.optimizer.count == 3
+    assert plain(t.optimizer.state_dict()) == before
+    assert t.optimizer.logger is logging.getLogger("wrapper")
+
+
+class Drawing:
+    """A loader written by hand, with an epoch and an order that it shuffles in place."""
+
+    def __init__(self):
+        self.x, self.y = dataset().tensors
+        self.epoch, self.order = 0, list(range(36))
+
+    def __iter__(self):
+        self.epoch += 1
+        np.random.default_rng(self.epoch).shuffle(self.order)
+        for at in range(0, 36, 6):
+            rows = self.order[at : at + 6]
+            yield self.x[rows], self.y[rows]
+
+
+def test_a_loader_written_by_hand_keeps_its_epoch_and_order():
+    """The counter and the shuffled list are put back."""
+    t = training()
+    t.loader = Drawing()
+    before = plain(vars(t.loader))
+
+    sweep(t)
+
+    assert plain(vars(t.loader)) == before
+
+
+class Jitter:
+    """A transform with a generator and a counter."""
+
+    def __init__(self):
+        self.rng, self.count = np.random.default_rng(4), 0
+
+    def __call__(self, x):
+        self.count += 1
+        return x + float(self.rng.normal())
+
+    def state(self):
+        return self.count, self.rng.bit_generator.state
+
+
+class Collate(Jitter):
+    """The same, called to collate; it holds its own method, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.itself = self.collate
+
+    def __call__(self, rows):
+        return self.collate(rows)
+
+    def collate(self, rows):
+        x, y = (torch.stack(column) for column in zip(*rows, strict=True))
+        return super().__call__(x), y
+
+
+class Transformed(Dataset):
+    """A data set whose samples pass through an object."""
+
+    def __init__(self, transform):
+        self.inner, self.transform = dataset(), transform
+
+    def __len__(self):
+        return len(self.inner)
+
+    def __getitem__(self, i):
+        x, y = self.inner[i]
+        return self.transform(x), y
+
+
+BEHIND = {
+    "transform": (Jitter, lambda jitter: DataLoader(Transformed(jitter), batch_size=8)),
+    "collate object": (Collate, lambda collate: DataLoader(dataset(), batch_size=8, collate_fn=collate)),
+    "collate method": (Collate, lambda collate: DataLoader(dataset(), batch_size=8, collate_fn=collate.collate)),
+}
+
+
+@pytest.mark.parametrize(("make", "loader"), BEHIND.values(), ids=BEHIND)
+def test_an_object_behind_a_loader_is_put_back(make, loader):
+    """Generator and counter of a transform, or of an object that collates, are as before."""
+    t, held = training(), make()
+    t.loader = loader(held)
+    before = held.state()
+
+    sweep(t)
+
+    assert held.state() == before
+    next(iter(t.loader))
+    assert held.state() != before
+
+
+class Slotted:
+    __slots__ = ("count", "history")
+
+    def __init__(self):
+        self.count, self.history = 0, []
+
+
+@dataclass
+class Outer:
+    """An object that holds an object that holds a slotted one."""
+
+    inner: Meter = field(default_factory=Meter)
+    slotted: Slotted = field(default_factory=Slotted)
+
+
+class Counting(nn.Linear):
+    """A model with state in slots and in objects within objects."""
+
+    def __init__(self):
+        super().__init__(4, 3)
+        self.outer, self.slotted = Outer(), Slotted()
+
+    def forward(self, x):
+        self.outer.inner.count += 1
+        for slotted in (self.slotted, self.outer.slotted):
+            slotted.count += 1
+            slotted.history.append(slotted.count)
+        return super().forward(x)
+
+    def read(self):
+        slots = [(s.count, list(s.history)) for s in (self.slotted, self.outer.slotted)]
+        return [self.outer.inner.count, *slots]
+
+
+def test_slotted_and_nested_objects_of_a_model_are_put_back():
+    """Attributes in slots, and those of objects within objects, are as before."""
+    t = training(Counting).train(2)
+    before = t.model.read()
+
+    sweep(t)
+
+    assert t.model.read() == before == [2, (2, [1, 2]), (2, [1, 2])]
+
+
+def test_an_interrupt_goes_on_with_what_could_not_be_put_back():
+    """Ctrl-C stays Ctrl-C, and the leak is its note."""
+    model = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 64).requires_grad_(False))
+
+    def interrupted(output, target):
+        nn.init.ones_(model[1].weight)
+        raise KeyboardInterrupt("by hand")
+
+    with pytest.raises(KeyboardInterrupt, match="by hand") as caught:
+        find_lr(model, [dataset(8).tensors], loss_fn=interrupted, progress=False)
+
+    assert any("frozen parameters were changed and not put back: 1.weight" in note for note in caught.value.__notes__)
