@@ -5,7 +5,7 @@ from typing import Any
 
 from lightning_callbacks._compat import Trainer
 
-__all__ = ["remaining_epochs", "remaining_steps", "steps_per_epoch", "stops_early", "time_left"]
+__all__ = ["all_steps", "remaining_epochs", "remaining_steps", "steps_per_epoch", "stops_early", "time_left"]
 
 
 def steps_per_epoch(trainer: Trainer) -> int | None:
@@ -19,22 +19,18 @@ def remaining_steps(trainer: Trainer) -> int | None:
     Unlike `trainer.estimated_stepping_batches` this counts what is left, follows a `GradientAccumulationScheduler`
     epoch by epoch, and ends where stochastic weight averaging takes the LR over.
     """
-    bounds = [] if trainer.max_steps in (None, -1) else [trainer.max_steps - trainer.global_step]
-    epochs = remaining_epochs(trainer)
-    first = trainer.current_epoch
-    if epochs is not None:
-        counts = [_steps_of_epoch(trainer, epoch) for epoch in range(first, first + epochs)]
-        if None not in counts:
-            bounds.append(sum(n for n in counts if n is not None))
-    return max(1, min(bounds)) if bounds else None
+    return _steps_from(trainer, trainer.current_epoch, trainer.global_step)
+
+
+def all_steps(trainer: Trainer) -> int | None:
+    """Optimizer steps of the whole training, wherever in it this is, or None where its end is open."""
+    return _steps_from(trainer, 0, 0)
 
 
 def remaining_epochs(trainer: Trainer) -> int | None:
     """Epochs from the current one to the end, or to where stochastic weight averaging begins; None where open."""
-    averaging = _callback(trainer, "StochasticWeightAveraging")
-    if averaging is not None:
-        return max(1, int(averaging.swa_start) - trainer.current_epoch)
-    return None if trainer.max_epochs in (None, -1) else max(1, int(trainer.max_epochs) - trainer.current_epoch)
+    last = _last_epoch(trainer)
+    return None if last is None else max(1, last - trainer.current_epoch)
 
 
 def time_left(trainer: Trainer) -> float | None:
@@ -47,6 +43,25 @@ def time_left(trainer: Trainer) -> float | None:
 def stops_early(trainer: Trainer) -> bool:
     """Whether a metric may end the training before its time."""
     return _callback(trainer, "EarlyStopping") is not None
+
+
+def _steps_from(trainer: Trainer, first: int, done: int) -> int | None:
+    """Optimizer steps from the start of an epoch, before which so many were done."""
+    bounds = [] if trainer.max_steps in (None, -1) else [trainer.max_steps - done]
+    last = _last_epoch(trainer)
+    if last is not None:
+        counts = [_steps_of_epoch(trainer, epoch) for epoch in range(first, last)]
+        if None not in counts:
+            bounds.append(sum(n for n in counts if n is not None))
+    return max(1, min(bounds)) if bounds else None
+
+
+def _last_epoch(trainer: Trainer) -> int | None:
+    """The epoch before which the training ends, or averaging takes over; None where that is open."""
+    averaging = _callback(trainer, "StochasticWeightAveraging")
+    if averaging is not None:
+        return int(averaging.swa_start)
+    return None if trainer.max_epochs in (None, -1) else int(trainer.max_epochs)
 
 
 def _steps_of_epoch(trainer: Trainer, epoch: int) -> int | None:

@@ -145,7 +145,8 @@ class TrainerLoop:
         finally:
             watch.remove()
         overflowed = scaler is not None and scaler.get_scale() < scale
-        if self.agree(loss is None or not used or overflowed):
+        skipped = self.agree(loss is None or not used or overflowed)
+        if skipped or loss is None:
             return None
         self._check_used(wanted, used[0])
         return self._mean(loss)
@@ -213,8 +214,7 @@ class TrainerLoop:
                 "the recommended schedule)"
             )
 
-    def _mean(self, loss: Tensor | None) -> float:
-        assert loss is not None
+    def _mean(self, loss: Tensor) -> float:
         mean = float(self._trainer.strategy.reduce(loss, reduce_op="mean"))
         return -mean if self._rates.group.get("maximize") else mean
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from torch.optim import Optimizer
 
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
-from lightning_callbacks._horizon import remaining_steps, steps_per_epoch, stops_early, time_left
+from lightning_callbacks._horizon import all_steps, stops_early, time_left
 from lightning_callbacks._loggers import deliver
 from lightning_callbacks._schedulers import put, scale
 from lightning_callbacks._trainer import TrainerLoop, leave_fit
@@ -18,7 +18,7 @@ from lrfinder import LRResult, NoSignalError, Plan, attach, range_test
 from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.rules import Rule
 from lrfinder.scheduler import ScheduledLR
-from lrfinder.schedules import Schedule, from_plain, to_plain
+from lrfinder.schedules import CATALOGUE, Schedule, from_plain, to_plain
 
 __all__ = ["AutoLR"]
 
@@ -81,6 +81,8 @@ class AutoLR(Callback):
         snapshot: Literal["auto", "all"] = "auto",
         verbose: bool = True,
     ) -> None:
+        if isinstance(schedule, str):
+            _check_choice("schedule", schedule, ("recommended", *CATALOGUE))
         _check_choice("interval", interval, ("step", "epoch"))
         _check_choice("existing", existing, ("keep", "replace"))
         _check_choice("mode", mode, get_args(Mode))
@@ -99,7 +101,7 @@ class AutoLR(Callback):
         self.result: LRResult | None = None
         self._tested: list[int] = []
         self._attached: Schedule | None = None
-        self._planned_until: int | None = None
+        self._length: int | None = None
         self._cooling = False
         self._scheduler: ScheduledLR | None = None
         self._expected: tuple[Optimizer, int, float] | None = None
@@ -134,17 +136,15 @@ class AutoLR(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Attach the schedule of a training that is resumed, before Lightning puts its state back."""
-        if self._attached is not None:
-            self._attach_again(trainer)
+        self._attach_again(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say where a resumed training has another length than the plan."""
         self._clock = (time.monotonic(), trainer.global_step)
-        left = remaining_steps(trainer)
-        total = None if left is None else trainer.global_step + left
-        if self._attached is not None and total != self._planned_until and _is_fresh_epoch(trainer):
+        total = all_steps(trainer)
+        if self._attached is not None and total != self._length:
             warnings.warn(
-                f"the schedule was planned for {self._planned_until} optimizer steps, and this training has {total}; "
+                f"the schedule was planned for a training of {self._length} optimizer steps, and this one has {total}; "
                 "the plan is kept. For a new one add the current epoch to `at_epochs`, or begin_cooldown(steps)",
                 LRFinderWarning,
                 stacklevel=2,
@@ -183,7 +183,7 @@ class AutoLR(Callback):
             "result": None if self.result is None else self.result.to_json(),
             "tested": list(self._tested),
             "attached": None if self._attached is None else to_plain(self._attached),
-            "planned_until": self._planned_until,
+            "length": self._length,
             "cooling": self._cooling,
         }
 
@@ -192,9 +192,9 @@ class AutoLR(Callback):
         self.result = None if state_dict["result"] is None else LRResult.parse(state_dict["result"])
         self._tested = list(state_dict["tested"])
         self._attached = _restored(state_dict["attached"], self.schedule)
-        self._planned_until, self._cooling = state_dict["planned_until"], state_dict["cooling"]
+        self._length, self._cooling = state_dict["length"], state_dict["cooling"]
         trainer = self._trainer
-        if self._attached is not None and trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
+        if trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
             self._attach_again(trainer)
 
     def _test(self, trainer: Trainer) -> None:
@@ -234,8 +234,7 @@ class AutoLR(Callback):
             self._scheduler = attach(optimizer, plan.schedule, lr=plan.lr)
             put(trainer, self._scheduler, name=NAME)
             self._attached = self._scheduler.schedule
-            left = remaining_steps(trainer)
-            self._planned_until = None if left is None else trainer.global_step + left
+            self._length = all_steps(trainer)
             self._cooling = False
         self._clock = (time.monotonic(), trainer.global_step)
         self._expected = (optimizer, reference, float(optimizer.param_groups[reference]["lr"]))
@@ -244,16 +243,14 @@ class AutoLR(Callback):
 
     def _attach_again(self, trainer: Trainer) -> None:
         """Put the schedule of this training into a Trainer whose optimizers were made anew."""
-        schedule, plan = self._attached, self.plan
-        assert schedule is not None
-        assert plan is not None
-        optimizer = trainer.optimizers[self.sweep or 0]
-        self._scheduler = attach(optimizer, schedule, lr=plan.lr, last_epoch=trainer.global_step - 1)
-        put(trainer, self._scheduler, name=NAME)
+        if self._attached is not None and self.plan is not None:
+            optimizer, done = trainer.optimizers[0], trainer.global_step - 1
+            self._scheduler = attach(optimizer, self._attached, lr=self.plan.lr, last_epoch=done)
+            put(trainer, self._scheduler, name=NAME)
 
     def _cool_down_in_time(self, trainer: Trainer) -> None:
         """Under `max_time`, begin the cooldown when four fifths of the time are over."""
-        if self._scheduler is None or self._cooling or self._planned_until is not None or self._clock is None:
+        if self._scheduler is None or self._cooling or self._length is not None or self._clock is None:
             return
         left = time_left(trainer)
         if left is None:
@@ -265,12 +262,6 @@ class AutoLR(Callback):
         if steps:
             with suppress(InputError):  # still climbing: later; or a schedule of the user's that has its own end: never
                 self.begin_cooldown(steps)
-
-
-def _is_fresh_epoch(trainer: Trainer) -> bool:
-    """Whether no epoch is under way, so that what is left can be counted."""
-    per_epoch = steps_per_epoch(trainer)
-    return per_epoch is None or trainer.global_step % per_epoch == 0
 
 
 def _restored(plain: Mapping[str, Any] | None, given: str | Schedule | None) -> Schedule | None:

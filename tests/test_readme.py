@@ -15,8 +15,13 @@ def test_readme_has_code():
     assert len(BLOCKS) >= 2
 
 
-def test_every_block_of_the_readme_runs_in_order(capsys: pytest.CaptureFixture[str]):
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
+@pytest.mark.filterwarnings("ignore:The number of training batches")
+def test_every_block_of_the_readme_runs_in_order(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """The blocks run one after the other in one namespace, as a reader would paste them."""
+    monkeypatch.chdir(tmp_path)  # a Trainer writes its logs and checkpoints where it is started
     torch.manual_seed(0)
     namespace: dict[str, object] = {}
 

@@ -49,7 +49,7 @@ def test_the_report_is_printed_once(capsys):
 
 @pytest.mark.parametrize(
     "option",
-    ["interval", "existing", "mode", "on_no_signal", "measure", "snapshot"],
+    ["schedule", "interval", "existing", "mode", "on_no_signal", "measure", "snapshot"],
 )
 def test_unknown_choices_are_refused(option):
     """A closed choice names its members."""
