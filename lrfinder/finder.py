@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Literal, Unpack, cast, get_args
 
 from torch import nn
@@ -188,6 +189,13 @@ def _checked_rule(rule: str | Callable[[Curve], float | None] | None) -> str | N
 
 def _split(options: FindOptions) -> tuple[PlanOptions, TrainingOptions]:
     """What to plan for, and how to make an optimizer step."""
+    known = {**PlanOptions.__annotations__, **TrainingOptions.__annotations__}
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, 1) or sorted(known)
+            raise InputError(
+                f"`find_lr` must be given options that it has, got {name!r}; did you mean {', '.join(near)}?"
+            )
     planning = {name: value for name, value in options.items() if name in PlanOptions.__annotations__}
     training = {name: value for name, value in options.items() if name not in planning}
     return cast(PlanOptions, planning), cast(TrainingOptions, training)
