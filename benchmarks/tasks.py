@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -200,7 +201,7 @@ def missing():
 def mlp(*widths, activation=nn.ReLU, init=1.0):
     """A perceptron whose initial weights are torch's times `init`."""
     layers = [nn.Flatten()]
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), activation()]
     model = nn.Sequential(*layers[:-1])
     with torch.no_grad():
@@ -311,30 +312,40 @@ digits, cancer, wine, diabetes = (partial(table, name) for name in ("digits", "b
 pixels = 14 * 14
 ce, mse = F.cross_entropy, F.mse_loss
 
+# fmt: off
 _TABLES = [
     Task("digits-logistic-sgd", digits, partial(mlp, 64, 10), SGD, ce, 32, 1000, (1e-3, 10)),
     Task("cancer-mlp-adam", cancer, partial(mlp, 30, 32, 2), Adam, ce, 16, 1000, (1e-5, 1e-1)),
     Task("wine-mlp-nesterov", wine, partial(mlp, 13, 32, 32, 3), nesterov, ce, 8, 1000, (1e-4, 1)),
     Task("diabetes-mlp-rmsprop", diabetes, partial(mlp, 10, 32, 1), RMSprop, mse, 32, 1000, (1e-5, 1e-1)),
-    Task("digits-mlp-momentum-noisy", partial(noisy, digits, 0.2), partial(mlp, 64, 64, 64, 10), momentum, ce, 64, 1000, (1e-4, 1)),
-    Task("digits-mlp-sgd-wide-init", digits, partial(mlp, 64, 64, 10, activation=nn.Tanh, init=3.0), SGD, ce, 256, 1500, (1e-2, 100)),
-]  # fmt: skip
+    Task("digits-mlp-momentum-noisy", partial(noisy, digits, 0.2), partial(mlp, 64, 64, 64, 10), momentum, ce, 64,
+         1000, (1e-4, 1)),
+    Task("digits-mlp-sgd-wide-init", digits, partial(mlp, 64, 64, 10, activation=nn.Tanh, init=3.0), SGD, ce, 256,
+         1500, (1e-2, 100)),
+]
 _IMAGES = [
     Task("mnist-mlp-adamw", mnist, partial(mlp, pixels, 64, 10), AdamW, ce, 64, 1000, (1e-5, 1e-1)),
     Task("mnist-mlp-deep-sgd", mnist, partial(mlp, pixels, *[48] * 5, 10), SGD, ce, 32, 1200, (1e-3, 10)),
-    Task("mnist-mlp-adam-small-init", mnist, partial(mlp, pixels, 64, 64, 10, init=0.3), Adam, ce, 8, 1000, (1e-5, 1e-1)),
+    Task("mnist-mlp-adam-small-init", mnist, partial(mlp, pixels, 64, 64, 10, init=0.3), Adam, ce, 8, 1000,
+         (1e-5, 1e-1)),
     Task("mnist-mlp-momentum-one-epoch", mnist, partial(mlp, pixels, 64, 10), momentum, ce, 8, 400, (1e-4, 1)),
-    Task("mnist-autoencoder-adam", images_as_targets, partial(mlp, pixels, 64, 12, 64, pixels), Adam, mse, 64, 1200, (1e-5, 1e-1)),
+    Task("mnist-autoencoder-adam", images_as_targets, partial(mlp, pixels, 64, 12, 64, pixels), Adam, mse, 64, 1200,
+         (1e-5, 1e-1)),
     Task("mnist-cnn-momentum", mnist, partial(cnn, norm=False), momentum, ce, 32, 600, (1e-4, 1)),
     Task("mnist-cnn-norm-nesterov", mnist, partial(cnn, norm=True), nesterov, ce, 64, 400, (1e-3, 10)),
-    Task("mnist-tuned-classes-adamw", partial(digits_from, 5, 800), partial(pretrained, 5, new_head=True), AdamW, ce, 16, 300, (1e-4, 1)),
-    Task("mnist-tuned-turned-momentum", turned, partial(pretrained, 10, new_head=False), momentum, ce, 32, 300, (1e-4, 1)),
-]  # fmt: skip
+    Task("mnist-tuned-classes-adamw", partial(digits_from, 5, 800), partial(pretrained, 5, new_head=True), AdamW,
+         ce, 16, 300, (1e-4, 1)),
+    Task("mnist-tuned-turned-momentum", turned, partial(pretrained, 10, new_head=False), momentum, ce, 32, 300,
+         (1e-4, 1)),
+]
 _TEXT = [
     Task("text-mlp-sgd", partial(text, 8, 3, every=False), partial(Characters, 8, 96), SGD, ce, 128, 1000, (1e-2, 30)),
-    Task("text-recurrent-rmsprop", partial(text, 16, 16, every=True), partial(Recurrent, 48), RMSprop, ce, 32, 400, (1e-5, 1e-1)),
-    Task("text-transformer-adamw", partial(text, 32, 24, every=True), partial(Transformer, 32), AdamW, ce, 16, 400, (1e-5, 1e-1)),
-]  # fmt: skip
+    Task("text-recurrent-rmsprop", partial(text, 16, 16, every=True), partial(Recurrent, 48), RMSprop, ce, 32, 400,
+         (1e-5, 1e-1)),
+    Task("text-transformer-adamw", partial(text, 32, 24, every=True), partial(Transformer, 32), AdamW, ce, 16, 400,
+         (1e-5, 1e-1)),
+]
+# fmt: on
 
 TASKS = {task.name: task for task in _TABLES + _IMAGES + _TEXT}
 
