@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench-overhead clean
+.PHONY: help setup demo test lint bench bench-oracles bench-overhead clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -28,6 +28,18 @@ lint: $(STAMP)  ## formatting, lint rules and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+$(VENV)/.peers: $(STAMP) benchmarks/peers.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/peers.txt
+	@touch $@
+
+bench: $(VENV)/.peers  ## how far the suggestions of find_lr and of every peer are from the best rate: tables and pictures
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/accuracy.py
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/tables.py
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/pictures.py
+
+bench-oracles: $(VENV)/.peers  ## the best rates themselves: whole trainings over a grid, for hours; takes up where it was stopped
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/oracles.py
 
 bench-overhead: $(STAMP)  ## what find_lr costs beside the same optimizer steps without it
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/overhead.py
