@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lrfinder.evidence import Evidence, Status
     from lrfinder.finder import find_lr, range_test
     from lrfinder.loop import Facts, Loop
-    from lrfinder.recommend import Plan
+    from lrfinder.plan import Plan
     from lrfinder.result import LRResult
     from lrfinder.rules import RULES
     from lrfinder.scheduler import attach
@@ -35,7 +35,7 @@ _HOMES = {
     "LRResult": "result",
     "Loop": "loop",
     "NoSignalError": "errors",
-    "Plan": "recommend",
+    "Plan": "plan",
     "RULES": "rules",
     "StateLeak": "errors",
     "Status": "evidence",

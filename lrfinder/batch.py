@@ -31,6 +31,8 @@ def to_device(batch: Any, device: torch.device, layout: torch.memory_format | No
         items = copy.copy(batch)
         items.update({key: to_device(value, device, layout) for key, value in batch.items()})
         return items
+    if isinstance(batch, Mapping):
+        return {key: to_device(value, device, layout) for key, value in batch.items()}
     if hasattr(batch, "to") and not isinstance(batch, type):
         return batch.to(device)
     if isinstance(batch, (list, tuple)):

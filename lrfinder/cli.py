@@ -10,6 +10,8 @@ from lrfinder._version import __version__
 from lrfinder.errors import InputError, LRFinderError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from lrfinder.result import LRResult
 
 __all__ = ["main"]
@@ -21,6 +23,7 @@ EXAMPLES = """examples:
   lrfinder find train:setup --total-steps 2000 --plot lr.png --json lr.json
   lrfinder find package.module:factory --json - | jq .plan.lr
   lrfinder show lr.json --plot lr.png
+  lrfinder schedules --plot gallery.png
 
 The factory is a function without arguments that returns the keyword arguments of lrfinder.find_lr:
   def setup():
@@ -29,7 +32,13 @@ The factory is a function without arguments that returns the keyword arguments o
 
 exit codes: 0 found, 1 a mistake told in one line, 3 no reliable suggestion"""
 
-FIND_OPTIONS = ("steps", "lr_min", "lr_max", "total_steps", "rule", "schedule")
+FIND_OPTIONS = ("steps", "lr_min", "lr_max", "total_steps", "epochs", "rule", "schedule")
+PLAN_FLAGS = {
+    "finetune": "the model is pretrained",
+    "may_extend": "the training may go on beyond its end",
+    "early_stopping": "the training may be stopped before its end",
+    "open_ended": "nobody knows how long the training takes",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("result", type=Path, help="a file that --json or to_json wrote")
     show.add_argument("--plot", type=Path, metavar="FILE", help="draw it, in the format of the file's ending")
     show.set_defaults(run=_show)
+    schedules = commands.add_parser("schedules", help="print the catalogue of schedules, or draw it")
+    schedules.add_argument("--plot", type=Path, metavar="FILE", help="draw the gallery, in the format of the ending")
+    schedules.set_defaults(run=_schedules)
     demo = commands.add_parser("demo", help="find a learning rate on a real data set and train with it, in a minute")
     demo.add_argument("--folder", type=Path, default=Path("lrfinder-demo"), help="where the pictures go (%(default)s)")
     demo.set_defaults(run=_demo)
@@ -78,7 +90,10 @@ def _add_find(find: argparse.ArgumentParser) -> None:
     find.add_argument("--lr-min", type=float, metavar="LR", help="first rate (1e-7)")
     find.add_argument("--lr-max", type=float, metavar="LR", help="last rate (10)")
     find.add_argument("--total-steps", type=int, metavar="STEPS", help="optimizer steps of the training to come")
+    find.add_argument("--epochs", type=float, help="length of the training to come, instead of --total-steps")
     find.add_argument("--schedule", metavar="NAME", help="a schedule of the catalogue (recommended)")
+    for name, meaning in PLAN_FLAGS.items():
+        find.add_argument(f"--{name.replace('_', '-')}", action="store_true", default=None, help=f"plan as {meaning}")
     find.add_argument("--rule", help="take this rule's rate: steepest, valley, minimum or edge")
     find.add_argument("--seed", type=int, help="seed Python's, NumPy's and torch's random streams before the factory")
     find.add_argument("--plot", type=Path, metavar="FILE", help="draw the curve, in the format of the file's ending")
@@ -98,7 +113,8 @@ def _find(options: argparse.Namespace) -> int:
             f"`{options.factory}` must return a dict of find_lr's keyword arguments with `model` and `loader`, "
             f"got {type(training).__name__}{sorted(training) if isinstance(training, dict) else ''}"
         )
-    given = {name: getattr(options, name) for name in FIND_OPTIONS if getattr(options, name) is not None}
+    named = (*FIND_OPTIONS, *PLAN_FLAGS)
+    given = {name: getattr(options, name) for name in named if getattr(options, name) is not None}
     found = _called(options.factory, lambda: find_lr(**{**training, **given}))
     return _tell(found, options.plot, options.json)
 
@@ -109,6 +125,18 @@ def _show(options: argparse.Namespace) -> int:
     if not options.result.is_file():
         raise InputError(f"`result` must be a file that --json wrote, got {options.result}, which is not there")
     return _tell(LRResult.from_json(options.result), options.plot, None)
+
+
+def _schedules(options: argparse.Namespace) -> int:
+    from lrfinder import report
+    from lrfinder.schedules import CATALOGUE
+
+    print(report.catalogue(CATALOGUE))
+    if options.plot is not None:
+        from lrfinder.gallery import draw_gallery
+
+        _save(draw_gallery(), options.plot)
+    return FOUND
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -136,7 +164,14 @@ def _draw(found: "LRResult", picture: Path) -> None:
 
     figure = Figure(figsize=(8.5, 4.2), layout="constrained")
     found.plot(figure.subplots())
-    figure.savefig(picture, dpi=150)
+    _save(figure, picture)
+
+
+def _save(figure: "Figure", picture: Path) -> None:
+    try:
+        figure.savefig(picture, dpi=150)
+    except (OSError, ValueError) as error:
+        raise InputError(f"the picture could not be written: {error}") from error
     print(f"wrote {picture}", file=sys.stderr)
 
 

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lrfinder.batch import describe
 from lrfinder.errors import InputError
-from lrfinder.memory import STREAMS
+from lrfinder.memory import Surface
 
 __all__ = ["Feed", "Loader"]
 
@@ -20,7 +20,8 @@ class Feed:
     """Windows of batches from a loader, which starts again when it ends; a window never straddles that end.
 
     The loader itself is not touched: a DataLoader is iterated through a shallow copy with workers of its own. The
-    generators behind it and the attributes of its samplers are what `stateful` names, for the guard to put back.
+    generators behind it and the attributes of samplers, loaders and data sets are what `stateful` names, for the guard
+    to put back.
 
     Args:
         loader: Anything that can be iterated anew, or a function that returns a fresh iterator.
@@ -50,7 +51,7 @@ class Feed:
             window = self._take()
         if not window and self._has_yielded:
             raise InputError(
-                f"`loader` must return a fresh iterator at each call, got the finished one again from this "
+                f"`{self._name}` must return a fresh iterator at each call, got the finished one again from this "
                 f"{type(self._loader).__name__}; make the iterator inside the function"
             )
         if not window:
@@ -79,19 +80,33 @@ class Feed:
         """Windows until the loader ends, or None where it does not tell its length."""
         try:
             return -(-len(self._loader) // self._window)  # type: ignore[arg-type]
-        except TypeError:
+        except (TypeError, NotImplementedError, AttributeError):
             return None
 
     def stateful(self) -> tuple[list[object], list[object]]:
         """What a pass over the loader changes in it, and the data behind it that must be left alone."""
-        loader = self._loader
-        held = [value for value in getattr(loader, "__dict__", {}).values() if isinstance(value, STREAMS)]
-        batch_sampler = getattr(loader, "batch_sampler", None)
-        samplers = [batch_sampler, getattr(loader, "sampler", None), getattr(batch_sampler, "sampler", None)]
-        state: list[object] = [*held, *(vars(s) for s in samplers if hasattr(s, "__dict__"))]
-        data = [getattr(loader, "dataset", None), *(getattr(s, "data_source", None) for s in samplers)]
-        state += [d for d in data if isinstance(d, Dataset)]
+        sources = _behind(self._loader)
+        samplers = [sampler for source in sources for sampler in _samplers(source)]
+        state = [*map(Surface, sources), *(vars(s) for s in samplers if hasattr(s, "__dict__"))]
+        data = [getattr(s, "data_source", None) for s in samplers] + [getattr(s, "dataset", None) for s in sources]
         return state, [d for d in data if d is not None and not isinstance(d, Dataset)]
+
+
+def _behind(loader: object) -> list[object]:
+    """A loader, and the loaders and data sets that it takes its batches from."""
+    sources: list[object] = [loader]
+    for source in sources:
+        held = [*getattr(source, "__dict__", {}).values(), getattr(source, "dataset", None)]
+        inner = getattr(source, "datasets", None)
+        held += inner if isinstance(inner, (list, tuple)) else []
+        sources += [h for h in held if isinstance(h, (Dataset, DataLoader)) and not any(h is s for s in sources)]
+    return sources
+
+
+def _samplers(loader: object) -> list[object]:
+    batch_sampler = getattr(loader, "batch_sampler", None)
+    found = [batch_sampler, getattr(loader, "sampler", None), getattr(batch_sampler, "sampler", None)]
+    return [sampler for sampler in found if sampler is not None]
 
 
 def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:
@@ -118,4 +133,7 @@ def _shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
     clone = copy.copy(loader)
     vars(clone)["persistent_workers"] = False
     vars(clone)["_iterator"] = None
+    if hasattr(clone, "_initial_iter_for_state_dict"):
+        # torchdata's StatefulDataLoader notes here that it made an iterator to tell its state; the copy has none.
+        vars(clone)["_initial_iter_for_state_dict"] = False
     return clone

@@ -1,11 +1,9 @@
 """The range test: `find_lr` for plain torch, `range_test` for anything that trains."""
 
-import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from numbers import Integral
-from typing import Literal, TypeVar, Unpack, get_args
+from typing import Literal, Unpack, cast, get_args
 
 from torch import nn
 
@@ -16,9 +14,10 @@ from lrfinder.evidence import Evidence, Status, rule_name
 from lrfinder.evidence import measure as read
 from lrfinder.feed import Loader
 from lrfinder.loop import Batch, Loop
+from lrfinder.plan import PlanOptions, Wish
 from lrfinder.result import LRResult
 from lrfinder.rules import RULES, Rule
-from lrfinder.schedules import Schedule
+from lrfinder.signature import shows_options_of
 from lrfinder.sweep import Progress, ladder, sweep
 from lrfinder.torch_loop import TorchLoop, TrainingOptions
 
@@ -28,28 +27,16 @@ Measure = Literal["training", "validation"]
 
 MIN_RUNGS = 10
 
-Verb = TypeVar("Verb", bound=Callable[..., LRResult])
+
+class FindOptions(TrainingOptions, PlanOptions, total=False):
+    """How to make an optimizer step, and what to plan for."""
 
 
-def _shows_options_of(loop: type) -> Callable[[Verb], Verb]:
-    """Let a verb's signature show the keyword options that it hands to a loop, with their defaults."""
-
-    def show(verb: Verb) -> Verb:
-        own = [p for p in inspect.signature(verb).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        options = [p for p in inspect.signature(loop).parameters.values() if p.kind is p.KEYWORD_ONLY]
-        verb.__signature__ = inspect.signature(verb).replace(parameters=[*own, *options])  # type: ignore[attr-defined]
-        return verb
-
-    return show
-
-
-@_shows_options_of(TorchLoop)
+@shows_options_of(Wish, hidden=("rule",), after=TorchLoop)
 def find_lr(
     model: nn.Module,
     loader: Loader,
     *,
-    total_steps: int | None = None,
-    schedule: str | Schedule = "recommended",
     steps: int = 100,
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
@@ -57,7 +44,7 @@ def find_lr(
     measure: Measure | None = None,
     progress: bool = True,
     strict: bool = False,
-    **training: Unpack[TrainingOptions],
+    **options: Unpack[FindOptions],
 ) -> LRResult:
     """Sweep the learning rate over mini-batches and suggest a peak and a schedule; the training is left as it was.
 
@@ -67,9 +54,6 @@ def find_lr(
         model: The module to train, on its device.
         loader: Anything that yields batches and can be iterated anew (a DataLoader, a list of batches), or a function
             that returns a fresh iterator; it starts again when it ends.
-        total_steps: Optimizer steps of the training to come; None leaves the schedule open.
-        schedule: `recommended`, a name of `lrfinder.schedules.CATALOGUE`, or a function of the step that gives a factor
-            of the peak. The suggested peak is the one for this schedule.
         steps: Optimizer steps that the sweep may cost; a forward alone counts a third of one.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate.
@@ -78,7 +62,12 @@ def find_lr(
             after each step, for fine-tuning and small data. None measures on `val_loader` where there is one.
         progress: Show a bar on stderr while it is a terminal.
         strict: Raise where there is no reliable rate, instead of returning a result that says so.
-        **training: How to make an optimizer step, as in `TorchLoop`: `loss_fn` (default: the model's own loss, or
+        **options: What to plan for: `total_steps`, the optimizer steps of the training to come, or `epochs` of
+            `steps_per_epoch` (default: the loader's); without either the schedule stays open. `schedule` is
+            `recommended`, a name of `lrfinder.schedules.CATALOGUE`, or a function of the step that gives a factor of
+            the peak; the suggested peak is the one for it. `finetune`: the model is pretrained; `may_extend`: the
+            training may go on beyond its end; `early_stopping`: it may end before; `open_ended`: nobody knows when.
+            How to make an optimizer step, as in `TorchLoop`: `loss_fn` (default: the model's own loss, or
             inferred), `loss_step` or `train_step` for what that cannot say, `optimizer` (default: AdamW over the
             trainable parameters; a list with `train_step`) and `sweep`, `accumulate`, `clip_grad_norm`,
             `clip_grad_value`, `autocast`, `scaler`, `channels_last`, `val_loader`, `snapshot`.
@@ -100,11 +89,10 @@ def find_lr(
         >>> str(found.status), found.plan.warmup, found.interval[0] < found.lr < found.interval[1]
         ('ok', 25, True)
     """
+    planning, training = _split(options)
     loop = TorchLoop(model, loader, **training)
     return range_test(
         loop,
-        total_steps=total_steps,
-        schedule=schedule,
         steps=steps,
         lr_min=lr_min,
         lr_max=lr_max,
@@ -112,14 +100,14 @@ def find_lr(
         measure=measure,
         progress=progress,
         strict=strict,
+        **planning,
     )
 
 
+@shows_options_of(Wish, hidden=("rule",))
 def range_test(
     loop: Loop,
     *,
-    total_steps: int | None = None,
-    schedule: str | Schedule = "recommended",
     steps: int = 100,
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
@@ -127,20 +115,20 @@ def range_test(
     measure: Measure | None = None,
     progress: bool = True,
     strict: bool = False,
+    **planning: Unpack[PlanOptions],
 ) -> LRResult:
     """Do what `find_lr` does over any `Loop`.
 
     Args:
         loop: What trains.
-        total_steps: See `find_lr`, as all that follow.
-        schedule: What the peak is for.
-        steps: Optimizer steps of the sweep.
+        steps: Optimizer steps of the sweep; see `find_lr`, as for all that follow.
         lr_min: First rate of the reference group.
         lr_max: Last rate.
         rule: Whose rate to take.
         measure: Which loss to read.
         progress: Whether to show a bar.
         strict: Whether to raise where there is no reliable rate.
+        **planning: What to plan for: `total_steps` or `epochs`, `schedule`, `finetune` and the others.
 
     Returns:
         The result, the same on every rank.
@@ -151,7 +139,8 @@ def range_test(
     """
     lrs = ladder(lr_min, lr_max, steps)
     name = _checked_rule(rule)
-    total_steps = _checked_horizon(total_steps, schedule)
+    wish = Wish(rule=name, **planning)
+    recommend.check(wish, loop.facts)
     with loop.preserved():
         held_out = _held_out(loop, measure)
         cost_of_rung = 1.0 if held_out is None else 1 + len(held_out) / 3
@@ -160,7 +149,7 @@ def range_test(
         with _bar(len(lrs), shown=progress and loop.is_chief) as tell:
             curve = sweep(loop, lrs, tell, held_out)
     evidence = read(curve, loop.facts, rule if callable(rule) else None, cost_of_rung)
-    result = _concluded(evidence, lrs, recommend.Wish(total_steps, schedule, name))
+    result = _concluded(evidence, lrs, wish)
     if strict and result.plan is None:
         raise NoSignalError(result.status.sentence)
     return result
@@ -176,7 +165,7 @@ def _held_out(loop: Loop, measure: Measure | None) -> Batch | None:
     return held_out
 
 
-def _concluded(evidence: Evidence, lrs: list[float], wish: recommend.Wish) -> LRResult:
+def _concluded(evidence: Evidence, lrs: list[float], wish: Wish) -> LRResult:
     """Evidence with its plan, if it holds one; a peak beyond the ladder is none."""
     if evidence.status is not Status.OK:
         return LRResult(evidence, None)
@@ -197,18 +186,11 @@ def _checked_rule(rule: str | Callable[[Curve], float | None] | None) -> str | N
     return rule
 
 
-def _checked_horizon(total_steps: object, schedule: str | Schedule) -> int | None:
-    """The optimizer steps to come as a plain number, if a schedule can be made for them."""
-    if total_steps is None:
-        recommend.chosen(schedule, recommend.QUOTED_STEPS)
-        return None
-    if isinstance(total_steps, bool) or not isinstance(total_steps, Integral) or total_steps < 1:
-        raise InputError(
-            f"`total_steps` must be a positive number of optimizer steps, got {total_steps!r}; "
-            "it is epochs * len(loader), over the accumulated batches of a step"
-        )
-    recommend.chosen(schedule, int(total_steps))
-    return int(total_steps)
+def _split(options: FindOptions) -> tuple[PlanOptions, TrainingOptions]:
+    """What to plan for, and how to make an optimizer step."""
+    planning = {name: value for name, value in options.items() if name in PlanOptions.__annotations__}
+    training = {name: value for name, value in options.items() if name not in planning}
+    return cast(PlanOptions, planning), cast(TrainingOptions, training)
 
 
 @contextmanager

@@ -26,6 +26,8 @@ class Facts:
         ranks: Processes that train together.
         precision: What the parameters are stored in, as in `float32`.
         loss: Where the loss comes from, as a phrase.
+        relative_step: Whether the optimizer takes the size of its steps from their number and ignores its LR, as
+            Adafactor can.
     """
 
     model: str = "model"
@@ -38,6 +40,7 @@ class Facts:
     ranks: int = 1
     precision: str = "float32"
     loss: str = "the training's own"
+    relative_step: bool = False
 
 
 class Snapshot(Protocol):

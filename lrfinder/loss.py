@@ -44,6 +44,8 @@ class BatchLoss:
         self, model: nn.Module, loss_fn: LossFunction | None = None, loss_step: LossStep | None = None
     ) -> None:
         self._model, self._loss_fn, self._loss_step = model, loss_fn, loss_step
+        _check_callable(loss_fn=loss_fn, loss_step=loss_step)
+        self._infers = False
         self.source = "not inferred yet"
         if loss_fn is not None:
             self.source = f"{_name(loss_fn)}(output, target)"
@@ -67,34 +69,39 @@ class BatchLoss:
         else:
             inputs, target = _without_target(batch)
         output = self._forward(inputs)
-        own = _own_loss(output)
+        own = None if self._infers else _own_loss(output)
         if own is not None:
             self.source = "returned by the model"
             return _scalar(own, self.source)
-        return self._inferred(output, target)
+        if self.source == "returned by the model":
+            raise InputError(f"the model must return its loss for every batch, got {describe(output)} without one")
+        self._infers = True
+        return self._inferred(_logits(output), target)
 
     def _forward(self, inputs: Any) -> Any:
-        """Call the model: with keywords where it has them, with several arguments for several inputs."""
+        """Call the model: with the keywords it has, with several arguments for several inputs."""
         if isinstance(inputs, Mapping):
             if self._accepts.keywords(inputs):
-                return self._model(**inputs)
-            return self._model(*inputs.values()) if len(inputs) == 1 else self._model(inputs)
+                return self._model(**self._accepts.known(inputs))
+            single = len(inputs) == 1 and self._loss_fn is not None
+            return self._model(*inputs.values()) if single else self._model(inputs)
         several = isinstance(inputs, Several) or (isinstance(inputs, (tuple, list)) and self._accepts.all_of(inputs))
         return self._model(*inputs) if several else self._model(inputs)
 
     def _inferred(self, output: Any, target: Any) -> Tensor:
         if isinstance(output, Tensor) and isinstance(target, Tensor):
             if target.dtype in INTEGERS:
-                for dim in (1, -1):
-                    if _has_classes(output, dim, target):
-                        self.source = "cross_entropy, inferred from integer targets"
-                        return F.cross_entropy(output.movedim(dim, 1), target.long())
+                fitting = {dim % output.dim() for dim in (1, -1) if _has_classes(output, dim, target)}
+                if len(fitting) == 1:
+                    self.source = "cross_entropy, inferred from integer targets"
+                    return F.cross_entropy(output.movedim(fitting.pop(), 1), target.long())
             elif target.is_floating_point() and output.shape == target.shape:
                 self.source = "mse_loss, inferred from float targets of the output's shape"
                 return F.mse_loss(output, target)
         raise InputError(
             f"the loss cannot be inferred: the model returns {describe(output)} and the target is {describe(target)}; "
-            "pass `loss_fn=` with a function of (output, target), or let the model return its own loss"
+            "pass `loss_fn=` with a function of (output, target), `loss_step=` with one of (model, batch), "
+            "or let the model return its own loss"
         )
 
 
@@ -115,26 +122,31 @@ class _Accepts:
     def __init__(self, model: nn.Module) -> None:
         parameters = _parameters(model)
         positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        self._required = sum(p.default is p.empty for p in positional)
+        self._required = [p.name for p in positional if p.default is p.empty]
         self._names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         self._anything = any(p.kind is p.VAR_KEYWORD for p in parameters)
 
     def keywords(self, inputs: Mapping[str, Any]) -> bool:
-        """Whether these can be passed by keyword."""
-        return self._anything or set(inputs) <= self._names
+        """Whether these hold all that is required by keyword."""
+        return self._anything or (set(self._required) <= set(inputs) and bool(self._names & set(inputs)))
+
+    def known(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the inputs that can be passed by keyword."""
+        return {name: value for name, value in inputs.items() if self._anything or name in self._names}
 
     def all_of(self, inputs: Sequence[Any]) -> bool:
         """Whether there is one required argument for each of several inputs."""
-        return self._required == len(inputs) > 1
+        return len(self._required) == len(inputs) > 1
 
     def whole(self, batch: Any) -> bool:
         """Whether the model wants the target too, since it makes the loss itself."""
-        if isinstance(batch, Mapping):
-            return self.keywords(batch) or _target_name(batch) is None
         if isinstance(batch, (tuple, list)):
             nested = len(batch) == 2 and isinstance(batch[0], (tuple, list))
             return len(batch) == 1 or (self.all_of(batch) and not nested)
-        return _target_name(batch) is None
+        target = _target_name(batch)
+        if target is None or (len(self._required) == 1 and self._required[0] not in _names_in(batch)):
+            return True
+        return isinstance(batch, Mapping) and (self._anything or target in self._names)
 
 
 def _parameters(model: nn.Module) -> list[inspect.Parameter]:
@@ -164,12 +176,13 @@ def _as_inputs(batch: Any) -> Any:
     return Several(batch) if isinstance(batch, (tuple, list)) else batch
 
 
+def _names_in(batch: Any) -> list[str]:
+    """What the parts of a mapping or dataclass are called."""
+    return list(batch) if isinstance(batch, Mapping) else [f.name for f in fields(batch)] if is_dataclass(batch) else []
+
+
 def _target_name(batch: Any) -> str | None:
-    names: Sequence[str] = ()
-    if isinstance(batch, Mapping):
-        names = list(batch)
-    elif is_dataclass(batch):
-        names = [f.name for f in fields(batch)]
+    names = _names_in(batch)
     return next((name for name in TARGETS if name in names), None)
 
 
@@ -177,6 +190,12 @@ def _target_in(batch: Any) -> Any:
     """The target of a batch that was passed to the model whole, for a model that returns no loss after all."""
     name = _target_name(batch)
     return batch[name] if name is not None and isinstance(batch, Mapping) else None
+
+
+def _logits(output: Any) -> Any:
+    """What a model's output predicts: its logits where it names them, else the output itself."""
+    named = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
+    return output if named is None else named
 
 
 def _own_loss(output: Any) -> Any:
@@ -197,6 +216,15 @@ def _scalar(loss: Any, source: str) -> Tensor:
             "and return the tensor itself, not .item()"
         )
     return loss.reshape(())
+
+
+def _check_callable(**functions: object) -> None:
+    for name, function in functions.items():
+        if function is not None and (not callable(function) or isinstance(function, type)):
+            raise InputError(
+                f"`{name}` must be a function that returns a scalar tensor, got {function!r:.60}; "
+                "pass the function itself, or an instance of a loss class, as in nn.CrossEntropyLoss()"
+            )
 
 
 def _name(function: Any) -> str:

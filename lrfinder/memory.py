@@ -6,6 +6,7 @@ import random
 import types
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lrfinder.errors import StateLeak
 
-__all__ = ["STREAMS", "Memory", "global_streams", "same", "torch_streams"]
+__all__ = ["STREAMS", "Memory", "Surface", "global_streams", "same", "torch_streams"]
 
 OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
 NUMBERS = (int, float, complex, str, bytes, type(None), np.generic, frozenset, range, os.PathLike)
@@ -25,6 +26,13 @@ PLAIN = (*NUMBERS, torch.dtype, torch.device, torch.Size, *OPAQUE)
 CONTAINERS = (dict, list, tuple, set, deque)
 STREAMS = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
 BY_ATTRIBUTES = (nn.Module, Optimizer, Sampler)
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """Stands for an object that is kept as data sets are: its attributes and random generators, not what they hold."""
+
+    of: object
 
 
 class Memory:
@@ -79,6 +87,8 @@ class Memory:
             return self._keep_tensor(value)
         if isinstance(value, tuple):
             return value
+        if isinstance(value, (Dataset, Surface)):
+            return self._keep_surface(value.of if isinstance(value, Surface) else value)
         if isinstance(value, STREAMS):
             self._restores.append(_stream_restore(value))
         elif isinstance(value, np.ndarray):
@@ -92,16 +102,15 @@ class Memory:
             contents = list(value)
             self._restores.append(partial(_refill, value, contents))
             return contents
-        elif isinstance(value, Dataset):
-            return self._keep_dataset(value)
         elif isinstance(value, BY_ATTRIBUTES) or _is_data(value):
             return [vars(value)]
         return ()
 
-    def _keep_dataset(self, dataset: Dataset[Any]) -> Iterable[Any]:
-        """Remember a data set's attributes and random generators, not the data: that is large, and read only."""
-        held = dict(vars(dataset))
-        self._restores.append(partial(_refill_dict, vars(dataset), held))
+    def _keep_surface(self, source: object) -> Iterable[Any]:
+        """Remember attributes and random generators of a data set or loader, not the data: large, and read only."""
+        attributes = getattr(source, "__dict__", {})
+        held = dict(attributes)
+        self._restores.append(partial(_refill_dict, attributes, held))
         return [value for value in held.values() if isinstance(value, (Dataset, *STREAMS))]
 
     def _keep_tensor(self, tensor: Tensor) -> Iterable[Any]:

@@ -6,9 +6,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from lrfinder.evidence import Evidence
+    from lrfinder.plan import Plan
     from lrfinder.result import LRResult
+    from lrfinder.schedules import Schedule
 
-__all__ = ["COLOURS", "draw_result"]
+__all__ = ["COLOURS", "draw_plan", "draw_result", "draw_schedule"]
 
 COLOURS = {
     "raw": "#999999",
@@ -21,6 +23,8 @@ COLOURS = {
     "diverged": "#000000",
 }
 """Colours that people with any colour vision can tell apart (Okabe and Ito)."""
+
+MOST_POINTS = 2_000
 
 MARKERS = {"steepest": "v", "valley": "s", "minimum": "D", "edge": "^"}
 LONGEST_NAME = 32
@@ -62,6 +66,59 @@ def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
+def draw_schedule(schedule: "Schedule", steps: int, ax: "Axes | None" = None, *, lr: float = 1.0) -> "Axes":
+    """Draw a schedule over the optimizer steps.
+
+    Args:
+        schedule: What to draw.
+        steps: How many steps.
+        ax: Where to draw; None makes a new figure.
+        lr: The LR that factor 1 stands for.
+
+    Returns:
+        The axes.
+    """
+    ax = new_axes(6.4, 3.2) if ax is None else ax
+    at = list(range(0, steps, max(1, steps // MOST_POINTS)))
+    factors = [schedule(step) for step in at]
+    ax.step(
+        [*at, steps], [lr * factor for factor in [*factors, factors[-1]]], where="post", color=COLOURS["smooth"], lw=2
+    )
+    ax.set(xlabel="optimizer step", ylabel="factor of the peak" if lr == 1.0 else "learning rate", xlim=(0, steps))
+    ax.set_ylim(0, 1.08 * lr * max(1.0, *factors))
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def draw_plan(plan: "Plan", ax: "Axes | None" = None) -> "Axes":
+    """Draw the LR of a plan over the optimizer steps, the end of the warm-up and the end marked.
+
+    Args:
+        plan: What to draw.
+        ax: Where to draw; None makes a new figure.
+
+    Returns:
+        The axes.
+    """
+    ax = new_axes(7.5, 3.4) if ax is None else ax
+    ax.set_title(_plain(plan.schedule_text, 120), fontsize="medium", loc="left", wrap=True)
+    if plan.shape is None:
+        return ax
+    steps = plan.shown_steps
+    draw_schedule(plan.shape, steps, ax, lr=plan.lr)
+    ax.axhline(plan.lr, color=COLOURS["lr"], lw=1, label=f"peak {plan.lr:.2g}", zorder=1)
+    if plan.warmup:
+        ax.axvline(plan.warmup, color=COLOURS["raw"], ls="--", label=f"warm-up ends at step {plan.warmup:,}")
+    if plan.total_steps is not None:
+        ax.axvline(steps, color=COLOURS["diverged"], ls=":", label=f"end at step {steps:,}", clip_on=False)
+    elif plan.schedule is None:
+        ax.set_xlabel("optimizer step of a training of 1,000")
+    else:
+        ax.set_xlabel("optimizer step; goes on until a cooldown is begun")
+    ax.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return ax
+
+
 def _draw_curve(evidence: "Evidence", ax: "Axes") -> None:
     curve, smooth = evidence.curve, evidence.smooth
     if curve is None or not len(curve):
@@ -93,10 +150,10 @@ def _draw_suggestions(evidence: "Evidence", ax: "Axes") -> None:
         ax.plot([lr], [height], marker, ms=8, color=colour, mec="white", label=f"{_plain(name)} {lr:.2g}", zorder=3)
 
 
-def _plain(name: str) -> str:
+def _plain(name: str, longest: int = LONGEST_NAME) -> str:
     """A name without what matplotlib takes for mathematics, or at the start for "not in the legend"; cut where long."""
     name = name.replace("$", "").lstrip("_")
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def _title(result: "LRResult") -> str:

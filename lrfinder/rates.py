@@ -20,15 +20,12 @@ class Rates:
 
     Args:
         optimizers: Those to sweep, jointly.
-        trainable: The model's trainable parameters.
 
     Raises:
-        InputError: An optimizer that is none, that holds no parameter of the model, or whose reference base is 0.
+        InputError: No group has a rate and a trainable parameter, or the reference base is 0.
     """
 
-    def __init__(self, optimizers: Sequence[Optimizer], trainable: Sequence[nn.Parameter]) -> None:
-        for optimizer in optimizers:
-            _check_holds(optimizer, trainable)
+    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self._groups = [group for o in optimizers for group in o.param_groups if group.get("lr") is not None]
         self.bases = tuple(float(group.get("initial_lr", group["lr"])) for group in self._groups)
         # As `apply` and `attach` choose it: the first trainable group, also where that one trains the loss function.
@@ -82,7 +79,7 @@ def chosen_optimizers(
         One or several.
 
     Raises:
-        InputError: None for a step of the caller's own, or several for one of ours.
+        InputError: None for a step of the caller's own, several for one of ours, or one of another model.
     """
     if optimizer is None:
         if own:
@@ -94,6 +91,8 @@ def chosen_optimizers(
             f"`optimizer` must be one optimizer where the steps are ours, got {len(optimizers)}; "
             "pass `train_step=` with a function that uses them all"
         )
+    for each in optimizers:
+        _check_holds(each, trainable)
     return optimizers
 
 
@@ -115,5 +114,5 @@ def _check_holds(optimizer: Optimizer, trainable: Sequence[nn.Parameter]) -> Non
     if not any(id(p) in of_model for group in optimizer.param_groups for p in group["params"]):
         raise InputError(
             f"`optimizer` must hold parameters of `model`, got a {type(optimizer).__name__} that holds none of them; "
-            "make it from model.parameters() of this very model"
+            "make it from model.parameters() of this very model; several networks are one nn.ModuleList"
         )

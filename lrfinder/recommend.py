@@ -3,16 +3,17 @@
 import math
 import re
 import statistics
-from dataclasses import dataclass
-from typing import Literal
 
-from lrfinder.errors import InputError
-from lrfinder.evidence import Evidence
-from lrfinder.schedules import CATALOGUE, Custom, Schedule, Shape, Warmup, describe, to_plain
+from lrfinder.choice import Choice, case_of, choose
+from lrfinder.evidence import Evidence, Status
+from lrfinder.loop import Facts
+from lrfinder.optimizers import own_pace
+from lrfinder.plan import QUOTED_STEPS, Grade, Plan, Reason, Wish
+from lrfinder.schedules import Schedule, Warmup, describe, to_plain
+from lrfinder.schedules.compose import plateau_in
+from lrfinder.schedules.prior import peak_factor
 
-__all__ = ["Grade", "Plan", "Reason", "Wish", "chosen", "peak", "plan"]
-
-Grade = Literal["strong", "moderate", "weak"]
+__all__ = ["QUOTED_STEPS", "Grade", "Plan", "Reason", "Wish", "check", "chosen", "peak", "plan"]
 
 REFERENCE_DENSITY = 12.5
 """Rungs per decade of the sweep at which level rules are compared: 100 steps over eight decades."""
@@ -21,82 +22,25 @@ SPREAD = 0.42
 """Standard deviation, in decades, of the best peak about the weighed suggestion: measured on eight small real tasks."""
 
 EIGHTY_PERCENT = 1.28
-QUOTED_STEPS = 1_000
-WARMUP_SHARE = 0.05
+FINE_TUNED = 1 / 3
 LONGEST_CODE = 92
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a part of the plan is as it is.
-
-    Args:
-        text: One sentence.
-        grade: How good the evidence for it is.
-    """
-
-    text: str
-    grade: Grade
-
-    def __str__(self) -> str:
-        return f"{self.text} [{self.grade} evidence]"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to train with.
-
-    Args:
-        lr: Peak LR of the reference group, for `schedule`.
-        interval: The range that holds the best peak with a probability of 80 %.
-        schedule: Factor of the peak for each optimizer step; None where `total_steps` is not known.
-        total_steps: Optimizer steps of the whole training, or None.
-        warmup: Optimizer steps of the climb, inside `total_steps`.
-        rule: The rule whose own rate `lr` is, or None where everything measured was weighed.
-        reasons: Why, each with the grade of its evidence.
-        runner_up: The next best schedule and what it is expected to cost.
-        warnings: What a person should know before trusting this.
-        code: Lines of torch code that use the plan.
-    """
-
-    lr: float
-    interval: tuple[float, float]
-    schedule: Schedule | None
-    total_steps: int | None
-    warmup: int
-    rule: str | None = None
-    reasons: tuple[Reason, ...] = ()
-    runner_up: str | None = None
-    warnings: tuple[str, ...] = ()
-    code: str = ""
-
-    @property
-    def shape(self) -> Schedule:
-        """The schedule, or the shape that is recommended for 1,000 steps where the horizon is not known."""
-        return self.schedule or _recommended(QUOTED_STEPS)[0]
-
-    @property
-    def schedule_text(self) -> str:
-        """The shape as one readable line."""
-        return describe(self.shape)
-
-    def lr_at(self, share: float) -> float:
-        """LR of the reference group after a share (0 to 1) of the training; at 1, that of the last step."""
-        last = (self.total_steps or QUOTED_STEPS) - 1
-        return self.lr * self.shape(round(share * last))
-
-
-def peak(evidence: Evidence, schedule: Schedule, total_steps: int) -> tuple[float, float, float]:
+def peak(
+    evidence: Evidence, schedule: Schedule, total_steps: int, *, finetune: bool = False
+) -> tuple[float, float, float]:
     """Weigh the suggestions into the peak for a schedule.
 
     The rules that read a level of the curve (`steepest`, `valley`, `minimum`) move with the speed of the sweep, as
     1 / density of the ladder; they are brought to one speed first. The peak is the geometric mean of all that have an
-    answer, at most half of where the sweep began to diverge, times the schedule's factor against the line's.
+    answer, at most half of where the sweep began to diverge, times the schedule's factor against the line's, and again
+    at most that half. For fine-tuning it is a third, and the interval reaches down by as much more.
 
     Args:
         evidence: Must hold a suggestion.
         schedule: What the peak is for.
         total_steps: Horizon in optimizer steps.
+        finetune: Whether the model is pretrained and should keep what it knows.
 
     Returns:
         The peak and the 80 % interval about it, LRs of the reference group.
@@ -108,66 +52,81 @@ def peak(evidence: Evidence, schedule: Schedule, total_steps: int) -> tuple[floa
         if lr is not None and name in ("steepest", "valley", "minimum", "edge")
     ]
     center = statistics.fmean(logs)
-    if evidence.diverged_at is not None:
-        center = min(center, math.log10(evidence.diverged_at / 2))
-    factor, factor_spread = _peak_factor(schedule)
-    center += math.log10(factor)
+    factor, factor_spread = _factor(evidence, schedule, total_steps)
+    center = _held(evidence, _held(evidence, center) + math.log10(factor))
     disagreement = statistics.stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else SPREAD
     reach = EIGHTY_PERCENT * math.hypot(SPREAD, disagreement, factor_spread)
-    return 10**center, 10 ** (center - reach), 10 ** (center + reach)
+    lr, low, high = 10**center, 10 ** (center - reach), 10 ** (center + reach)
+    return (lr * FINE_TUNED, low * FINE_TUNED, high) if finetune else (lr, low, high)
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the user asks of a plan.
-
-    Args:
-        total_steps: Optimizer steps of the whole training; None leaves the schedule open and speaks in fractions.
-        schedule: `recommended`, a name of the catalogue, or a schedule of your own.
-        rule: The name of the suggestion that is to be the peak, unscaled; None weighs all.
-    """
-
-    total_steps: int | None = None
-    schedule: str | Schedule = "recommended"
-    rule: str | None = None
+def _held(evidence: Evidence, center: float) -> float:
+    """A rate's log10, held to half of where the sweep diverged."""
+    return center if evidence.diverged_at is None else min(center, math.log10(evidence.diverged_at / 2))
 
 
-def plan(evidence: Evidence, wish: Wish) -> Plan | None:
+def _factor(evidence: Evidence, schedule: Schedule, total_steps: int) -> tuple[float, float]:
+    """The schedule's best peak over the line's and its spread; averaging in the optimizer stands for the line."""
+    return (1.0, SPREAD) if own_pace(evidence.facts) else peak_factor(schedule, total_steps)
+
+
+def plan(evidence: Evidence, wish: Wish, called: str = "found.plan") -> Plan | None:
     """Turn evidence into what to train with.
 
     Args:
         evidence: With status `ok`.
         wish: What the user asks for.
+        called: The name under which the lines of code find the plan.
 
     Returns:
         The plan; None where the rule that was asked for has no answer, or none has.
+
+    Raises:
+        InputError: A schedule or a length that cannot be used.
     """
-    total_steps, rule = wish.total_steps, wish.rule
+    rule = wish.rule
     own = None if rule is None else evidence.suggestions[rule]
     if own is None and (rule is not None or not any(evidence.suggestions.values())):
         return None
-    horizon = total_steps or QUOTED_STEPS
-    shape, warmup, reasons = chosen(wish.schedule, horizon)
-    lr, low, high = peak(evidence, shape, horizon)
+    case = case_of(evidence, wish)
+    choice = choose(case)
+    lr, low, high = peak(evidence, choice.schedule, case.steps, finetune=wish.finetune)
     if own is not None:
         lr, low, high = own, min(own, low), max(own, high)
-    known = total_steps is not None or not isinstance(wish.schedule, str)
+    total_steps = wish.horizon(evidence.facts)
+    known = total_steps is not None or wish.open_ended or not isinstance(wish.schedule, str)
+    schedule = choice.schedule if known else None
     return Plan(
         lr=lr,
         interval=(low, high),
-        schedule=shape if known else None,
+        schedule=schedule,
         total_steps=total_steps,
-        warmup=warmup,
+        warmup=choice.warmup,
         rule=rule,
-        reasons=reasons,
-        runner_up="cosine to zero: the same within a few percent, with the same peak",
-        warnings=_warnings(evidence),
-        code=_code(lr, shape if known else None),
+        reasons=(*choice.reasons, *(() if rule else _reasons_of_peak(evidence, wish, lr))),
+        runner_up=choice.runner_up,
+        warnings=(*_warnings(evidence), *choice.warnings),
+        code=_code(lr, schedule, called, paced=case.pace is not None and not wish.is_particular),
+        outline=None if known else choice.schedule,
+        steps_per_epoch=wish.steps_per_epoch or evidence.facts.steps_per_epoch,
     )
 
 
+def check(wish: Wish, facts: Facts) -> None:
+    """Refuse a wish that no plan can be made of, before anything is measured.
+
+    Args:
+        wish: What the user asks for.
+        facts: What is known of the training before its first step.
+
+    Raises:
+        InputError: A schedule or a length that cannot be used.
+    """
+    choose(case_of(Evidence(None, {}, Status.OK, facts=facts), wish))
+
+
 def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, tuple[Reason, ...]]:
-    """The schedule that is meant, its warm-up steps, and why.
+    """The schedule that is meant where nothing is known of the optimizer, its warm-up steps, and why.
 
     Args:
         schedule: `recommended`, a name of the catalogue, or any function of the step.
@@ -180,42 +139,19 @@ def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, t
         InputError: A name that the catalogue does not have, something that is no schedule, or a function of your own
             that gives a factor below zero or none that is finite.
     """
-    if schedule == "recommended":
-        return _recommended(total_steps)
-    if isinstance(schedule, str):
-        if schedule not in CATALOGUE:
-            known = ", ".join(sorted(CATALOGUE))
-            raise InputError(f'`schedule` must be "recommended", one of {known}, or a schedule, got {schedule!r}')
-        schedule = CATALOGUE[schedule].build(total_steps, _warmup(total_steps))
-    if not callable(schedule):
-        raise InputError(
-            f"`schedule` must be a name or a function of the step, got {type(schedule).__name__}; "
-            'pass "recommended" for the default'
-        )
-    if not isinstance(schedule, Shape):
-        for eighth in range(9):
-            Custom(schedule)(eighth * (total_steps - 1) // 8)
-    warmup = schedule.steps if isinstance(schedule, Warmup) else 0
-    return schedule, warmup, (Reason("You asked for this one.", "strong"),)
+    choice: Choice = choose(case_of(Evidence(None, {}, Status.OK), Wish(total_steps, schedule)))
+    return choice.schedule, choice.warmup, choice.reasons
 
 
-def _recommended(total_steps: int) -> tuple[Schedule, int, tuple[Reason, ...]]:
-    warmup = _warmup(total_steps)
-    reasons = (
-        Reason("A decay that ends at zero is worth more than its family, and the straight line has no knob.", "strong"),
-        Reason("A short warm-up, inside the horizon, lets the peak be higher.", "moderate"),
-    )
-    return CATALOGUE["linear"].build(total_steps, warmup), warmup, reasons
-
-
-def _warmup(total_steps: int) -> int:
-    return round(WARMUP_SHARE * total_steps)
-
-
-def _peak_factor(schedule: Schedule) -> tuple[float, float]:
-    """The best peak of this kind of schedule over the line's, and its spread in decades."""
-    body = schedule.body if isinstance(schedule, Warmup) else schedule
-    return next(((e.peak_factor, e.spread) for e in CATALOGUE.values() if type(body) is e.family), (1.0, SPREAD))
+def _reasons_of_peak(evidence: Evidence, wish: Wish, lr: float) -> tuple[Reason, ...]:
+    reasons = []
+    scratch = lr / FINE_TUNED if wish.finetune else lr
+    if evidence.diverged_at is not None and math.isclose(scratch, evidence.diverged_at / 2):
+        reasons.append(Reason("The peak is held at half of where the sweep diverged.", "moderate"))
+    if wish.finetune:
+        text = "For fine-tuning the peak is a third of what the curve says: the curve does not see what is forgotten."
+        reasons.append(Reason(text, "weak"))
+    return tuple(reasons)
 
 
 def _warnings(evidence: Evidence) -> tuple[str, ...]:
@@ -229,21 +165,32 @@ def _warnings(evidence: Evidence) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _code(lr: float, shape: Schedule | None) -> str:
+def _code(lr: float, schedule: Schedule | None, called: str, *, paced: bool) -> str:
     """Lines of torch code that use the plan."""
-    if shape is None:
-        return "found.apply(optimizer)  # scales every group; pass total_steps= to get the schedule too"
-    written = f"schedule = {shape!r}"
-    if "custom" in str(to_plain(shape)) or len(written) > LONGEST_CODE:
-        lines = ["schedule = found.plan.schedule"]
-    else:
-        names = sorted(set(re.findall(r"\b([A-Z]\w*)\(", written)))
-        lines = [f"from lrfinder.schedules import {', '.join(names)}", written]
-    return "\n".join(
-        [
-            "import lrfinder",
-            *lines,
-            f"scheduler = lrfinder.attach(optimizer, schedule, lr={lr:.3g})",
-            "# in the loop: optimizer.step(), then scheduler.step()",
-        ]
-    )
+    if schedule is None or paced:
+        note = "no scheduler: it sets its own pace" if paced else "pass total_steps= to get the schedule too"
+        if called == "found.plan":
+            return f"found.apply(optimizer)  # scales every group; {note}"
+        imports = "import lrfinder\nfrom lrfinder.schedules import Constant"
+        return f"{imports}\nlrfinder.attach(optimizer, Constant(), lr={lr:.3g})  # {note}"
+    lines = ["import lrfinder", *_schedule_lines(schedule, called)]
+    lines += [
+        f"scheduler = lrfinder.attach(optimizer, schedule, lr={lr:.3g})",
+        "# in the loop: optimizer.step(), then scheduler.step()",
+    ]
+    if plateau_in(schedule) is not None:
+        lines.append("# after each validation: scheduler.step(metric)")
+    if "begun" in describe(schedule):
+        lines.append("# once, when the end is near: scheduler.begin_cooldown(steps), a fifth of those made by then")
+    return "\n".join(lines)
+
+
+def _schedule_lines(schedule: Schedule, called: str) -> list[str]:
+    """The schedule as code, or where that is impossible or long, where to find it."""
+    lines = [f"schedule = {schedule!r}"]
+    if isinstance(schedule, Warmup) and len(lines[0]) > LONGEST_CODE:
+        lines = ["schedule = Warmup(", f"    body={schedule.body!r},", f"    steps={schedule.steps},", ")"]
+    if "custom" in str(to_plain(schedule)) or max(map(len, lines)) > LONGEST_CODE:
+        return [f"schedule = {called}.schedule"]
+    names = sorted(set(re.findall(r"\b([A-Z]\w*)\(", "".join(lines))))
+    return [f"from lrfinder.schedules import {', '.join(names)}", *lines]

@@ -4,14 +4,23 @@ import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lrfinder.evidence import Evidence
-    from lrfinder.recommend import Plan
-    from lrfinder.result import LRResult
+    from collections.abc import Mapping
 
-__all__ = ["sparkline", "text"]
+    from lrfinder.evidence import Evidence
+    from lrfinder.plan import Plan
+    from lrfinder.result import LRResult
+    from lrfinder.schedules import Entry
+
+__all__ = ["advice", "catalogue", "sparkline", "text"]
 
 WIDTH = 100
 LONGEST_NAME = 50
+COLUMNS = (17, 14, 13, 16)
+"""Widths of the catalogue's columns but the last."""
+
+BARS_OF = 60
+"""Steps that one bar of the catalogue stands for."""
+
 BARS = "▁▂▃▄▅▆▇█"
 LABELS = {"steepest": "steepest descent", "minimum": "minimum / 10", "edge": "divergence / 4"}
 ENDED = {
@@ -27,7 +36,30 @@ def text(result: "LRResult") -> str:
     lines += _suggestions(result.evidence)
     if result.plan is None:
         return "\n".join([*lines, "", *_wrapped("no suggestion", f"{result.status}: {result.status.sentence}")])
-    return "\n".join([*lines, "", *_peak(result.plan), "", *_schedule(result.plan), "", *_use(result.plan)])
+    return "\n".join([*lines, "", advice(result.plan)])
+
+
+def advice(plan: "Plan") -> str:
+    """A plan in words: the peak, the schedule with the reasons for it, and how to use them."""
+    return "\n".join([*_peak(plan), "", *_schedule(plan), "", *_use(plan)])
+
+
+def catalogue(entries: "Mapping[str, Entry]") -> str:
+    """The families of schedules as a table: kind, parameters and a picture, each with its tip below."""
+    heads = ("name", "frequency", "quantity", "shape", "parameters")
+    lines = [_row(heads)]
+    for entry in entries.values():
+        bars = sparkline(entry.factors(BARS_OF * COLUMNS[3])[BARS_OF // 2 :: BARS_OF])
+        row = _row((entry.name, entry.frequency, entry.quantity, bars, ", ".join(entry.parameters) or "none"))
+        lines += ["", row, *textwrap.wrap(entry.tip, WIDTH, initial_indent="  ", subsequent_indent="  ")]
+    return "\n".join(lines)
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    """Cells in columns, the last one on as many lines as it takes."""
+    head = "".join(f"{cell:<{width}}  " for cell, width in zip(cells, COLUMNS, strict=False))
+    last = textwrap.wrap(cells[-1], WIDTH - len(head))
+    return "\n".join([head + last[0], *(" " * len(head) + line for line in last[1:])])
 
 
 def sparkline(values: list[float]) -> str:
@@ -77,22 +109,39 @@ def _peak(plan: "Plan") -> list[str]:
 
 
 def _schedule(plan: "Plan") -> list[str]:
-    shares = (0.0, 0.25, 0.5, 0.75, 1.0)
-    if plan.total_steps is not None:
-        head = f"suggested schedule for {plan.total_steps:,} steps: {_one_line(plan.schedule_text, 300)}"
-        lines = _wrapped_at("  ", head)
-    else:
-        head = "suggested schedule, in shares of the training (peak as for 1,000 steps; pass total_steps= for yours)"
-        lines = _wrapped_at("  ", head) + _wrapped_at("    ", _one_line(plan.schedule_text, 300))
-    bars = sparkline([plan.lr_at(i / 59) for i in range(60)])
-    lines += [
-        f"    training  {''.join(f'{100 * share:.0f} %'.ljust(14) for share in shares).rstrip()}",
-        f"    LR        {''.join(f'{plan.lr_at(share):.2e}'.ljust(14) for share in shares).rstrip()}",
-        f"              {bars}",
-    ]
+    lines = _shape(plan)
     for reason in plan.reasons:
         lines += _wrapped("  why", str(reason))
     return lines + (_wrapped("  or", plan.runner_up) if plan.runner_up else [])
+
+
+def _shape(plan: "Plan") -> list[str]:
+    """The schedule in words, its rates at five moments, and a line of bars."""
+    shares = (0.0, 0.25, 0.5, 0.75, 1.0)
+    head, words = _horizon(plan), _one_line(plan.schedule_text, 300)
+    if plan.total_steps is not None:
+        lines = _wrapped_at("  ", f"{head}: {words}")
+    else:
+        lines = _wrapped_at("  ", head) + _wrapped_at("    ", words)
+    if plan.shape is None:
+        return lines
+    return [
+        *lines,
+        f"    training  {''.join(f'{100 * share:.0f} %'.ljust(14) for share in shares).rstrip()}",
+        f"    LR        {''.join(f'{plan.lr_at(share):.2e}'.ljust(14) for share in shares).rstrip()}",
+        f"              {sparkline([plan.lr_at(i / 59) for i in range(60)])}",
+    ]
+
+
+def _horizon(plan: "Plan") -> str:
+    if plan.total_steps is None and plan.schedule is None:
+        return "suggested schedule, in shares of the training (peak as for 1,000 steps; pass total_steps= for yours)"
+    if plan.total_steps is None:
+        return f"suggested schedule, of which the first {plan.shown_steps:,} steps are shown"
+    epochs = ""
+    if plan.steps_per_epoch:
+        epochs = f" ({plan.total_steps / plan.steps_per_epoch:.3g} epochs of {plan.steps_per_epoch:,})"
+    return f"suggested schedule for {plan.total_steps:,} steps{epochs}"
 
 
 def _use(plan: "Plan") -> list[str]:
@@ -101,11 +150,17 @@ def _use(plan: "Plan") -> list[str]:
 
 def _wrapped(label: str, sentence: str) -> list[str]:
     head = f"  {label.strip():<13} "
-    return textwrap.wrap(sentence, WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
+    return _lines(sentence, head, " " * len(head))
 
 
 def _wrapped_at(indent: str, sentence: str) -> list[str]:
-    return textwrap.wrap(sentence, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
+    return _lines(sentence, indent, indent + "  ")
+
+
+def _lines(sentence: str, head: str, margin: str) -> list[str]:
+    """A sentence in lines that end at words, no number parted from its percent sign."""
+    whole = textwrap.wrap(sentence.replace(" %", "\0%"), WIDTH, initial_indent=head, subsequent_indent=margin)
+    return [line.replace("\0", " ") for line in whole]
 
 
 def _one_line(name: str, longest: int = LONGEST_NAME) -> str:

@@ -34,14 +34,14 @@ def rescale(optimizer: Optimizer | Sequence[Optimizer], lr: float, *schedulers: 
     holds = [any(p.requires_grad for p in group["params"]) for group in groups]
     if not any(holds):
         raise InputError(f"`optimizer` must hold a trainable parameter, got {len(groups)} groups without one")
-    inner = list(_unpacked(schedulers))
+    inner = list({id(scheduler): scheduler for scheduler in _unpacked(schedulers)}.values())
     top = _peak(groups[holds.index(True)], inner)
     if not top > 0:
         raise InputError(f"the reference group's LR must be positive to scale the others with it, got {top}; set it")
-    for group in groups:
-        for key in RATES:
-            if key in group:
-                _fill(group, key, lr * (float(group[key]) / top))
+    # Groups may share one tensor as their LR, so everything is read before anything is written.
+    rates = {(id(g), key): (g, lr * (float(g[key]) / top)) for g in groups for key in RATES if key in g}
+    for (_, key), (group, rate) in rates.items():
+        _fill(group, key, rate)
     for scheduler in inner:
         for name in ("base_lrs", "max_lrs", "_last_lr"):
             if hasattr(scheduler, name):

@@ -3,18 +3,19 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from lrfinder import plot, report
+from lrfinder import plot, recommend, report
 from lrfinder.curve import Curve, Stopped
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence import Evidence, Status
 from lrfinder.loop import Facts
-from lrfinder.recommend import Plan, Reason
+from lrfinder.plan import Plan, PlanOptions, Reason, Wish
 from lrfinder.schedules import from_plain, to_plain
+from lrfinder.signature import shows_options_of
 from lrfinder.smoothing import SmoothCurve
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LRResult"]
 
 SCHEMA = 1
+SHAPES = ("schedule", "outline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,32 @@ class LRResult:
 
     def __str__(self) -> str:
         return report.text(self)
+
+    @shows_options_of(Wish, hidden=("rule",))
+    def recommend(self, **options: Unpack[PlanOptions]) -> Plan:
+        """Plan another training on the same measurement: another length, schedule or purpose; nothing is trained.
+
+        Args:
+            **options: As in `find_lr`: `total_steps`, or `epochs` (with `steps_per_epoch` where it is not known);
+                `schedule`, `finetune`, `may_extend`, `early_stopping`, `open_ended`. Where no length is given, that of
+                `plan` stays; a rule that was asked for stays too.
+
+        Returns:
+            The plan: `print` it, `plot` it. `lr`, `plan` and `apply` of this result stay as they are.
+
+        Raises:
+            InputError: A schedule or a length that cannot be used.
+            NoSignalError: There is no reliable rate to plan with, or none inside the sweep for this schedule.
+        """
+        if self.plan is None:
+            raise NoSignalError(f"there is no learning rate to plan with: {self.status.sentence}")
+        wish = Wish(rule=self.plan.rule, **options)
+        if wish.total_steps is None and wish.epochs is None and not wish.open_ended:
+            wish = replace(wish, total_steps=self.plan.total_steps)
+        made = recommend.plan(self.evidence, wish, called="plan")
+        if made is None or (self.curve and not self.curve.lrs[0] <= made.lr <= self.curve.lrs[-1]):
+            raise NoSignalError(f"there is no learning rate for {wish.schedule}: {Status.OUT_OF_RANGE.sentence}")
+        return made
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the raw losses, the smooth curve, the suggestions, the interval and the divergence.
@@ -140,10 +168,10 @@ def _finite(text: str) -> float:
 
 def _plain(result: LRResult) -> dict[str, Any]:
     plan = result.plan
-    shape = None if plan is None or plan.schedule is None else to_plain(plan.schedule)
-    fields = None if plan is None else {name: getattr(plan, name) for name in plan.__slots__ if name != "schedule"}
+    fields = None if plan is None else {name: getattr(plan, name) for name in plan.__slots__}
     if fields is not None:
-        fields |= {"schedule": shape, "reasons": [asdict(reason) for reason in fields["reasons"]]}
+        fields |= {name: fields[name] and to_plain(fields[name]) for name in SHAPES}
+        fields["reasons"] = [asdict(reason) for reason in fields["reasons"]]
     return {"evidence": asdict(result.evidence), "plan": fields}
 
 
@@ -164,12 +192,11 @@ def _plan(data: Mapping[str, Any] | None) -> Plan | None:
         return None
     values = {key: _tuple(value) for key, value in data.items()}
     values["reasons"] = tuple(Reason(**reason) for reason in data["reasons"])
-    shape = data["schedule"]
-    function = _function_in(shape)
+    function = _function_in(data["schedule"])
     if function is not None:
         lost = f"The schedule was the function {function}, which a file cannot hold."
         return Plan(**{**values, "schedule": None, "warnings": (*values["warnings"], lost)})
-    return Plan(**{**values, "schedule": shape and from_plain(shape)})
+    return Plan(**{**values, **{name: data.get(name) and from_plain(data[name]) for name in SHAPES}})
 
 
 def _function_in(shape: Any) -> str | None:

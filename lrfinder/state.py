@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +47,7 @@ class StateSnapshot:
         named = {id(p): (name, p) for module in modules for name, p in module.named_parameters()}
         if frozen == "auto":
             self._watch_frozen(list(named.values()))
-        for kept in (*modules, *optimizers, *others):
+        for kept in (*modules, *(held for o in optimizers for held in _held_by(o)), *others):
             self._memory.keep(kept)
         owned = [p for o in optimizers for group in o.param_groups for p in group["params"]]
         moving = {id(p): p for p in (*(p for _, p in named.values()), *owned) if p.requires_grad}
@@ -93,6 +93,16 @@ class StateSnapshot:
     def settle(self) -> None:
         """Forget the displacement: the next move measures it anew."""
         self._displacement = None
+
+
+def _held_by(optimizer: Any) -> list[object]:
+    """An optimizer and what it holds; a wrapper with handles of its own is opened, and so is what is inside it."""
+    held: list[object] = []
+    while optimizer is not None:
+        held += [optimizer, getattr(optimizer, "__dict__", None)]
+        held += [getattr(optimizer, "param_groups", None), getattr(optimizer, "state", None)]
+        optimizer = getattr(optimizer, "optimizer", None)
+    return held
 
 
 @contextmanager
@@ -153,8 +163,8 @@ def preserved(
     try:
         yield snapshot
     except BaseException as error:
-        _restore_twice(snapshot)
         try:
+            _restore_twice(snapshot)
             snapshot.verify()
         except StateLeak as leak:
             error.add_note(str(leak))

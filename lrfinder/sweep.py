@@ -80,8 +80,9 @@ def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None, held_o
     stopped: Stopped = "completed"
     for lr in lrs:
         loss = _step(loop, lr)
-        _check_first(loss, losses)
+        _check_first(loss, losses, "very first batch")
         watched = loss if held_out is None or not math.isfinite(loss) else float(loop.loss(held_out))
+        _check_first(watched, losses, "validation batches after the very first step")
         if not math.isfinite(watched):
             stopped = "non_finite"
             break
@@ -105,9 +106,9 @@ def _step(loop: Loop, lr: float) -> float:
     return math.nan
 
 
-def _check_first(loss: float, earlier: list[float]) -> None:
+def _check_first(loss: float, earlier: list[float], batches: str) -> None:
     if not earlier and not math.isfinite(loss):
         raise InputError(
-            f"the loss of the very first batch must be finite, got {loss}; look at the data (NaN in it?), "
+            f"the loss of the {batches} must be finite, got {loss}; look at the data (NaN in it?), "
             "the loss function and the precision before you look for a learning rate"
         )

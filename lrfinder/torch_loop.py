@@ -104,7 +104,7 @@ class TorchLoop:
         self.optimizers = chosen_optimizers(optimizer, trainable, own=own)
         self.can_measure = not own
         self._swept = swept_optimizers(self.optimizers, sweep)
-        self._rates = Rates(self._swept, trainable)
+        self._rates = Rates(self._swept)
         self._precision = Precision(trainable[0].device, autocast, channels_last)
         self._loss = BatchLoss(model, loss_fn, loss_step)
         self._update: GradientUpdate | OwnUpdate
@@ -148,6 +148,7 @@ class TorchLoop:
             ranks=ranks.count(),
             precision=self._precision.name(_trainable(self.model)[0].dtype),
             loss=f"{source}, negated since the optimizer maximizes it" if group.get("maximize") else source,
+            relative_step=bool(group.get("relative_step", False)),
         )
 
     @property

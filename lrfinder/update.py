@@ -120,7 +120,11 @@ class GradientUpdate:
         self._takes_closure = _takes_closure(optimizer)
 
     def __call__(self, batch: Batch) -> Tensor | None:
-        """Make one step; return the mean loss over the samples before it, or None where the scaler skipped it."""
+        """Make one step; return the mean loss over the samples before it, or None where the scaler skipped it.
+
+        Raises:
+            InputError: The optimizer ignores its closure.
+        """
         if self._scaler is not None:
             return self._scaled_step(self._scaler, batch)
         if not self._takes_closure:
@@ -137,6 +141,11 @@ class GradientUpdate:
             return loss
 
         self._optimizer.step(closure)  # type: ignore[arg-type]  # annotated as float, but LBFGS takes tensors too
+        if not evaluations:
+            raise InputError(
+                f"`optimizer` must call the closure that its `step` takes, got a {type(self._optimizer).__name__} that "
+                "did not; pass the optimizer inside it, or `train_step=` with a function that does the whole update"
+            )
         return evaluations[0]
 
     def _scaled_step(self, scaler: GradScaler, batch: Batch) -> Tensor | None:

@@ -145,7 +145,7 @@ def test_float_targets_mean_squared_error():
         (X[:, 0], CLASSES),
         (X[:, :1], CLASSES),
         ((X, X), CLASSES),
-        ({"logits": X}, CLASSES),
+        ({"scores": X}, CLASSES),
     ],
     ids=["broadcast", "bool", "no target", "length", "one logit", "one class", "tuple", "mapping"],
 )

@@ -130,7 +130,7 @@ def test_a_schedule_of_the_users_own_needs_no_horizon():
     assert plan(measured(), Wish(None, halves)).schedule is halves
 
 
-@pytest.mark.parametrize("total_steps", [1, 2, 3, 19, 20, 1000, 10**6])
+@pytest.mark.parametrize("total_steps", [5, 19, 20, 1000, 10**6])
 def test_the_recommended_schedule_ends_with_its_horizon(total_steps):
     """The warm-up lies inside the horizon, the factor is zero after it and never above one."""
     made = plan(measured(), Wish(total_steps))

@@ -112,7 +112,8 @@ class Training:
     def climb(self, lrs):
         """The losses of a range test written by hand: one group, one batch and one step per rate."""
         for lr in lrs:
-            self.optimizer.param_groups[0]["lr"] = lr
+            (group,) = self.optimizer.param_groups
+            group["lr"] = torch.tensor(lr) if isinstance(group["lr"], torch.Tensor) else lr
             self.train(1)
         return [float(loss) for _, loss in self.seen]
 

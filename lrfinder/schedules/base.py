@@ -4,9 +4,12 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import fields
 from numbers import Integral, Real
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from lrfinder.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["Schedule", "Shape", "describe"]
 
@@ -41,6 +44,24 @@ class Shape(ABC):
     @abstractmethod
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase, for a shape whose own step 0 is step `start` of the training."""
+
+    def plot(self, ax: "Axes | None" = None, *, steps: int | None = None) -> "Axes":
+        """Draw the factor against the optimizer step.
+
+        Args:
+            ax: where to draw; None makes a new figure.
+            steps: how many steps; None draws to the shape's end, or 1,000 where it has none.
+
+        Returns:
+            The axes; `ax.figure.savefig(path)` saves it.
+        """
+        from lrfinder.plot import draw_schedule
+        from lrfinder.schedules.compose import span
+
+        shown = whole(
+            "steps", (span(self) or 1_000) if steps is None else steps, "pass how many steps to draw, None for all"
+        )
+        return draw_schedule(self, shown, ax)
 
 
 def describe(schedule: Schedule, start: int = 0) -> str:

@@ -1,11 +1,16 @@
 """How good a shape can be, and at which peak: the last-iterate bound of convex optimization."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lrfinder.errors import InputError
+from lrfinder.schedules.base import Schedule
 
-__all__ = ["Bound", "bound"]
+__all__ = ["Bound", "bound", "predicted", "sampled"]
+
+MOST_POINTS = 1_000
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,31 @@ def bound(factors: Iterable[float]) -> Bound:
     loss, lr = _optimum(used)
     line, line_lr = _optimum([(steps - t) / steps for t in range(steps)])
     return Bound(loss, lr, loss / line, max(used) * lr / line_lr)
+
+
+def predicted(schedule: Schedule, steps: int) -> Bound:
+    """Return the bound of a schedule over a training of so many steps, by a thousand of them where there are more.
+
+    Ratios between schedules hardly move with the length, so that a sample ranks them as all steps would.
+
+    Args:
+        schedule: the schedule.
+        steps: the optimizer steps of the training.
+
+    Returns:
+        The bound; its rates are comparable with those of another schedule for as many steps.
+    """
+    return bound(sampled(schedule, steps))
+
+
+def sampled(schedule: Schedule, steps: int) -> list[float]:
+    """Return the factors of all steps, or of a thousand spread over them, the first included.
+
+    Each lies in its own thousandth, at a place that does not repeat, so that a cycle is not seen at one phase alone.
+    """
+    if steps <= MOST_POINTS:
+        return [schedule(step) for step in range(steps)]
+    return [schedule(int((i + i * GOLDEN % 1) * steps / MOST_POINTS)) for i in range(MOST_POINTS)]
 
 
 def _optimum(factors: list[float]) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from lrfinder.schedules.custom import Custom
 from lrfinder.schedules.plateau import ReduceOnPlateau
 from lrfinder.schedules.stable import StableDecay
 
-__all__ = ["Epochwise", "Then", "Warmup", "cool_down"]
+__all__ = ["Epochwise", "Then", "Warmup", "cool_down", "span"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +160,30 @@ def plateau_in(schedule: Schedule) -> tuple[ReduceOnPlateau, int] | None:
     while isinstance(schedule, Warmup):
         climb, schedule = climb + schedule.steps, schedule.body
     return (schedule, climb) if isinstance(schedule, ReduceOnPlateau) else None
+
+
+def span(schedule: Schedule) -> int | None:
+    """Return the steps after which a schedule holds its last value, or None where it has no such end.
+
+    Args:
+        schedule: any schedule; a function has no end that can be known.
+
+    Example:
+        >>> from lrfinder.schedules import Linear
+        >>> span(Warmup(Linear(900), 100)), span(Then(Linear(500), StableDecay(None), at=100))
+        (1000, None)
+    """
+    match schedule:
+        case Warmup(body=body, steps=steps):
+            end = span(body)
+            return None if end is None else steps + end
+        case Then(second=second, at=at):
+            end = span(second)
+            return None if end is None else at + end
+        case Epochwise(body=body, steps_per_epoch=steps_per_epoch):
+            end = span(body)
+            return None if end is None else end * steps_per_epoch
+    return getattr(schedule, "steps", None) if isinstance(schedule, Shape) else None
 
 
 def _blind(name: str, schedule: object) -> Shape:

@@ -7,6 +7,7 @@ from typing import Literal
 from lrfinder.errors import InputError
 from lrfinder.schedules.base import Schedule, Shape, parameters_of, whole
 from lrfinder.schedules.compose import Warmup
+from lrfinder.schedules.plateau import PlateauState, ReduceOnPlateau
 
 __all__ = ["Entry"]
 
@@ -68,3 +69,21 @@ class Entry:
         if climb >= total:
             raise InputError(f"`warmup` must be below `total_steps`={total}, got {climb}; it lies inside the horizon")
         return Warmup(self.body(total - climb), climb) if climb and not self.rises else self.body(total)
+
+    def factors(self, points: int) -> list[float]:
+        """Return the factors of a training of so many steps, for a picture of the family.
+
+        A plateau, which waits for a metric, is shown one that stops improving twice.
+
+        Args:
+            points: the steps of the training.
+        """
+        schedule = self.build(points)
+        if not isinstance(schedule, ReduceOnPlateau):
+            return [schedule(step) for step in range(points)]
+        stalls, state, factors = ReduceOnPlateau(factor=0.4, patience=0), PlateauState(), []
+        for step in range(points):
+            improves = step not in {points * 4 // 10, points * 7 // 10}
+            factor, state = stalls.update(state, -float(step) if improves else 1.0)
+            factors.append(factor)
+        return factors

@@ -1,0 +1,73 @@
+"""What is known of optimizers by the names of their classes: their kind, and which of them set their own pace."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lrfinder.loop import Facts
+
+__all__ = ["Kind", "kind_of", "own_pace"]
+
+Kind = Literal["adam", "sgd", "muon", "other"]
+
+ADAM_LIKE = ("adam", "lamb", "adabelief")
+
+_AVERAGED = (
+    "It averages its own iterates in place of a decay: a schedule on top would only slow it. Give it its own warm-up "
+    "(`warmup_steps`, about 5 % of the training), call optimizer.train() and optimizer.eval(), and expect its best LR "
+    "above the usual (1 to 10 times for AdamW, 10 to 50 times for SGD)."
+)
+_ESTIMATED = (
+    "It estimates the size of its steps from the distance travelled, and its `lr` is a multiplier that should stay "
+    "at 1: the rate measured here is advisory. A short warm-up keeps a wild first estimate away."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Paced:
+    """Optimizers that schedule themselves.
+
+    Args:
+        prefix: How their lower-case class names begin.
+        anywhere: Whether the prefix may stand inside the name too.
+        sentence: What they do instead of following a schedule.
+    """
+
+    prefix: str
+    sentence: str
+    anywhere: bool = False
+
+
+_PACED = (
+    _Paced("schedulefree", _AVERAGED, anywhere=True),
+    _Paced("prodigy", _ESTIMATED),
+    _Paced("dadapt", _ESTIMATED),
+    _Paced("dog", _ESTIMATED),
+    _Paced("ldog", _ESTIMATED),
+    _Paced("dowg", _ESTIMATED),
+    _Paced("rprop", "It gives every weight a step of its own, which grows and shrinks with the gradient's sign alone."),
+    _Paced("lbfgs", "It is a full-batch method whose line search or curvature sets the step; keep `lr` constant."),
+)
+
+
+def kind_of(facts: Facts) -> Kind:
+    """Return the kind of the first swept optimizer, as far as its class name tells."""
+    name = facts.optimizer.split(" and ")[0].lower()
+    if "muon" in name:
+        return "muon"
+    if name.startswith("sgd") or name == "asgd":
+        return "sgd"
+    return "adam" if any(word in name for word in ADAM_LIKE) else "other"
+
+
+def own_pace(facts: Facts) -> str | None:
+    """Return what an optimizer does instead of following a schedule, as sentences; None where it follows one."""
+    if facts.relative_step:
+        return (
+            "With relative_step=True it takes 1 / sqrt(step) times the size of the weights and ignores `lr`; "
+            "pass relative_step=False to train along a schedule."
+        )
+    for name in facts.optimizer.lower().split(" and "):
+        for paced in _PACED:
+            if name.startswith(paced.prefix) or (paced.anywhere and paced.prefix in name):
+                return paced.sentence
+    return None

@@ -1,0 +1,452 @@
+"""Every optimizer, groups, several optimizers and wrapped ones: the curve of a hand-written loop, and no trace."""
+
+from functools import partial
+
+import pytest
+import torch
+import torch.nn.functional as F
+from quadratic import Quadratic
+from quadratic import swept as swept_quadratic
+from torch import nn
+from torch.optim import SGD, Adam, Optimizer
+from twins import Net, Training, refused, sweep, training, twins
+
+PLAIN = ("ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop")
+SWITCHES = {
+    "adam-amsgrad": partial(Adam, amsgrad=True),
+    "adam-tensor-lr": lambda params: Adam(params, lr=torch.tensor(1e-3), foreach=False),
+    "sgd-nesterov": partial(SGD, lr=0.1, momentum=0.9, nesterov=True),
+    "sgd-foreach": partial(SGD, lr=0.1, momentum=0.9, foreach=True),
+    "adam-foreach": partial(Adam, foreach=True),
+    "sgd-fused": partial(SGD, lr=0.1, momentum=0.9, fused=True),
+    "adam-fused": partial(Adam, fused=True),
+    "adamw-fused": partial(torch.optim.AdamW, fused=True),
+    "adagrad-fused": partial(torch.optim.Adagrad, fused=True),
+    "adamw-maximize": partial(torch.optim.AdamW, maximize=True),
+    "rmsprop-centered": partial(torch.optim.RMSprop, centered=True, momentum=0.9),
+    "LBFGS": partial(torch.optim.LBFGS, lr=0.1, max_iter=3),
+    "LBFGS-line-search": partial(torch.optim.LBFGS, lr=0.1, max_iter=3, line_search_fn="strong_wolfe"),
+    "SGD": partial(SGD, lr=0.1),
+    "SparseAdam": torch.optim.SparseAdam,
+    "Muon": getattr(torch.optim, "Muon", None),
+}
+OPTIMIZERS = {**{name: getattr(torch.optim, name) for name in PLAIN}, **SWITCHES}
+if OPTIMIZERS["Muon"] is None:
+    del OPTIMIZERS["Muon"]
+
+
+class Words(nn.Module):
+    """A bag of words with sparse gradients."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(10, 3, sparse=True)
+
+    def forward(self, x):
+        return self.words((x * 3).long() % 10).mean(1)
+
+
+class Matrices(nn.Module):
+    """Parameters of two dimensions alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(4, 8, bias=False), nn.Tanh(), nn.Linear(8, 3, bias=False))
+
+    def forward(self, x):
+        return self.body(x)
+
+
+MODELS = {"SparseAdam": Words, "Muon": Matrices}
+
+
+def with_optimizer(name):
+    """A training with this optimizer and the model that it takes; batches in a fixed order."""
+    return training(MODELS.get(name, Net), OPTIMIZERS[name], shuffle=False)
+
+
+def test_no_optimizer_of_torch_is_left_out():
+    """Every class of `torch.optim` is in the table."""
+    classes = {name for name, c in vars(torch.optim).items() if isinstance(c, type) and issubclass(c, Optimizer)}
+
+    assert classes - {"Optimizer"} <= set(OPTIMIZERS)
+
+
+def seeded(name, use):
+    """What comes of a training that is the same at every call."""
+    torch.manual_seed(5)
+    return use(with_optimizer(name))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_is_swept_as_it_trains(name):
+    """The curve is, bit for bit, that of a loop written by hand with the same optimizer."""
+    found = seeded(name, partial(sweep, steps=12, lr_min=1e-4, lr_max=1.0))
+    sign = -1 if "maximize" in name else 1
+
+    by_hand = seeded(name, lambda t: t.climb(found.curve.lrs))
+
+    assert [sign * loss for loss in by_hand] == found.curve.losses
+
+
+@pytest.mark.parametrize("before", [0, 3])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_goes_on_as_if_nothing_had_been(name, before):
+    """Ten steps after a sweep equal those of a twin that never swept."""
+    swept, undisturbed = twins(partial(with_optimizer, name), before=before)
+
+    assert swept == undisturbed
+
+
+def test_an_optimizer_that_maximizes_equals_one_that_minimizes_the_negative():
+    """Rising on -f gives the very result of falling on f: the curve, the rate, the report's numbers."""
+    found = []
+    for sign in (1, -1):
+        torch.manual_seed(5)
+        t = training(Matrices, partial(SGD, lr=0.1, maximize=sign < 0), shuffle=False)
+        t.loss_fn = lambda output, target, sign=sign: sign * F.cross_entropy(output, target)
+        found.append(sweep(t, steps=60, lr_min=1e-4))
+
+    minimized, maximized = found
+    assert maximized.curve == minimized.curve
+    assert maximized.lr == minimized.lr
+    assert maximized.evidence.facts.loss == "<lambda>(output, target), negated since the optimizer maximizes it"
+
+
+def of_groups(*rates, optimizer=SGD):
+    """A training with a group per rate, over layers that are alike; None leaves the rate to the optimizer."""
+    model = nn.Sequential(*(nn.Linear(4, 4, bias=False) for _ in rates))
+    groups = [{"params": layer.parameters(), "lr": rate} for layer, rate in zip(model, rates, strict=True)]
+    x = torch.randn(32, 4)
+    return Training(model, optimizer(groups), list(zip(x.split(16), x.split(16), strict=True)), F.mse_loss)
+
+
+def rates(t):
+    """Every group's rate."""
+    return [group.get("lr") for group in t.optimizer.param_groups]
+
+
+def test_groups_keep_their_ratios_at_every_step_of_a_sweep():
+    """What the optimizer steps with is the ladder's rate for the first group, and a tenth and three times it."""
+    t = of_groups(0.1, 0.01, 0.3)
+    used = []
+    t.optimizer.register_step_pre_hook(lambda *_: used.append(rates(t)))
+
+    found = sweep(t, steps=20, lr_max=1.0)
+
+    assert [first for first, *_ in used] == found.curve.lrs
+    assert [[b / a, c / a] for a, b, c in used] == [pytest.approx([0.1, 3.0])] * len(used)
+
+
+def test_groups_keep_their_ratios_when_a_result_is_applied():
+    """The suggestion is the first group's; the others follow it."""
+    t = of_groups(0.1, 0.01, 0.3)
+    found = sweep(t, steps=60, lr_min=1e-4)
+
+    found.apply(t.optimizer)
+
+    assert rates(t) == pytest.approx([found.lr, found.lr / 10, found.lr * 3])
+
+
+def test_groups_go_on_as_if_nothing_had_been():
+    """Ten steps after a sweep of three groups equal those of a twin that never swept."""
+    swept, undisturbed = twins(partial(of_groups, 0.1, 0.01, 0.3), before=3)
+
+    assert swept == undisturbed
+
+
+class Relative(Optimizer):
+    """An optimizer with a rate of its own where a group has none, as Adafactor's relative steps."""
+
+    def __init__(self, groups):
+        super().__init__(groups, {})
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.sub_(p.grad, alpha=group.get("lr") or 0.01)
+        return loss
+
+
+def with_lrless_group(missing):
+    """A training whose first group has no rate: None, or no entry at all."""
+    t = of_groups(None, 0.1, 0.2, optimizer=Relative)
+    if missing:
+        del t.optimizer.param_groups[0]["lr"]
+    return t
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["none", "absent"])
+def test_a_group_without_a_rate_is_left_alone(missing):
+    """Sweep and apply scale those that have one, and give the other none."""
+    t = with_lrless_group(missing)
+    used = []
+    t.optimizer.register_step_pre_hook(lambda *_: used.append(rates(t)))
+
+    found = sweep(t, steps=60, lr_min=1e-4)
+    found.apply(t.optimizer)
+
+    assert [first for first, *_ in used] == [None] * len(used)
+    assert [reference for _, reference, _ in used] == found.curve.lrs
+    assert rates(t) == [None, pytest.approx(found.lr), pytest.approx(2 * found.lr)]
+    assert ("lr" in t.optimizer.param_groups[0]) is not missing
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["none", "absent"])
+def test_a_group_without_a_rate_goes_on_as_if_nothing_had_been(missing):
+    """Ten steps after a sweep beside such a group equal those of a twin that never swept."""
+    swept, undisturbed = twins(partial(with_lrless_group, missing), before=3)
+
+    assert swept == undisturbed
+
+
+def test_an_optimizer_without_any_rate_is_refused():
+    """There is nothing to sweep."""
+    t = of_groups(None, None, optimizer=Relative)
+
+    with refused(t, "`optimizer` must have a group with an `lr`, got Relative without one"):
+        sweep(t)
+
+
+def test_tensor_rates_stay_the_same_objects():
+    """A tensor rate is filled in place for the sweep, and back with the same bits."""
+    rate = torch.tensor(1e-3)
+    t = training(optimizer=lambda params: Adam(params, lr=rate))
+    used = []
+    t.optimizer.register_step_pre_hook(lambda o, *_: used.append(o.param_groups[0]["lr"] is rate and float(rate)))
+
+    found = sweep(t)
+
+    assert used == pytest.approx(found.curve.lrs)
+    assert t.optimizer.param_groups[0]["lr"] is rate
+    assert rate == torch.tensor(1e-3)
+
+
+class Wrapped:
+    """An optimizer around another, with handles of its own, that is no `torch.optim.Optimizer`."""
+
+    def __init__(self, optimizer):
+        self.optimizer, self.handle, self.steps = optimizer, object(), 0
+
+    param_groups = property(lambda self: self.optimizer.param_groups)
+    state = property(lambda self: self.optimizer.state)
+
+    def zero_grad(self, set_to_none=True):
+        self.optimizer.zero_grad(set_to_none)
+
+    def state_dict(self):
+        return {**self.optimizer.state_dict(), "steps": self.steps}
+
+    def step(self, closure=None):
+        self.steps += 1
+        return self.optimizer.step(closure)
+
+
+class WithoutClosure(Wrapped):
+    def step(self):
+        self.steps += 1
+        self.optimizer.step()
+
+
+class Twice(Wrapped):
+    """A wrapper around a wrapper."""
+
+    def __init__(self, optimizer):
+        super().__init__(Wrapped(optimizer))
+
+
+class Deaf(Wrapped):
+    """A wrapper that takes a closure and never calls it."""
+
+    def step(self, closure=None):
+        self.optimizer.step()
+
+
+def step_without_closure(optimizer):
+    """A training step that leaves `step` alone with its gradients."""
+
+    def update(model, batch):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(batch[0]), batch[1])
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return update
+
+
+def wrapped(wrapper):
+    """A training with Adam in a wrapper, all of it stepped as the wrapper asks."""
+    t = training(optimizer=lambda params: wrapper(Adam(params)), shuffle=False)
+    if wrapper is WithoutClosure:
+        return Training(t.model, t.optimizer, t.loader, update=step_without_closure(t.optimizer))
+    return t
+
+
+WRAPPERS = [Wrapped, WithoutClosure, Twice]
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_wrapped_optimizer_is_swept_as_the_inner_one(wrapper):
+    """The curve is that of the optimizer inside, whether `step` takes a closure or not."""
+    curves = []
+    for build in (partial(wrapped, wrapper), partial(training, optimizer=Adam, shuffle=False)):
+        torch.manual_seed(5)
+        curves.append(sweep(build()).curve)
+
+    assert curves[0] == curves[1]
+
+
+@pytest.mark.parametrize("before", [0, 3])
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_a_wrapped_optimizer_goes_on_as_if_nothing_had_been(wrapper, before):
+    """The state of the optimizer inside is put back, whatever else the wrapper holds."""
+    swept, undisturbed = twins(partial(wrapped, wrapper), before=before)
+
+    assert swept == undisturbed
+
+
+def test_an_optimizer_that_never_calls_its_closure_is_refused():
+    """It would step without gradients; the sentence says what it must do."""
+    t = training(optimizer=lambda params: Deaf(Adam(params)))
+
+    with refused(t, r"`optimizer` must call the closure that its `step` takes, got a Deaf that did not; .*train_step"):
+        sweep(t)
+
+
+class Critic(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return self.body(x)
+
+
+def adversaries():
+    """A generator, a critic, their optimizers and the step that trains both."""
+    generator, critic = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Linear(8, 4)), Critic()
+    optimizers = [Adam(generator.parameters(), lr=1e-3), Adam(critic.parameters(), lr=4e-3)]
+
+    def train_step(model, batch):
+        real, made = batch[0], generator(torch.randn(len(batch[0]), 2))
+        critic_loss = F.softplus(-critic(real)).mean() + F.softplus(critic(made.detach())).mean()
+        optimizers[1].zero_grad()
+        critic_loss.backward()
+        optimizers[1].step()
+        optimizers[0].zero_grad()
+        F.softplus(-critic(made)).mean().backward()
+        optimizers[0].step()
+        return critic_loss.item()
+
+    return generator, critic, optimizers, train_step
+
+
+def gan():
+    """Both as one model, as the example has it."""
+    generator, critic, optimizers, train_step = adversaries()
+    both = nn.ModuleList([generator, critic])
+    return Training(both, optimizers, training(shuffle=False).loader, None, update=train_step)
+
+
+def sweep_gan(t, **options):
+    """A range test through the GAN's own step."""
+    return sweep(t, loss_fn=None, train_step=t.update, **options)
+
+
+@pytest.mark.parametrize("sweeping", [None, 0, 1], ids=["joint", "generator", "critic"])
+def test_two_optimizers_go_on_as_if_nothing_had_been(sweeping):
+    """Both networks and both optimizers are put back, whichever was swept."""
+    swept, undisturbed = twins(gan, partial(sweep_gan, sweep=sweeping), before=3)
+
+    assert swept == undisturbed
+
+
+@pytest.mark.parametrize(
+    ("sweeping", "factors"), [(None, (1.0, 4.0)), (0, (1.0, None)), (1, (None, 1.0))], ids=["joint", "first", "second"]
+)
+def test_two_optimizers_are_swept_jointly_or_one_of_them(sweeping, factors):
+    """Jointly at the ratio of their rates; one alone with the other's rate as it is."""
+    t = gan()
+    used = ([], [])
+    for optimizer, seen in zip(t.optimizer, used, strict=True):
+        optimizer.register_step_pre_hook(lambda o, *_, seen=seen: seen.append(o.param_groups[0]["lr"]))
+
+    lrs = sweep_gan(t, sweep=sweeping).curve.lrs
+
+    expected = [
+        [kept if factor is None else factor * lr for lr in lrs]
+        for factor, kept in zip(factors, (1e-3, 4e-3), strict=True)
+    ]
+    assert list(used) == [pytest.approx(rates) for rates in expected]
+
+
+def test_a_joint_result_is_applied_to_all():
+    """The facts name both optimizers, and their bases."""
+    facts = sweep_gan(gan()).evidence.facts
+
+    assert (facts.optimizer, facts.bases) == ("Adam and Adam", (1e-3, 4e-3))
+
+
+@pytest.mark.parametrize("index", [2, -1, "critic", 0.5])
+def test_an_optimizer_that_is_not_there_cannot_be_swept(index):
+    """`sweep` is an index into the list."""
+    t = gan()
+
+    with refused(t, f"`sweep` must be the index of an optimizer, 0 to 1, or None, got {index!r}"):
+        sweep_gan(t, sweep=index)
+
+
+def test_several_optimizers_need_a_step_of_their_own():
+    """Ours would not know which loss is whose."""
+    t = gan()
+
+    with refused(t, "`optimizer` must be one optimizer where the steps are ours, got 2; pass `train_step=`"):
+        sweep(t, loss_fn=F.mse_loss)
+
+
+@pytest.mark.parametrize("sweeping", [None, 0], ids=["joint", "generator"])
+def test_a_network_that_the_model_does_not_hold_is_refused(sweeping):
+    """A critic that only the step knows could not be put back, so it must be part of the model."""
+    generator, critic, optimizers, train_step = adversaries()
+    t = Training(generator, optimizers, training(shuffle=False).loader, critic, update=train_step)
+
+    with refused(t, "got a Adam that holds none of them; .* several networks are one nn.ModuleList"):
+        sweep_gan(t, sweep=sweeping)
+
+
+def test_every_optimizer_of_a_list_must_be_one():
+    """A name among them is named."""
+    t = gan()
+
+    with refused(t, "`optimizer` must be a torch optimizer, or a list of them, got str"):
+        sweep_gan(t, optimizer=[t.optimizer[0], "adam"])
+
+
+@pytest.mark.parametrize("h", [1.0, 5.0, 100.0])
+def test_lbfgs_makes_every_quadratic_one_of_curvature_one(h):
+    """Its first step tells the curvature; from then on it loses what gradient descent loses at curvature one."""
+    arguments = {"steps": 60, "lr_min": 1e-3, "lr_max": 0.9}
+    descent = swept_quadratic(Quadratic(1.0), **arguments)
+
+    newton = swept_quadratic(Quadratic(h, start=0.1), torch.optim.LBFGS, options={"max_iter": 1}, **arguments)
+
+    after_first = [[loss / f.curve.losses[1] for loss in f.curve.losses[1:45]] for f in (newton, descent)]
+    assert after_first[0] == pytest.approx(after_first[1], rel=1e-6)
+
+
+def test_lbfgs_finds_the_same_rate_at_every_curvature():
+    """A rate is a share of the Newton step, whatever the scale of the problem."""
+    options = {"max_iter": 1}
+
+    rates = [swept_quadratic(Quadratic(h), torch.optim.LBFGS, options=options, lr_min=1e-4).lr for h in (1.0, 10.0)]
+
+    assert rates[1] == pytest.approx(rates[0], rel=0.05)
+    assert 0.01 < rates[0] < 1
