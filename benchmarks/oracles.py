@@ -19,7 +19,7 @@ from tasks import TASKS, available, missing
 
 from lrfinder.schedules import Constant, Linear, Warmup
 
-__all__ = ["FOLDER", "SCHEDULES", "build", "read", "train"]
+__all__ = ["FOLDER", "SCHEDULES", "SEEDS", "build", "grid", "read", "train"]
 
 FOLDER = Path(__file__).parent / "oracles"
 PER_DECADE = 4
@@ -37,7 +37,7 @@ SCHEDULES = {
 def grid(task):
     """Quarter decades between the ends of the task, both included."""
     low, high = (round(PER_DECADE * math.log10(end)) for end in task.lrs)
-    return [10 ** (i / PER_DECADE) for i in range(low, high + 1)]
+    return [float(f"{10 ** (i / PER_DECADE):.4g}") for i in range(low, high + 1)]
 
 
 def train(task, schedule, lr, seed):
@@ -85,7 +85,6 @@ def build(task, schedule, seeds=SEEDS):
     done = {(lr, seed) for lr, seed, _ in record["runs"]}
     for seed in seeds:
         for lr in grid(task):
-            lr = float(f"{lr:.4g}")
             if (lr, seed) in done:
                 continue
             begin = time.perf_counter()

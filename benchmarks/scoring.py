@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Oracle", "Run", "calibrated", "compare", "profile", "score"]
+__all__ = ["CLOSE", "NEAR", "Oracle", "Run", "calibrated", "compare", "profile", "score"]
 
 CLOSE, NEAR = 0.05, 0.20
 FLOOR = 0.05

@@ -2,12 +2,12 @@
 
 import argparse
 import json
-from functools import partial
 from pathlib import Path
 
+import numpy as np
 from accuracy import RESULTS
-from oracles import SCHEDULES, read
-from scoring import Oracle, Run, calibrated, compare, score
+from oracles import SCHEDULES, SEEDS, grid, read
+from scoring import CLOSE, NEAR, Oracle, Run, calibrated, compare, score
 from tasks import TASKS
 
 __all__ = ["PAGE", "answers", "oracles"]
@@ -27,8 +27,8 @@ def oracles(schedule):
 
 
 def _is_whole(task, record):
-    low, high = task.lrs
-    return {(run[0], run[1]) for run in record["runs"]} >= {(end, seed) for end in (low, high) for seed in (0, 1, 2)}
+    wanted = {(lr, seed) for lr in grid(task) for seed in SEEDS}
+    return wanted <= {(lr, seed) for lr, seed, _ in record["runs"]}
 
 
 def answers(stored, schedule, tasks):
@@ -36,7 +36,8 @@ def answers(stored, schedule, tasks):
     methods = {}
     for row in stored["runs"]:
         if row["task"] in tasks and row["schedule"] in (schedule, "any"):
-            run = Run(row["task"], row["seed"], row["lr"], row["interval"], row["steps"], row["seconds"])
+            interval = row["interval"] and tuple(row["interval"])
+            run = Run(row["task"], row["seed"], row["lr"], interval, row["steps"], row["seconds"])
             methods.setdefault(row["method"], []).append(run)
     return dict(sorted(methods.items(), key=lambda item: item[0].split()[0] != "lrfinder"))
 
@@ -93,13 +94,17 @@ def differences(methods, oracle):
     return table(["lrfinder minus", "within 5 %", "within 20 %", "90th pct"], rows)
 
 
+MEASURES = {
+    "close": lambda regrets: np.mean(regrets <= CLOSE),
+    "near": lambda regrets: np.mean(regrets <= NEAR),
+    "p90": lambda regrets: np.quantile(regrets, 0.9),
+}
+
+
 def _difference(ours, theirs, key, oracle):
-    middle, low, high = compare(ours, theirs, partial(_value, key=key, oracle=oracle), draws=500)
+    regret = {run: oracle[run.task].regret(run.lr) for run in (*ours, *theirs)}
+    middle, low, high = compare(ours, theirs, lambda runs: MEASURES[key](np.array([regret[run] for run in runs])), 500)
     return f"{100 * middle:+.0f} ({100 * low:+.0f} to {100 * high:+.0f})"
-
-
-def _value(runs, key, oracle):
-    return score(runs, oracle)[key]
 
 
 def by_task(methods, oracle):

@@ -12,7 +12,10 @@ PROBES = 3
 """Windows, drawn after those that are trained on, whose loss judges an arm."""
 
 STRIDE = 10**0.5
-"""Ratio of neighbouring arms; the bracket about the edge is halved once."""
+"""Ratio of neighbouring arms, before the bracket about the edge is halved."""
+
+NEARLY_LINEAR = 0.8
+"""Share of proportional growth of the win at which a peak still counts as far too low."""
 
 SURE = 2.0
 """A drop of more standard deviations over the probes than this is one, if every probe fell."""
@@ -130,12 +133,19 @@ def _next(won: dict[float, float], bounds: tuple[float, float]) -> float | None:
         return (above if best == highest and len(won) > 1 else below) or above
     beyond = min((lr for lr in won if lr > best and won[lr] < won[best] / 2), default=None)
     if beyond is None and above is not None:
-        return above
+        return min(highest * _stride(won), bounds[1])
     if beyond is not None:
         inside = max(lr for lr in won if lr < beyond)
         if beyond / inside > 2:
             return math.sqrt(inside * beyond)
     return below if best == lowest else None
+
+
+def _stride(won: dict[float, float]) -> float:
+    """How far to climb: ever farther while the win grows nearly as the peak does, far below where it matters."""
+    *_, before, last = [1.0, *sorted(won)]
+    grows = len(won) > 1 and won[last] > NEARLY_LINEAR * won[before] * last / before
+    return min((last / before) ** 2, 100.0) if grows else STRIDE
 
 
 def _won(start: Sequence[float], losses: Sequence[float] | None) -> float:
