@@ -101,6 +101,7 @@ class AutoLR(Callback):
         self.result: LRResult | None = None
         self._tested: list[int] = []
         self._attached: Schedule | None = None
+        self._peak, self._began = 0.0, 0
         self._length: int | None = None
         self._cooling = False
         self._scheduler: ScheduledLR | None = None
@@ -152,13 +153,8 @@ class AutoLR(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Test where one is due, and cool down in time."""
-        epoch = trainer.current_epoch
-        if (
-            batch_idx == 0
-            and epoch in self.at_epochs
-            and epoch not in self._tested
-            and not getattr(trainer, "fast_dev_run", 0)
-        ):
+        due = set(self.at_epochs) - set(self._tested)
+        if batch_idx == 0 and trainer.current_epoch in due and not getattr(trainer, "fast_dev_run", 0):
             self._test(trainer)
         self._cool_down_in_time(trainer)
 
@@ -183,6 +179,8 @@ class AutoLR(Callback):
             "result": None if self.result is None else self.result.to_json(),
             "tested": list(self._tested),
             "attached": None if self._attached is None else to_plain(self._attached),
+            "peak": self._peak,
+            "began": self._began,
             "length": self._length,
             "cooling": self._cooling,
         }
@@ -192,6 +190,7 @@ class AutoLR(Callback):
         self.result = None if state_dict["result"] is None else LRResult.parse(state_dict["result"])
         self._tested = list(state_dict["tested"])
         self._attached = _restored(state_dict["attached"], self.schedule)
+        self._peak, self._began = state_dict["peak"], state_dict["began"]
         self._length, self._cooling = state_dict["length"], state_dict["cooling"]
         trainer = self._trainer
         if trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
@@ -234,8 +233,8 @@ class AutoLR(Callback):
             self._scheduler = attach(optimizer, plan.schedule, lr=plan.lr)
             put(trainer, self._scheduler, name=NAME)
             self._attached = self._scheduler.schedule
-            self._length = all_steps(trainer)
-            self._cooling = False
+            self._peak, self._began = plan.lr, trainer.global_step
+            self._length, self._cooling = all_steps(trainer), False
         self._clock = (time.monotonic(), trainer.global_step)
         self._expected = (optimizer, reference, float(optimizer.param_groups[reference]["lr"]))
         if wish.note and loop.is_chief and self.verbose:
@@ -243,9 +242,9 @@ class AutoLR(Callback):
 
     def _attach_again(self, trainer: Trainer) -> None:
         """Put the schedule of this training into a Trainer whose optimizers were made anew."""
-        if self._attached is not None and self.plan is not None:
-            optimizer, done = trainer.optimizers[0], trainer.global_step - 1
-            self._scheduler = attach(optimizer, self._attached, lr=self.plan.lr, last_epoch=done)
+        if self._attached is not None:
+            done = max(0, trainer.global_step - self._began)
+            self._scheduler = attach(trainer.optimizers[0], self._attached, lr=self._peak, last_epoch=done - 1)
             put(trainer, self._scheduler, name=NAME)
 
     def _cool_down_in_time(self, trainer: Trainer) -> None:

@@ -95,6 +95,21 @@ def test_nothing_is_measured_again(tmp_path, monkeypatch):
     assert str(again.result) == str(whole.trainer.callbacks[0].result)
 
 
+def test_a_schedule_outlives_a_later_test_without_an_answer(tmp_path):
+    """Where the second test finds no rate, the first one's schedule goes on, resumed too."""
+
+    class Exhausted(Net):
+        def training_step(self, batch, batch_idx):
+            loss = super().training_step(batch, batch_idx)
+            return loss if self.current_epoch == 0 else 0.0 * loss + torch.randn(())
+
+    whole, rest, again = interrupted(tmp_path, partial(AutoLR, **SHORT, at_epochs=(0, 1)), 24, Exhausted)
+
+    assert again.plan is None
+    assert rest.rates == whole.rates[24:]
+    assert len(set(rest.rates)) > 2
+
+
 def test_the_optimizer_state_is_resumed(tmp_path):
     """Step, epoch and Adam's moments come from the checkpoint, which Lightning's own finder loses."""
     _, rest, _ = interrupted(tmp_path, partial(AutoLR, **SHORT), 24)
