@@ -42,4 +42,4 @@ test-lightning-matrix: $(STAMP)  ## the callbacks' tests under the oldest suppor
 	for wanted in $(LIGHTNINGS); do BASE=$(BIN)/python ./benchmarks/lightning_matrix.sh $$wanted || exit 1; done
 
 clean:  ## remove the virtual environment and what the targets wrote
-	rm -rf $(VENV) lrfinder-demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .matrix lrfinder-demo .pytest_cache .mypy_cache .ruff_cache
