@@ -8,7 +8,7 @@ from torch.optim import AdamW, Optimizer
 
 from lrfinder.errors import InputError
 
-__all__ = ["Rates", "as_list", "chosen_optimizers", "swept_optimizers"]
+__all__ = ["Rates", "as_list", "chosen_optimizers", "set_rate", "swept_optimizers"]
 
 
 class Rates:
@@ -53,11 +53,15 @@ class Rates:
     def write(self, lr: float) -> None:
         """Set the reference group's LR, and every other swept group's in its ratio; tensor LRs are filled in place."""
         for group, base in zip(self._groups, self.bases, strict=True):
-            rate = lr * (base / self.bases[self.reference])
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
+            set_rate(group, lr * (base / self.bases[self.reference]))
+
+
+def set_rate(group: dict[str, Any], rate: float, key: str = "lr") -> None:
+    """Set a group's rate, in place where it is a tensor: a compiled or captured step holds on to that tensor."""
+    if isinstance(group[key], Tensor):
+        group[key].fill_(rate)
+    else:
+        group[key] = rate
 
 
 def as_list(optimizer: Optimizer | Sequence[Optimizer]) -> list[Optimizer]:

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lrfinder.errors import InputError
-from lrfinder.rates import as_list
+from lrfinder.rates import as_list, set_rate
 
 __all__ = ["peak_of", "rescale"]
 
@@ -35,7 +34,7 @@ def rescale(optimizer: Optimizer | Sequence[Optimizer], lr: float, *schedulers: 
     groups = _groups(optimizer)
     rates = {(id(g), key): (g, lr * (float(g[key]) / top)) for g in groups for key in RATES if key in g}
     for (_, key), (group, rate) in rates.items():
-        _fill(group, key, rate)
+        set_rate(group, rate, key)
     for scheduler in {id(scheduler): scheduler for scheduler in _unpacked(schedulers)}.values():
         for name in ("base_lrs", "max_lrs", "_last_lr"):
             if hasattr(scheduler, name):
@@ -84,11 +83,3 @@ def _peak(group: dict[str, Any], schedulers: list[LRScheduler]) -> float:
         if own is group
     ]
     return max(float(rate) for rate in (group.get("initial_lr", group["lr"]), group.get("max_lr", 0.0), *bounds))
-
-
-def _fill(group: dict[str, Any], key: str, rate: float) -> None:
-    """Set a rate, in place where it is a tensor: a compiled step holds on to that tensor."""
-    if isinstance(group[key], Tensor):
-        group[key].fill_(rate)
-    else:
-        group[key] = rate

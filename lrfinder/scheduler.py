@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from lrfinder.errors import InputError
+from lrfinder.rates import set_rate
 from lrfinder.schedules import (
     CATALOGUE,
     PlateauState,
@@ -159,7 +160,7 @@ class ScheduledLR(LRScheduler):
     def _fill(self) -> None:
         """Set every group's rate."""
         for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=False):
-            _fill(group, float(rate))
+            set_rate(group, float(rate))
 
 
 class PlateauLR(ScheduledLR):
@@ -251,12 +252,4 @@ def _rewrite(group: dict[str, Any], peak: float) -> None:
     for key in _LEFTOVERS:
         group.pop(key, None)
     group["initial_lr"] = peak
-    _fill(group, peak)
-
-
-def _fill(group: dict[str, Any], rate: float) -> None:
-    """Set a group's rate, in place where it is a tensor: a compiled or captured step holds on to that tensor."""
-    if isinstance(group["lr"], Tensor):
-        group["lr"].fill_(rate)
-    else:
-        group["lr"] = rate
+    set_rate(group, peak)
