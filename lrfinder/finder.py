@@ -192,10 +192,9 @@ def _split(options: FindOptions) -> tuple[PlanOptions, TrainingOptions]:
     known = {**PlanOptions.__annotations__, **TrainingOptions.__annotations__}
     for name in options:
         if name not in known:
-            near = get_close_matches(name, known, 1) or sorted(known)
-            raise InputError(
-                f"`find_lr` must be given options that it has, got {name!r}; did you mean {', '.join(near)}?"
-            )
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(sorted(known))}"
+            raise InputError(f"`find_lr` got an unexpected keyword argument {name!r}; {hint}")
     planning = {name: value for name, value in options.items() if name in PlanOptions.__annotations__}
     training = {name: value for name, value in options.items() if name not in planning}
     return cast(PlanOptions, planning), cast(TrainingOptions, training)

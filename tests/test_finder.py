@@ -160,5 +160,5 @@ def test_no_bar_is_shown_where_there_is_no_terminal(capfd):
 
 def test_a_misspelt_option_is_named_with_the_one_that_is_near():
     """It is a mistake of the caller, told before anything is looked at."""
-    with pytest.raises(InputError, match="got 'lossfn'; did you mean loss_fn"):
+    with pytest.raises(InputError, match="got an unexpected keyword argument 'lossfn'; did you mean loss_fn"):
         find_lr(Quadratic(1.0), BATCHES, lossfn=None)
