@@ -13,9 +13,9 @@ from torch.optim import Optimizer
 from lightning_callbacks._compat import Trainer, of_trainer
 from lightning_callbacks._pause import set_aside
 from lightning_callbacks._update import TrainerUpdate
-from lrfinder.batch import size
+from lrfinder.batch import total_size
 from lrfinder.errors import InputError, LRFinderWarning
-from lrfinder.feed import Feed, shallow_copy
+from lrfinder.feed import HELD_OUT_BATCHES, Feed, shallow_copy
 from lrfinder.loop import Batch, Facts
 from lrfinder.memory import torch_streams
 from lrfinder.rates import Rates, swept_optimizers
@@ -29,7 +29,6 @@ REFUSED = ("DeepSpeedStrategy",)
 HOOKS = ("on_train_batch_start", "on_train_batch_end", "on_before_zero_grad", "on_before_optimizer_step")
 """Module hooks in which an average of the weights is kept: frozen parameters are copied where one is overridden."""
 
-HELD_OUT_BATCHES = 4
 TOLERANCE = 1e-6
 
 
@@ -88,21 +87,14 @@ class TrainerLoop:
     @property
     def facts(self) -> Facts:
         """What is known of the training; the batch size is known after the first step."""
-        group = self._rates.group
-        betas = group.get("betas", (group.get("momentum", 0.0), 0.0))
         batches, parts = self._trainer.num_training_batches, self._trainer.accumulate_grad_batches
-        return Facts(
+        return self._rates.facts(
             model=type(self._module).__name__,
-            optimizer=" and ".join(type(o).__name__ for o in self.optimizers),
-            bases=self._rates.bases,
-            reference=self._rates.reference,
-            betas=(float(betas[0]), float(betas[1])),
             batch_size=self._batch_size,
             steps_per_epoch=None if batches == float("inf") else -(-int(batches) // parts),
             ranks=self._trainer.world_size,
             precision=_precision(str(self._trainer.precision), self._trainable[0].dtype),
-            loss="returned by training_step" + (", negated: the optimizer maximizes" if group.get("maximize") else ""),
-            relative_step=bool(group.get("relative_step")),
+            loss="returned by training_step" + (", negated: the optimizer maximizes" if self._rates.maximizes else ""),
         )
 
     @property
@@ -134,16 +126,12 @@ class TrainerLoop:
             snapshot.settle()
         self._last_streams = torch_streams()
         if self._batch_size is None:
-            sizes = [size(micro) for micro in batch]
-            self._batch_size = None if None in sizes else sum(n for n in sizes if n is not None)
-        wanted, used = self.lr, list[float]()
+            self._batch_size = total_size(batch)
+        wanted = self.lr
         scaler = getattr(self._trainer.precision_plugin, "scaler", None)
         scale = None if scaler is None else scaler.get_scale()
-        watch = self.reference[0].register_step_pre_hook(lambda *_: used.append(self.lr))
-        try:
+        with self._rates.watched([self.reference[0]]) as used:
             loss = self._update(batch)
-        finally:
-            watch.remove()
         overflowed = scaler is not None and scaler.get_scale() < scale
         skipped = self.agree(loss is None or not used or overflowed)
         if skipped or loss is None:
@@ -215,8 +203,7 @@ class TrainerLoop:
             )
 
     def _mean(self, loss: Tensor) -> float:
-        mean = float(self._trainer.strategy.reduce(loss, reduce_op="mean"))
-        return -mean if self._rates.group.get("maximize") else mean
+        return self._rates.descending(float(self._trainer.strategy.reduce(loss, reduce_op="mean")))
 
     def _reshard(self) -> None:
         """Shards gathered by a forward without a backward would be stale after the next change of the weights."""

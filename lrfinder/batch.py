@@ -1,14 +1,14 @@
 """One batch as a loader gave it: to a device, its size, into inputs and target, its shapes in words."""
 
 import copy
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["describe", "size", "tensors", "to_device"]
+__all__ = ["describe", "size", "tensors", "to_device", "total_size"]
 
 
 def to_device(batch: Any, device: torch.device, layout: torch.memory_format | None = None) -> Any:
@@ -66,6 +66,12 @@ def tensors(batch: Any) -> Iterator[tuple[str, Tensor]]:
 def size(batch: Any) -> int | None:
     """Samples in a batch: the first dimension of its first tensor that has one, or None."""
     return next((len(tensor) for _, tensor in tensors(batch) if tensor.dim() > 0), None)
+
+
+def total_size(window: Sequence[Any]) -> int | None:
+    """Samples in all batches of a window, or None where one does not tell."""
+    sizes = [size(batch) for batch in window]
+    return None if None in sizes else sum(n for n in sizes if n is not None)
 
 
 def describe(batch: Any) -> str:

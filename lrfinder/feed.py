@@ -10,7 +10,10 @@ from lrfinder.batch import describe
 from lrfinder.errors import InputError
 from lrfinder.memory import Surface
 
-__all__ = ["Feed", "Loader", "shallow_copy"]
+__all__ = ["HELD_OUT_BATCHES", "Feed", "Loader", "shallow_copy"]
+
+HELD_OUT_BATCHES = 4
+"""Batches of a validation loader that a loop measures on."""
 
 Loader: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
 """Anything that yields batches and can be iterated anew, or a function that returns a fresh iterator."""

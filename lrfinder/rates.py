@@ -1,12 +1,14 @@
 """The learning rates of a training: every swept group at one ratio to the reference group."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from lrfinder.errors import InputError
+from lrfinder.loop import Facts
 
 __all__ = ["Rates", "as_list", "chosen_optimizers", "set_rate", "swept_optimizers"]
 
@@ -26,6 +28,7 @@ class Rates:
     """
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
+        self._names = [type(o).__name__ for o in optimizers]
         self._groups = [group for o in optimizers for group in o.param_groups if group.get("lr") is not None]
         self.bases = tuple(float(group.get("initial_lr", group["lr"])) for group in self._groups)
         # As `apply` and `attach` choose it: the first trainable group, also where that one trains the loss function.
@@ -45,6 +48,43 @@ class Rates:
     def group(self) -> dict[str, Any]:
         """The reference group."""
         return self._groups[self.reference]
+
+    def facts(self, **others: Any) -> Facts:
+        """What is known of the swept optimizers, with what the loop knows besides."""
+        betas = self.group.get("betas", (self.group.get("momentum", 0.0), 0.0))
+        return Facts(
+            optimizer=" and ".join(self._names),
+            optimizers=len(self._names),
+            bases=self.bases,
+            reference=self.reference,
+            betas=(float(betas[0]), float(betas[1])),
+            relative_step=bool(self.group.get("relative_step")),
+            **others,
+        )
+
+    @property
+    def maximizes(self) -> bool:
+        """Whether the reference group's optimizer brings the loss up."""
+        return bool(self.group.get("maximize"))
+
+    def descending(self, loss: float) -> float:
+        """The loss, or its negative where the optimizer brings it up: what is measured always has to fall."""
+        return -loss if self.maximizes else loss
+
+    @contextmanager
+    def watched(self, optimizers: Sequence[Optimizer]) -> Iterator[list[float]]:
+        """Note the reference group's rate at every step that one of these optimizers makes.
+
+        Yields:
+            The rates, in order; complete after the block.
+        """
+        used: list[float] = []
+        hooks = [o.register_step_pre_hook(lambda *_: used.append(self.read())) for o in optimizers]
+        try:
+            yield used
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def read(self) -> float:
         """LR of the reference group."""

@@ -11,9 +11,9 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from lrfinder import ranks
-from lrfinder.batch import size
+from lrfinder.batch import total_size
 from lrfinder.errors import InputError
-from lrfinder.feed import Feed, Loader
+from lrfinder.feed import HELD_OUT_BATCHES, Feed, Loader
 from lrfinder.loop import Batch, Facts
 from lrfinder.loss import BatchLoss, LossFunction, LossStep
 from lrfinder.memory import reached_by, torch_streams
@@ -23,9 +23,6 @@ from lrfinder.state import StateSnapshot, forward_only, preserved
 from lrfinder.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep, shares
 
 __all__ = ["TorchLoop", "TrainingOptions"]
-
-
-HELD_OUT_BATCHES = 4
 
 
 class TorchLoop:
@@ -121,22 +118,14 @@ class TorchLoop:
     @property
     def facts(self) -> Facts:
         """What is known of the training; batch size and loss are known after the first step."""
-        group = self._rates.group
-        betas = group.get("betas", (group.get("momentum", 0.0), 0.0))
         source = self._loss.source if self.can_measure else "returned by train_step"
-        return Facts(
+        return self._rates.facts(
             model=type(self.model).__name__,
-            optimizer=" and ".join(type(o).__name__ for o in self._swept),
-            bases=self._rates.bases,
-            reference=self._rates.reference,
-            betas=(float(betas[0]), float(betas[1])),
             batch_size=self._batch_size,
             steps_per_epoch=self._feed.windows_per_epoch,
-            optimizers=len(self._swept),
             ranks=ranks.count(),
             precision=self._precision.name(_trainable(self.model)[0].dtype),
-            loss=f"{source}, negated since the optimizer maximizes it" if group.get("maximize") else source,
-            relative_step=bool(group.get("relative_step", False)),
+            loss=f"{source}, negated since the optimizer maximizes it" if self._rates.maximizes else source,
         )
 
     @property
@@ -169,27 +158,22 @@ class TorchLoop:
             snapshot.settle()
         self._last_streams = torch_streams()
         if self._batch_size is None:
-            sizes = [size(micro) for micro in batch]
-            self._batch_size = None if None in sizes else sum(n for n in sizes if n is not None)
+            self._batch_size = total_size(batch)
         loss = self._update(batch) if self.can_measure else self._own_update(batch)
-        return None if loss is None else self._descending(ranks.mean(loss))
+        return None if loss is None else self._rates.descending(ranks.mean(loss))
 
     def _own_update(self, batch: Batch) -> Tensor | None:
         """The user's own step; None where no swept optimizer stepped, an error where it ran at another rate."""
-        wanted, used = self.lr, list[float]()
-        watched = [o for o in self._swept if hasattr(o, "register_step_pre_hook")]
-        hooks = [o.register_step_pre_hook(lambda *_: used.append(self.lr)) for o in watched]
-        try:
+        wanted = self.lr
+        hooked = [o for o in self._swept if hasattr(o, "register_step_pre_hook")]
+        with self._rates.watched(hooked) as used:
             loss = self._update(batch)
-        finally:
-            for hook in hooks:
-                hook.remove()
         if used and abs(used[0] - wanted) > 1e-6 * wanted:
             raise InputError(
                 f"`train_step` must leave the LR alone while it is swept, got a step at {used[0]:.3g} that should have "
                 f"run at {wanted:.3g}; take the lines that set it out, a warm-up is part of the recommended schedule"
             )
-        return None if watched and not used else loss
+        return None if hooked and not used else loss
 
     def loss(self, batch: Batch, *, train: bool = False) -> float:
         """Return the loss of a forward alone; nothing of the training is changed by it.
@@ -209,7 +193,6 @@ class TorchLoop:
             raise InputError(
                 "`train_step` must be None to measure a loss without a step, got one that does the whole update"
             )
-        torch.clear_autocast_cache()
         with forward_only(self._modules), torch.set_grad_enabled(train):
             for prepare in self._last_streams if train else [module.eval for module in self._modules]:
                 prepare()
@@ -217,7 +200,7 @@ class TorchLoop:
                 self._precision.forward(self._loss, micro).detach() * share
                 for micro, share in zip(batch, shares(batch), strict=True)
             ]
-        return self._descending(ranks.mean(torch.stack(parts).sum()))
+        return self._rates.descending(ranks.mean(torch.stack(parts).sum()))
 
     def held_out(self) -> Batch | None:
         """Return the first four batches of the validation loader as one window, or None where there is none."""
@@ -225,9 +208,6 @@ class TorchLoop:
             self._held_out_batch = self._held_out.draw()
             self._held_out.stop()
         return self._held_out_batch
-
-    def _descending(self, loss: float) -> float:
-        return -loss if self._rates.group.get("maximize") else loss
 
     @contextmanager
     def preserved(self) -> Iterator[StateSnapshot]:

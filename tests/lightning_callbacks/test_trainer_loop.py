@@ -207,6 +207,7 @@ def test_manual_optimization_sweeps_the_users_own_steps():
 
     assert trace.rates[-1] == pytest.approx([auto.result.lr, 100 * auto.result.lr])
     assert auto.result.evidence.facts.bases == (1e-3, 1e-1)
+    assert auto.result.evidence.facts.optimizers == 2
 
 
 def test_one_optimizer_can_be_swept_by_index():
