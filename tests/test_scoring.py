@@ -1,0 +1,205 @@
+"""The scores of the accuracy benchmark against cases made by hand, and its harness on one tiny task."""
+
+import statistics
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
+
+scoring = pytest.importorskip("scoring")
+Oracle, Run = scoring.Oracle, scoring.Run
+
+BOWL = Oracle([(10.0**k, seed, 1.0 + k * k) for k in (-2, -1, 0, 1) for seed in (0, 1, 2)], untrained=6.0)
+"""Best loss 1 at a rate of 1; one more for a decade to either side."""
+
+
+def runs(*lrs, task="bowl"):
+    """One answer for each rate, with seeds counted up."""
+    return [Run(task, seed, lr) for seed, lr in enumerate(lrs)]
+
+
+def test_an_oracle_takes_the_median_over_seeds():
+    """Of 1, 2 and 9 the loss at a rate is 2."""
+    oracle = Oracle([(1.0, 0, 1.0), (1.0, 1, 9.0), (1.0, 2, 2.0)], untrained=10.0)
+
+    assert oracle.losses == [2.0]
+
+
+@pytest.mark.parametrize("loss", [None, 1e9])
+def test_no_run_is_worse_than_not_training(loss):
+    """A run that exploded, or ended in the billions, counts as the untrained net."""
+    oracle = Oracle([(1.0, 0, 1.0), (10.0, 0, loss)], untrained=3.0)
+
+    assert oracle.losses == [1.0, 3.0]
+
+
+def test_the_loss_is_a_line_between_neighbours_in_log_lr():
+    """Half a decade above the best rate half of the neighbour's excess is lost."""
+    assert BOWL.loss(10**0.5) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(("lr", "loss"), [(1e-9, 5.0), (1e9, 2.0)])
+def test_beyond_the_grid_the_loss_is_that_of_its_end(lr, loss):
+    """Nothing is extrapolated."""
+    assert BOWL.loss(lr) == loss
+
+
+def test_regret_is_a_share_of_the_best_loss():
+    """A loss of 2 where 1 is possible is a regret of 1."""
+    assert BOWL.regret(10.0) == pytest.approx(1.0)
+
+
+def test_regret_has_a_scale_where_the_task_is_solved():
+    """A best loss of zero is measured by a twentieth of the untrained loss."""
+    oracle = Oracle([(1.0, 0, 0.0), (10.0, 0, 0.1)], untrained=2.0)
+
+    assert oracle.regret(10.0) == pytest.approx(1.0)
+
+
+def test_no_answer_counts_as_not_training():
+    """None has the regret of the untrained loss."""
+    assert BOWL.regret(None) == pytest.approx(5.0)
+
+
+def test_the_best_rate_lies_on_a_parabola_through_the_lowest_points():
+    """Between two equal neighbours it is the middle one; with a lower left one it moves left."""
+    tilted = Oracle([(0.1, 0, 1.5), (1.0, 0, 1.0), (10.0, 0, 2.5)], untrained=3.0)
+
+    assert BOWL.best_lr == pytest.approx(1.0)
+    assert tilted.best_lr == pytest.approx(10**-0.25)
+
+
+def test_the_best_rate_at_an_end_is_that_end():
+    """Nothing is known beyond it."""
+    assert Oracle([(0.1, 0, 1.0), (1.0, 0, 2.0)], untrained=3.0).best_lr == 0.1
+
+
+def test_an_error_is_in_decades_above_the_best():
+    """A tenth of the best rate is an error of minus one."""
+    assert BOWL.error(0.1) == pytest.approx(-1.0)
+
+
+def test_the_score_counts_shares_of_runs():
+    """Of regrets 0, 0.1, 1 and 5 a quarter is close and half is near."""
+    score = scoring.score(runs(1.0, 10**0.1, 10.0, None), {"bowl": BOWL})
+
+    assert (score["close"], score["near"], score["answered"]) == (0.25, 0.5, 0.75)
+    assert (score["median"], score["worst"]) == (pytest.approx(0.55), pytest.approx(5.0))
+
+
+def test_the_score_tells_bias_and_deviation_in_decades():
+    """Rates of 1, 10 and 100 are one decade high, and deviate by one."""
+    score = scoring.score(runs(1.0, 10.0, 100.0), {"bowl": BOWL})
+
+    assert (score["bias"], score["deviation"]) == (pytest.approx(1.0), pytest.approx(1.0))
+
+
+def test_the_score_tells_how_often_an_interval_holds_the_best():
+    """One of two intervals does; a run without one is not asked."""
+    asked = [Run("bowl", 0, 1.0, (0.5, 2.0)), Run("bowl", 1, 9.0, (5.0, 20.0)), Run("bowl", 2, 1.0)]
+
+    assert scoring.score(asked, {"bowl": BOWL})["covered"] == 0.5
+
+
+def test_calibration_mends_a_constant_factor():
+    """Answers a hundred times too high everywhere are right after calibration."""
+    oracles = dict.fromkeys("abc", BOWL)
+    answers = [run for task in "abc" for run in runs(100.0, task=task)]
+
+    mended = scoring.calibrated(answers, oracles)
+
+    assert statistics.fmean(run.lr for run in mended) == pytest.approx(1.0, rel=0.3)
+
+
+def test_calibration_never_sees_the_task_it_is_judged_on():
+    """The one task whose answers are a hundred times too high gets the factor of the others."""
+    oracles = dict.fromkeys("abc", BOWL)
+    answers = [*runs(1.0, task="a"), *runs(1.0, task="b"), *runs(100.0, task="c")]
+
+    mended = {run.task: run.lr for run in scoring.calibrated(answers, oracles)}
+
+    assert mended["c"] == pytest.approx(100.0, rel=0.3)
+
+
+def test_a_comparison_with_oneself_is_nothing():
+    """The difference and both ends of its interval are zero."""
+    answers = runs(1.0, 10.0, task="a") + runs(1.0, task="b")
+
+    assert scoring.compare(answers, answers, len, draws=50) == (0, 0.0, 0.0)
+
+
+def test_a_comparison_is_paired_over_tasks():
+    """A lead of one step on every task has no spread, however much the tasks differ."""
+    theirs = [Run(task, 0, 1.0, steps=steps) for task, steps in zip("abcd", (10, 200, 3000, 5), strict=True)]
+    ours = [Run(run.task, 0, 1.0, steps=run.steps + 1) for run in theirs]
+
+    found = scoring.compare(ours, theirs, lambda some: statistics.fmean(run.steps for run in some), draws=50)
+
+    assert found == pytest.approx((1.0, 1.0, 1.0))
+
+
+def test_a_profile_is_the_share_of_runs_within_each_level():
+    """Of regrets 0, 1 and 5 two thirds are within 1."""
+    assert scoring.profile(runs(1.0, 10.0, None), {"bowl": BOWL}, [0.0, 1.0, 9.0]) == pytest.approx([1 / 3, 2 / 3, 1.0])
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """A task of 40 steps, and oracles kept in a folder of the test."""
+    tasks, oracles = pytest.importorskip("tasks"), pytest.importorskip("oracles")
+    monkeypatch.setattr(oracles, "FOLDER", tmp_path)
+
+    def data():
+        inputs = torch.randn(96, 4, generator=torch.Generator().manual_seed(0))
+        targets = inputs.sum(1, keepdim=True)
+        return tasks.Split(inputs[32:], targets[32:], inputs[:32], targets[:32])
+
+    model = partial(nn.Linear, 4, 1)
+    return tasks.Task("tiny", data, model, torch.optim.SGD, nn.functional.mse_loss, 8, 40, (1e-2, 1e1))
+
+
+def test_an_oracle_is_made_stored_and_taken_up_again(tiny, tmp_path):
+    """The grid is run once; asked again, nothing is run; the best rate lies inside and the highest explodes."""
+    import oracles
+
+    made = oracles.build(tiny, "primary", seeds=(0, 1))
+    again = oracles.build(tiny, "primary", seeds=(0, 1))
+
+    oracle = Oracle(made["runs"], made["untrained"])
+    assert len(made["runs"]) == 26
+    assert again == oracles.read(tiny, "primary")
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.primary.json"]
+    assert 1e-2 < oracle.best_lr < 1
+    assert oracle.losses[-1] == oracle.untrained
+
+
+def test_a_stored_oracle_of_another_horizon_is_refused(tiny):
+    """Losses after 40 steps say nothing of those after 41."""
+    from dataclasses import replace
+
+    import oracles
+
+    oracles.build(tiny, "primary", seeds=(0,))
+
+    with pytest.raises(ValueError, match="total_steps=40"):
+        oracles.read(replace(tiny, total_steps=41), "primary")
+
+
+def test_the_harness_asks_find_lr_and_scores_it(tiny):
+    """One row for the suggestion and one for each rule, at most 100 steps, and a regret for each."""
+    pytest.importorskip("mlxtend")
+    accuracy = pytest.importorskip("accuracy")
+    import oracles
+
+    record = oracles.build(tiny, "primary", seeds=(0,))
+    rows = accuracy.ask(tiny, 100, "lrfinder", "primary")
+
+    asked = [Run("tiny", row["seed"], row["lr"], row["interval"], row["steps"]) for row in rows[:1]]
+    assert rows[0]["method"] == "lrfinder"
+    assert {"lrfinder steepest", "lrfinder edge"} <= {row["method"] for row in rows}
+    assert scoring.score(asked, {"tiny": Oracle(record["runs"], record["untrained"])})["steps"] <= 101
