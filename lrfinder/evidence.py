@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import SupportsFloat
 
+from lrfinder.arms import Arms
 from lrfinder.curve import Curve, Stopped
 from lrfinder.divergence import batch_resolution, noise_of, onset, start_of
 from lrfinder.errors import InputError
@@ -13,7 +14,7 @@ from lrfinder.loop import Facts
 from lrfinder.rules import RULES
 from lrfinder.smoothing import MIN_POINTS, SmoothCurve, smooth
 
-__all__ = ["Evidence", "Status", "measure"]
+__all__ = ["Evidence", "Status", "measure", "raced"]
 
 
 class Status(StrEnum):
@@ -56,6 +57,7 @@ class Evidence:
         noise: Deviation of the raw losses about the smooth ones, over the total drop, or None.
         facts: What was trained, and how.
         cost_steps: Step-equivalents that were spent; a forward alone counts a third.
+        arms: The miniature runs that followed the sweep, or None where none were made.
     """
 
     curve: Curve | None
@@ -66,6 +68,7 @@ class Evidence:
     noise: float | None = None
     facts: Facts = field(default_factory=Facts)
     cost_steps: int = 0
+    arms: Arms | None = None
 
     @property
     def stopped(self) -> Stopped | None:
@@ -107,6 +110,20 @@ def measure(
         facts=facts,
         cost_steps=math.ceil(cost_of_rung * (len(curve) + (curve.stopped == "non_finite"))),
     )
+
+
+def raced(evidence: Evidence, arms: Arms) -> Evidence:
+    """Add the miniature runs; where they lowered the loss beyond doubt, a curve that could not be read is no hindrance.
+
+    Args:
+        evidence: Of the sweep before them.
+        arms: What was run.
+
+    Returns:
+        The evidence of both.
+    """
+    status = Status.OK if arms.is_sure else evidence.status
+    return replace(evidence, status=status, arms=arms, cost_steps=math.ceil(evidence.cost_steps + arms.cost))
 
 
 def rule_name(rule: Callable[[Curve], float | None]) -> str:
