@@ -1,24 +1,38 @@
 """Annealed miniature runs from one start: how high a peak may be before a whole schedule in small stops paying."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lrfinder.loop import Batch, Loop, Snapshot
 
-__all__ = ["Arms", "race"]
+__all__ = ["STEPS", "Arms", "race"]
 
-PROBES = 3
-"""Windows, drawn after those that are trained on, whose loss judges an arm."""
+STEPS = 16
+"""Optimizer steps of an arm: with 12 its edge moves more between seeds, with 24 a hundred steps pay too few arms."""
+
+JUDGING = 4
+"""Last steps of an arm whose losses judge it: their batches are new to it, their rates have nearly fallen to zero."""
 
 STRIDE = 10**0.5
-"""Ratio of neighbouring arms, before the bracket about the edge is halved."""
+"""Ratio of neighbouring arms, before the bracket about the edge is narrowed."""
+
+NARROW = 10**0.15
+"""Ratio of the arms on both sides of the edge at which it is known well enough."""
 
 NEARLY_LINEAR = 0.8
 """Share of proportional growth of the win at which a peak still counts as far too low."""
 
+HOPELESS = 10.0
+"""An arm whose loss rises by this many times the loss at the start is ended."""
+
+WITNESSES = 8
+"""Last steps of an arm whose losses say whether anything was won at all."""
+
 SURE = 2.0
-"""A drop of more standard deviations over the probes than this is one, if every probe fell."""
+"""A drop of more standard deviations over the losses that judge it than this is one, if every one of them fell."""
+
+Tell = Callable[[float, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +41,9 @@ class Arms:
 
     Args:
         lrs: Peaks of the reference group.
-        losses: Mean loss of the probes after each run, None where it was not finite.
+        losses: What each run came to, None where it exploded.
         steps: Optimizer steps of each run.
-        start: Mean loss of the probes before any.
+        start: The same loss before any.
         is_sure: Whether the best run lowered the loss beyond doubt.
         cost: Step-equivalents spent on all of them.
     """
@@ -66,56 +80,72 @@ def race(
     *,
     first: float,
     bounds: tuple[float, float],
-    steps: int,
     budget: float,
     held_out: Batch | None = None,
+    tell: Tell | None = None,
 ) -> Arms:
-    """Run arms at one peak after another, beginning at `first`, until the edge is bracketed or the budget spent.
+    """Run arms at one peak after another, beginning at `first`, until the edge is known or the budget spent.
 
-    Each arm climbs over a twentieth of its steps and falls in a line to zero. Further peaks are tried upwards while the
-    best is not yet half lost, towards the better end while nothing is won (downwards first), then in the middle of the
-    bracket, then once below the best.
+    Each arm climbs over a twentieth of its steps and falls in a line to zero. It is judged by the losses of its last
+    quarter of steps, each taken before the step on a batch that is new to the arm, so it costs nothing beyond its steps.
+    Further peaks are tried upwards while the best is not yet half lost, towards the better end while nothing is won
+    (downwards first), once below the best, then in the middle of the bracket.
 
     Args:
         loop: What trains; it can measure.
         snapshot: The start, to which the training is put back before every arm and at the end.
         first: Peak of the first arm.
         bounds: Lowest and highest peak to try.
-        steps: Optimizer steps of an arm.
         budget: Step-equivalents to spend; a forward alone counts a third.
-        held_out: What to judge on instead of fresh batches of the training.
+        held_out: What to judge on instead, after the last step.
+        tell: Called with the rate and the loss of every step.
 
     Returns:
         What was run.
     """
     snapshot.restore()
-    batches = [loop.draw() for _ in range(steps)]
-    probes = [held_out] if held_out is not None else [loop.draw() for _ in range(PROBES)]
-    look = sum(len(probe) for probe in probes) / len(batches[0]) / 3
-    start = [loop.loss(probe) for probe in probes]
-    spent = look
-    runs: dict[float, list[float] | None] = {}
+    batches = [loop.draw() for _ in range(STEPS)]
+    judges = [held_out] if held_out is not None else batches[-WITNESSES:]
+    look = sum(len(judge) for judge in judges) / len(batches[0]) / 3
+    start = [loop.loss(judge, train=held_out is None) for judge in judges]
+    spent, runs = look, dict[float, list[float] | None]()
     peak: float | None = min(max(first, bounds[0]), bounds[1])
-    while peak is not None and spent + steps + look <= budget:
-        runs[peak] = _run(loop, snapshot, peak, batches, probes)
-        spent += steps + look
-        peak = _next({lr: _won(start, losses) for lr, losses in runs.items()}, bounds)
+    dearest = STEPS + (look if held_out is not None else 0.0)
+    while peak is not None and spent + dearest <= budget:
+        losses, made = _trace(loop, snapshot, peak, batches, _hopeless(start), tell)
+        if losses is not None:
+            losses = losses[-WITNESSES:] if held_out is None else [loop.loss(held_out)]
+            spent += 0.0 if held_out is None else look
+        spent += made
+        runs[peak] = losses
+        peak = _next({lr: _won(start, judged) for lr, judged in runs.items()}, bounds)
     snapshot.restore()
-    return _record(runs, start, steps, spent)
+    return _record(runs, start, spent)
 
 
-def _run(
-    loop: Loop, snapshot: Snapshot, peak: float, batches: Sequence[Batch], probes: Sequence[Batch]
-) -> list[float] | None:
-    """The losses of the probes after one arm, or None where one was not finite."""
+def _hopeless(start: Sequence[float]) -> float:
+    """The loss from which on an arm will not come back."""
+    return max(start) + HOPELESS * max(map(abs, start))
+
+
+def _trace(
+    loop: Loop, snapshot: Snapshot, peak: float, batches: Sequence[Batch], hopeless: float, tell: Tell | None
+) -> tuple[list[float] | None, int]:
+    """The loss before every step of one arm, None where it was ended, and how many steps were made."""
     snapshot.restore()
+    losses: list[float] = []
     for i, batch in enumerate(batches):
-        loop.lr = peak * _factor((i + 0.5) / len(batches))
+        lr = peak * _factor((i + 0.5) / len(batches))
+        loop.lr = lr
         loss = loop.step(batch)
-        if loss is not None and not math.isfinite(loss):
-            return None
-    losses = [loop.loss(probe) for probe in probes]
-    return losses if all(map(math.isfinite, losses)) else None
+        if loss is None:
+            continue
+        if not loss < hopeless:
+            return None, i + 1
+        losses.append(loss)
+        if tell is not None:
+            tell(lr, loss)
+    return losses or None, len(batches)
 
 
 def _factor(share: float) -> float:
@@ -134,11 +164,13 @@ def _next(won: dict[float, float], bounds: tuple[float, float]) -> float | None:
     beyond = min((lr for lr in won if lr > best and won[lr] < won[best] / 2), default=None)
     if beyond is None and above is not None:
         return min(highest * _stride(won), bounds[1])
+    if best == lowest and below is not None:
+        return below
     if beyond is not None:
         inside = max(lr for lr in won if lr < beyond)
-        if beyond / inside > 2:
+        if beyond / inside > NARROW:
             return math.sqrt(inside * beyond)
-    return below if best == lowest else None
+    return None
 
 
 def _stride(won: dict[float, float]) -> float:
@@ -149,22 +181,23 @@ def _stride(won: dict[float, float]) -> float:
 
 
 def _won(start: Sequence[float], losses: Sequence[float] | None) -> float:
-    return -math.inf if losses is None else (sum(start) - sum(losses)) / len(start)
+    if losses is None: return -math.inf
+    start=start[-JUDGING:]; losses=losses[-JUDGING:]
+    return sum(start) / len(start) - sum(losses) / len(losses)
 
 
-def _record(runs: dict[float, list[float] | None], start: Sequence[float], steps: int, spent: float) -> Arms:
+def _record(runs: dict[float, list[float] | None], start: Sequence[float], spent: float) -> Arms:
     lrs = sorted(runs)
-    losses = [runs[lr] for lr in lrs]
-    finite = [row for row in losses if row is not None]
-    best = min(finite, key=sum) if finite else list(start)
-    drops = [before - after for before, after in zip(start, best, strict=True)]
+    finite = [losses for losses in runs.values() if losses is not None]
+    best = min(finite, key=lambda losses: sum(losses[-JUDGING:]) / len(losses)) if finite else list(start)
+    drops = [before - after for before, after in zip(start, best, strict=False)]
     mean = sum(drops) / len(drops)
     deviation = math.sqrt(sum((drop - mean) ** 2 for drop in drops) / max(1, len(drops) - 1))
     return Arms(
         lrs=tuple(lrs),
-        losses=tuple(None if row is None else sum(row) / len(row) for row in losses),
-        steps=steps,
-        start=sum(start) / len(start),
-        is_sure=min(drops) > 0 and mean > SURE * deviation,
+        losses=tuple(None if (losses := runs[lr]) is None else sum(losses[-JUDGING:]) / JUDGING for lr in lrs),
+        steps=STEPS,
+        start=sum(start[-JUDGING:]) / JUDGING,
+        is_sure=(sum(d>0 for d in drops),mean/deviation if deviation else 99),
         cost=spent,
     )
