@@ -1,36 +1,45 @@
 """Annealed miniature runs from one start: how high a peak may be before a whole schedule in small stops paying."""
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lrfinder.curve import Curve
+from lrfinder.divergence import batch_resolution, onset
 from lrfinder.loop import Batch, Loop, Snapshot
 
-__all__ = ["STEPS", "Arms", "race"]
+__all__ = ["STEPS", "Arms", "guess", "race"]
 
-STEPS = 16
-"""Optimizer steps of an arm: with 12 its edge moves more between seeds, with 24 a hundred steps pay too few arms."""
+STEPS = 14
+"""Optimizer steps of an arm: with fewer its edge moves more between seeds, with more a hundred steps pay too few arms."""
 
-JUDGING = 4
-"""Last steps of an arm whose losses judge it: their batches are new to it, their rates have nearly fallen to zero."""
+JUDGING = 6
+"""Last steps of an arm whose losses judge it: their batches are new to it, their rates have fallen far."""
 
-STRIDE = 10**0.5
-"""Ratio of neighbouring arms, before the bracket about the edge is narrowed."""
+LOST = (0.2, 0.4, 0.6, 0.8)
+"""Shares of the best win; the edge is the mean, in decades, of where these are lost."""
 
-NARROW = 10**0.15
-"""Ratio of the arms on both sides of the edge at which it is known well enough."""
+PER_DECADE = 8
+"""Peaks that may be tried to the decade, the same ones from wherever a race begins."""
 
-NEARLY_LINEAR = 0.8
-"""Share of proportional growth of the win at which a peak still counts as far too low."""
+STRIDE = 4
+"""Peaks between neighbouring arms, before the bracket about the edge is halved."""
 
 HOPELESS = 10.0
 """An arm whose loss rises by this many times the loss at the start is ended."""
 
-WITNESSES = 8
-"""Last steps of an arm whose losses say whether anything was won at all."""
-
-SURE = 2.0
+SURE = 1.0
 """A drop of more standard deviations over the losses that judge it than this is one, if every one of them fell."""
+
+BELOW = 10**0.25
+"""How far below where the edge may be a race begins."""
+
+FARTHEST = 1e3
+"""How far from there it may go."""
+
+FROM_ONSET, FROM_LOWEST, FROM_LAST = 10**0.15, 10**0.2, 10**-0.65
+"""The edge over where a sweep began to diverge, was lowest and ended: medians, each off by 0.3 decades (median)."""
 
 Tell = Callable[[float, float], None]
 
@@ -57,70 +66,92 @@ class Arms:
 
     @property
     def edge(self) -> float | None:
-        """The peak above the best one at which half of what the best one wins is lost, on a line in log LR.
+        """The peak above the best one at which half of what the best one wins is lost, give or take.
 
-        Where no run was tried that high it is the highest peak that was tried; None where no run lowered the loss.
+        It is the geometric mean of where 20, 40, 60 and 80 % are lost, each on a line in log LR between two runs. Where
+        no run was tried that high it is the highest peak that was tried; None where no run lowered the loss.
         """
         won = [-math.inf if loss is None else self.start - loss for loss in self.losses]
-        most = max(won)
-        if not most > 0:
+        if not max(won) > 0:
             return None
+        return statistics.geometric_mean(self._where(won, (1 - lost) * max(won)) for lost in LOST)
+
+    def _where(self, won: Sequence[float], level: float) -> float:
+        """The peak above the best one at which the win has fallen to a level."""
+        most = max(won)
         best = won.index(most)
-        beyond = next((i for i in range(best + 1, len(won)) if won[i] < most / 2), None)
+        beyond = next((i for i in range(best + 1, len(won)) if won[i] < level), None)
         if beyond is None:
             return self.lrs[-1]
         inside, outside = won[beyond - 1], max(won[beyond], -most)
-        share = (inside - most / 2) / (inside - outside)
+        share = (inside - level) / (inside - outside)
         return float(self.lrs[beyond - 1] * (self.lrs[beyond] / self.lrs[beyond - 1]) ** share)
+
+
+def guess(curve: Curve) -> float:
+    """The edge as far as a sweep tells it: the median of three guesses."""
+    levels = curve.levels
+    lowest = curve.lrs[min(levels.index(min(levels)), len(curve) - 1)]
+    diverged = onset(curve)
+    guesses = [lowest * FROM_LOWEST, curve.lrs[-1] * FROM_LAST, *([diverged * FROM_ONSET] if diverged else [])]
+    return math.exp(statistics.median(map(math.log, guesses)))
 
 
 def race(
     loop: Loop,
     snapshot: Snapshot,
+    batches: Sequence[Batch],
     *,
-    first: float,
-    bounds: tuple[float, float],
+    near: float,
     budget: float,
     held_out: Batch | None = None,
     tell: Tell | None = None,
 ) -> Arms:
-    """Run arms at one peak after another, beginning at `first`, until the edge is known or the budget spent.
+    """Run arms at one peak after another, beginning below `near`, until the edge is known or the budget spent.
 
     Each arm climbs over a twentieth of its steps and falls in a line to zero. It is judged by the losses of its last
-    quarter of steps, each taken before the step on a batch that is new to the arm, so it costs nothing beyond its steps.
-    Further peaks are tried upwards while the best is not yet half lost, towards the better end while nothing is won
-    (downwards first), once below the best, then in the middle of the bracket.
+    steps, each taken before the step on a batch that is new to the arm, so it costs nothing beyond its steps. Further
+    peaks are tried upwards while the best is not yet half lost, towards the better end while nothing is won (downwards
+    first), once below the best, then in the middle of the bracket.
 
     Args:
         loop: What trains; it can measure.
         snapshot: The start, to which the training is put back before every arm and at the end.
-        first: Peak of the first arm.
-        bounds: Lowest and highest peak to try.
+        batches: What every arm is trained on, one window to the step.
+        near: Where the edge may be.
         budget: Step-equivalents to spend; a forward alone counts a third.
-        held_out: What to judge on instead, after the last step.
+        held_out: What to judge on instead, each of its batches after the last step.
         tell: Called with the rate and the loss of every step.
 
     Returns:
         What was run.
     """
     snapshot.restore()
-    batches = [loop.draw() for _ in range(STEPS)]
-    judges = [held_out] if held_out is not None else batches[-WITNESSES:]
-    look = sum(len(judge) for judge in judges) / len(batches[0]) / 3
+    judges = batches[-JUDGING:] if held_out is None else [[micro] for micro in held_out]
+    look = sum(map(len, judges)) / len(batches[0]) / 3
     start = [loop.loss(judge, train=held_out is None) for judge in judges]
-    spent, runs = look, dict[float, list[float] | None]()
-    peak: float | None = min(max(first, bounds[0]), bounds[1])
-    dearest = STEPS + (look if held_out is not None else 0.0)
-    while peak is not None and spent + dearest <= budget:
-        losses, made = _trace(loop, snapshot, peak, batches, _hopeless(start), tell)
-        if losses is not None:
-            losses = losses[-WITNESSES:] if held_out is None else [loop.loss(held_out)]
-            spent += 0.0 if held_out is None else look
+    at: int | None = round(_place(near / BELOW))
+    ends = round(_place(near / FARTHEST)), round(_place(near * FARTHEST))
+    spent, runs = look, dict[int, list[float] | None]()
+    after = look if held_out is not None else 0.0
+    while at is not None and spent + len(batches) + after <= budget:
+        losses, made = _trace(loop, snapshot, _peak(at), batches, _hopeless(start), tell)
         spent += made
-        runs[peak] = losses
-        peak = _next({lr: _won(start, judged) for lr, judged in runs.items()}, bounds)
+        if losses is not None and held_out is not None:
+            losses = [loop.loss(judge) for judge in judges]
+            spent += after
+        runs[at] = losses and losses[-len(judges) :]
+        at = _next({place: _won(start, judged) for place, judged in runs.items()}, ends)
     snapshot.restore()
-    return _record(runs, start, spent)
+    return _record(runs, start, len(batches), spent)
+
+
+def _place(lr: float) -> float:
+    return PER_DECADE * math.log10(lr)
+
+
+def _peak(place: int) -> float:
+    return float(10 ** (place / PER_DECADE))
 
 
 def _hopeless(start: Sequence[float]) -> float:
@@ -135,8 +166,7 @@ def _trace(
     snapshot.restore()
     losses: list[float] = []
     for i, batch in enumerate(batches):
-        lr = peak * _factor((i + 0.5) / len(batches))
-        loop.lr = lr
+        loop.lr = lr = peak * _factor((i + 0.5) / len(batches))
         loss = loop.step(batch)
         if loss is None:
             continue
@@ -153,51 +183,43 @@ def _factor(share: float) -> float:
     return min(share / 0.05, (1 - share) / 0.95)
 
 
-def _next(won: dict[float, float], bounds: tuple[float, float]) -> float | None:
-    """The peak to try next, or None where the edge is known well enough."""
+def _next(won: dict[int, float], ends: tuple[int, int]) -> int | None:
+    """The place of the peak to try next, or None where the edge is known as well as it can be."""
     best = max(won, key=won.__getitem__)
     lowest, highest = min(won), max(won)
-    below = lowest / STRIDE if lowest / STRIDE >= bounds[0] else None
-    above = highest * STRIDE if highest * STRIDE <= bounds[1] else None
+    below = lowest - STRIDE if lowest - STRIDE >= ends[0] else None
+    above = min(highest + STRIDE, ends[1]) if highest < ends[1] else None
     if won[best] <= 0:
-        return (above if best == highest and len(won) > 1 else below) or above
-    beyond = min((lr for lr in won if lr > best and won[lr] < won[best] / 2), default=None)
+        return above if below is None or (best == highest and lowest < highest) else below
+    beyond = min((place for place in won if place > best and won[place] < won[best] / 2), default=None)
     if beyond is None and above is not None:
-        return min(highest * _stride(won), bounds[1])
+        return above
     if best == lowest and below is not None:
         return below
-    if beyond is not None:
-        inside = max(lr for lr in won if lr < beyond)
-        if beyond / inside > NARROW:
-            return math.sqrt(inside * beyond)
-    return None
-
-
-def _stride(won: dict[float, float]) -> float:
-    """How far to climb: ever farther while the win grows nearly as the peak does, far below where it matters."""
-    *_, before, last = [1.0, *sorted(won)]
-    grows = len(won) > 1 and won[last] > NEARLY_LINEAR * won[before] * last / before
-    return min((last / before) ** 2, 100.0) if grows else STRIDE
+    inside = max((place for place in won if beyond is not None and place < beyond), default=None)
+    return None if beyond is None or inside is None or beyond - inside < 2 else (inside + beyond) // 2
 
 
 def _won(start: Sequence[float], losses: Sequence[float] | None) -> float:
-    if losses is None: return -math.inf
-    start=start[-JUDGING:]; losses=losses[-JUDGING:]
-    return sum(start) / len(start) - sum(losses) / len(losses)
+    return statistics.fmean(start) - statistics.fmean(losses) if losses else -math.inf
 
 
-def _record(runs: dict[float, list[float] | None], start: Sequence[float], spent: float) -> Arms:
-    lrs = sorted(runs)
-    finite = [losses for losses in runs.values() if losses is not None]
-    best = min(finite, key=lambda losses: sum(losses[-JUDGING:]) / len(losses)) if finite else list(start)
-    drops = [before - after for before, after in zip(start, best, strict=False)]
-    mean = sum(drops) / len(drops)
-    deviation = math.sqrt(sum((drop - mean) ** 2 for drop in drops) / max(1, len(drops) - 1))
+def _record(runs: dict[int, list[float] | None], start: Sequence[float], steps: int, spent: float) -> Arms:
+    places = sorted(runs)
+    finite = [losses for losses in runs.values() if losses]
+    best = min(finite, key=statistics.fmean, default=None)
     return Arms(
-        lrs=tuple(lrs),
-        losses=tuple(None if (losses := runs[lr]) is None else sum(losses[-JUDGING:]) / JUDGING for lr in lrs),
-        steps=STEPS,
-        start=sum(start[-JUDGING:]) / JUDGING,
-        is_sure=(sum(d>0 for d in drops),mean/deviation if deviation else 99),
+        lrs=tuple(map(_peak, places)),
+        losses=tuple(statistics.fmean(losses) if (losses := runs[place]) else None for place in places),
+        steps=steps,
+        start=statistics.fmean(start),
+        is_sure=best is not None and _is_sure(start, best),
         cost=spent,
     )
+
+
+def _is_sure(start: Sequence[float], losses: Sequence[float]) -> bool:
+    """Whether every loss fell, by more on average than they differ in it and than the batches' own spread explains."""
+    drops = [before - after for before, after in zip(start[-len(losses) :], losses, strict=True)]
+    least = SURE * statistics.stdev(drops) if len(drops) > 1 else 0.0
+    return min(drops) > 0 and statistics.fmean(drops) > max(least, batch_resolution(list(start)))

@@ -1,12 +1,13 @@
 """The record of everything a measurement saw, and whether it can be trusted."""
 
 import math
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import SupportsFloat
 
-from lrfinder.arms import Arms
+from lrfinder.arms import Arms, guess
 from lrfinder.curve import Curve, Stopped
 from lrfinder.divergence import batch_resolution, noise_of, onset, start_of
 from lrfinder.errors import InputError
@@ -57,7 +58,7 @@ class Evidence:
         noise: Deviation of the raw losses about the smooth ones, over the total drop, or None.
         facts: What was trained, and how.
         cost_steps: Step-equivalents that were spent; a forward alone counts a third.
-        arms: The miniature runs that followed the sweep, or None where none were made.
+        races: The miniature runs that followed the sweep, in one or more races on batches of their own.
     """
 
     curve: Curve | None
@@ -68,12 +69,24 @@ class Evidence:
     noise: float | None = None
     facts: Facts = field(default_factory=Facts)
     cost_steps: int = 0
-    arms: Arms | None = None
+    races: tuple[Arms, ...] = ()
 
     @property
     def stopped(self) -> Stopped | None:
         """Why the sweep ended."""
         return self.curve.stopped if self.curve else None
+
+    @property
+    def edge(self) -> float | None:
+        """Where the miniature runs lose what they win: the geometric mean over the races, or None without an answer.
+
+        Where they lowered the loss nowhere beyond doubt, what the sweep tells of it counts as much.
+        """
+        edges = [edge for arms in self.races if (edge := arms.edge) is not None]
+        if not edges or self.curve is None:
+            return None
+        mean = statistics.geometric_mean(edges)
+        return mean if any(arms.is_sure for arms in self.races) else math.sqrt(mean * guess(self.curve))
 
     @property
     def rungs_per_decade(self) -> float | None:
@@ -112,18 +125,19 @@ def measure(
     )
 
 
-def raced(evidence: Evidence, arms: Arms) -> Evidence:
+def raced(evidence: Evidence, races: Sequence[Arms]) -> Evidence:
     """Add the miniature runs; where they lowered the loss beyond doubt, a curve that could not be read is no hindrance.
 
     Args:
         evidence: Of the sweep before them.
-        arms: What was run.
+        races: What was run.
 
     Returns:
         The evidence of both.
     """
-    status = Status.OK if arms.is_sure else evidence.status
-    return replace(evidence, status=status, arms=arms, cost_steps=math.ceil(evidence.cost_steps + arms.cost))
+    status = Status.OK if any(arms.is_sure for arms in races) else evidence.status
+    cost = math.ceil(evidence.cost_steps + sum(arms.cost for arms in races))
+    return replace(evidence, status=status, races=tuple(races), cost_steps=cost)
 
 
 def rule_name(rule: Callable[[Curve], float | None]) -> str:

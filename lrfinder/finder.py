@@ -1,6 +1,5 @@
 """The range test: `find_lr` for plain torch, `range_test` for anything that trains."""
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,8 +8,7 @@ from typing import Literal, Unpack, cast, get_args
 
 from torch import nn
 
-from lrfinder import recommend
-from lrfinder.arms import Arms, race
+from lrfinder import arms, recommend
 from lrfinder.curve import Curve
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence import Evidence, Status, raced, rule_name
@@ -30,14 +28,11 @@ Measure = Literal["training", "validation"]
 
 MIN_RUNGS = 10
 
-SHARE_OF_SWEEP, SHARE_OF_ARM = 0.34, 0.12
-"""Of the budget: the sweep that draws the picture, and each of the miniature runs that set the number."""
+FEWEST_TO_RACE, STEPS_OF_RACE, MOST_RACES = 75, 100, 4
+"""Steps below which all are swept, for each hundred steps above one race of miniature runs, and no more than these."""
 
-FEWEST_TO_RACE = 75
-"""Steps below which all of them go into the sweep: shorter miniature runs would say nothing."""
-
-FARTHEST_ONSET = 30.0
-"""A divergence that seems to have begun this factor below where the sweep ended is taken to have begun there."""
+SHARE_OF_RACES = 0.72
+"""Of the steps, as far as there are races: the sweep draws the picture, the races set the number."""
 
 
 class FindOptions(TrainingOptions, PlanOptions, total=False):
@@ -66,8 +61,8 @@ def find_lr(
         model: The module to train, on its device.
         loader: Anything that yields batches and can be iterated anew (a DataLoader, a list of batches), or a function
             that returns a fresh iterator; it starts again when it ends.
-        steps: Optimizer steps that the search may cost; a forward alone counts a third of one. From 75 on a third
-            of them is swept, and the others are miniature runs, unless a rule is named.
+        steps: Optimizer steps that the search may cost; a forward alone counts a third of one. From 75 on a bit more
+            than a quarter of them is swept and the others are miniature runs, unless a rule is named.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate.
         rule: None weighs everything measured; or the name of a rule, or a function of the `Curve`, to take its rate.
@@ -152,45 +147,48 @@ def range_test(
     """
     lrs = ladder(lr_min, lr_max, steps)
     name = _checked_rule(rule)
-    races = loop.can_measure and name is None and steps >= FEWEST_TO_RACE
     wish = Wish(rule=name, **planning)
     recommend.check(wish, loop.facts)
-    with loop.preserved() as snapshot:
+    races = _races(steps) if loop.can_measure and name is None else 0
+    with loop.preserved() as snapshot, _bar(steps, shown=progress and loop.is_chief) as tell:
         held_out = _held_out(loop, measure)
+        windows = [[loop.draw() for _ in range(arms.STEPS)] for _ in range(races)]
         cost_of_rung = 1.0 if held_out is None else 1 + len(held_out) / 3
-        if races or held_out is not None:
-            share = SHARE_OF_SWEEP if races else 1.0
-            lrs = ladder(lr_min, lr_max, max(MIN_RUNGS, int(share * steps / cost_of_rung)))
-        with _bar(len(lrs), shown=progress and loop.is_chief) as tell:
-            curve = sweep(loop, lrs, tell, held_out)
+        swept = steps - SHARE_OF_RACES * min(steps, STEPS_OF_RACE * races)
+        if swept < cost_of_rung * steps:
+            lrs = ladder(lr_min, lr_max, max(MIN_RUNGS, int(swept / cost_of_rung)))
+        curve = sweep(loop, lrs, tell, held_out)
         evidence = read(curve, loop.facts, rule if callable(rule) else None, cost_of_rung)
-        if races and len(curve):
-            evidence = raced(evidence, _race(loop, snapshot, evidence, lrs, steps, held_out))
+        evidence = _raced(loop, snapshot, evidence, windows, steps, held_out, tell)
     result = _concluded(evidence, lrs, wish)
     if strict and result.plan is None:
         raise NoSignalError(result.status.sentence)
     return result
 
 
-def _race(
-    loop: Loop, snapshot: Snapshot, evidence: Evidence, lrs: list[float], steps: int, held_out: Batch | None
-) -> Arms:
-    """Miniature runs with what the sweep left of the budget, from below where it diverged."""
-    return race(
-        loop,
-        snapshot,
-        first=_top(evidence, lrs) / math.sqrt(10),
-        bounds=(lrs[0], 10 * lrs[-1]),
-        steps=int(SHARE_OF_ARM * steps),
-        budget=steps - evidence.cost_steps,
-        held_out=held_out,
-    )
+def _races(steps: int) -> int:
+    return 0 if steps < FEWEST_TO_RACE else min(MOST_RACES, max(1, steps // STEPS_OF_RACE))
 
 
-def _top(evidence: Evidence, lrs: list[float]) -> float:
-    """Where the sweep diverged, or its last rate; never far below where it ended."""
-    last = evidence.curve.lrs[-1] if evidence.curve else lrs[-1]
-    return max(evidence.diverged_at or lrs[-1], last / FARTHEST_ONSET)
+def _raced(
+    loop: Loop,
+    snapshot: Snapshot,
+    evidence: Evidence,
+    windows: list[list[Batch]],
+    steps: int,
+    held_out: Batch | None,
+    tell: Progress | None,
+) -> Evidence:
+    """Add a race on each of the windows, with what the sweep left of the steps."""
+    curve = evidence.curve
+    if curve is None or not len(curve):
+        return evidence
+    near, left, made = arms.guess(curve), float(steps - evidence.cost_steps), list[arms.Arms]()
+    for i, batches in enumerate(windows):
+        budget = left / (len(windows) - i)
+        made.append(arms.race(loop, snapshot, batches, near=near, budget=budget, held_out=held_out, tell=tell))
+        left -= made[-1].cost
+    return raced(evidence, made)
 
 
 def _held_out(loop: Loop, measure: Measure | None) -> Batch | None:

@@ -222,7 +222,7 @@ def _evidence(data: Mapping[str, Any]) -> Evidence:
             **data,
             "curve": data["curve"] and Curve(**data["curve"]),
             "smooth": data["smooth"] and SmoothCurve(**data["smooth"]),
-            "arms": data["arms"] and Arms(**{key: _tuple(value) for key, value in data["arms"].items()}),
+            "races": tuple(Arms(**{key: _tuple(value) for key, value in arms.items()}) for arms in data["races"]),
             "status": Status(data["status"]),
             "facts": Facts(**{key: _tuple(value) for key, value in data["facts"].items()}),
         }
