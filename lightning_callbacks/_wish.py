@@ -5,7 +5,7 @@ from typing import Literal
 
 from lightning_callbacks._compat import Trainer
 from lightning_callbacks._horizon import remaining_epochs, remaining_steps, steps_per_epoch
-from lightning_callbacks._schedulers import shape_of
+from lightning_callbacks._schedulers import Pace, shape_of
 from lightning_callbacks._trainer import TrainerLoop
 from lrfinder.errors import InputError
 from lrfinder.scheduler import ScheduledLR
@@ -74,9 +74,11 @@ def wish_for(
         c for c in trainer.lr_scheduler_configs if c.scheduler.optimizer is optimizer and c.scheduler is not ours
     ]
     if configs and existing == "keep":
-        _check_default(schedule, " and ".join(type(c.scheduler).__name__ for c in configs))
-        shape, top = shape_of(configs, optimizer, reference, total or LOOK_AHEAD, steps_per_epoch(trainer))
-        return Wish(total, shape, False, top, "the module's own scheduler is kept, and follows the new LR")
+        names = " and ".join(type(c.scheduler).__name__ for c in configs)
+        _check_default(schedule, names)
+        pace = Pace(trainer.current_epoch, trainer.num_training_batches, trainer.accumulate_grad_batches)
+        shape, top = shape_of(configs, optimizer, reference, total or LOOK_AHEAD, pace)
+        return Wish(total, shape, False, top, f"the rate is set, and the {names} attached before follows it")
     base = loop.facts.bases[loop.facts.reference]
     if not loop.can_measure:
         return _by_hand(trainer, schedule, base)

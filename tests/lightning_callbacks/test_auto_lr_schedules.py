@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from lightning_callbacks import AutoLR, DecaySchedule
 from lightning_callbacks._horizon import remaining_steps
 from lrfinder.errors import InputError, LRFinderWarning
-from lrfinder.schedules import Linear, ReduceOnPlateau, StableDecay
+from lrfinder.schedules import Cosine, Linear, ReduceOnPlateau, StableDecay
 
 SHORT = {"steps": 30, "lr_min": 1e-4, "verbose": False}
 
@@ -76,6 +76,22 @@ def test_an_epoch_scheduler_is_looked_at_per_epoch():
     fit(scheduled(lambda o: lr_scheduler.StepLR(o, 1, 0.5), "epoch"), [auto])
 
     assert [auto.plan.schedule(t) for t in (0, 11, 12, 23)] == [1.0, 1.0, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(("interval", "parts"), [("step", 2), ("step", 5), ("epoch", 1)])
+def test_a_frequency_is_counted_as_lightning_counts_it(interval, parts):
+    """By the batches or epochs of the training: the rates are those of the shape that the peak was found for."""
+    auto = AutoLR(**SHORT)
+
+    def make(module):
+        optimizer = torch.optim.Adam(module.parameters(), 1e-2)
+        scheduler = lr_scheduler.StepLR(optimizer, 1, 0.9)
+        return [optimizer], [{"scheduler": scheduler, "interval": interval, "frequency": 2}]
+
+    trace = fit(partial(Net, make), [auto], max_epochs=4, accumulate_grad_batches=parts)
+
+    rates = [trace.rates[12 * epoch + batch - 1] for epoch in range(4) for batch in [*range(parts, 12, parts), 12]]
+    assert rates[:-1] == pytest.approx([auto.result.lr * auto.plan.schedule(t) for t in range(1, len(rates))])
 
 
 def test_a_plateau_counts_as_constant():
@@ -226,6 +242,7 @@ def test_a_decay_schedule_gets_its_peak_found():
 
     trace = fit(callbacks=[DecaySchedule("cosine"), auto])
 
+    assert auto.plan.schedule == Cosine(24)
     assert trace.rates[:-1] == pytest.approx([auto.result.lr * auto.plan.schedule(t) for t in range(1, 24)])
 
 
