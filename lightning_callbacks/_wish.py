@@ -29,14 +29,14 @@ class Wish:
         schedule: What the peak is for.
         attaches: Whether the schedule is to be attached.
         top: The rate of the reference group now, or the highest that the module's own scheduler will bring it to.
-        note: What the user should know, or an empty string.
+        note: What is done with the result, as a phrase.
     """
 
     total_steps: int | None
     schedule: str | Schedule
     attaches: bool
     top: float
-    note: str = ""
+    note: str
 
     @property
     def is_open_ended(self) -> bool:
@@ -83,9 +83,10 @@ def wish_for(
     if not loop.can_measure:
         return _by_hand(trainer, schedule, base)
     if schedule is None:
-        return Wish(total, Constant(), False, base)
+        return Wish(total, Constant(), False, base, "the rate is set, without a schedule")
     _check_blind(schedule)
-    return Wish(total, _shape(trainer, schedule, interval, total), True, base)
+    note = "the rate is set and the schedule attached; the Trainer steps it"
+    return Wish(total, _shape(trainer, schedule, interval, total), True, base, note)
 
 
 def _shape(
@@ -116,7 +117,7 @@ def _by_hand(trainer: Trainer, schedule: str | Schedule | None, base: float) -> 
             "`self.lr_schedulers().step()` after each optimizer step, and AutoLR will rescale it"
         )
     note = (
-        "manual optimization: the peak is for a constant LR, as Lightning steps no scheduler here. For a schedule "
+        "the rate is set, for a constant LR: Lightning steps no scheduler under manual optimization. For a schedule "
         "return lrfinder.attach(optimizer, schedule) from configure_optimizers and call self.lr_schedulers().step()"
     )
     return Wish(remaining_steps(trainer), Constant(), False, base, note)
