@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lightning_callbacks._compat import Trainer, of_trainer
+from lightning_callbacks._horizon import callback_of
 from lightning_callbacks._pause import set_aside
 from lightning_callbacks._update import TrainerUpdate
 from lrfinder.batch import total_size
@@ -22,7 +23,7 @@ from lrfinder.rates import Rates, swept_optimizers
 from lrfinder.state import StateSnapshot, forward_only, preserved
 from lrfinder.update import shares
 
-__all__ = ["TrainerLoop", "leave_fit"]
+__all__ = ["TrainerLoop", "check_can_leave", "is_averaging", "leave_fit"]
 
 TESTED = ("SingleDeviceStrategy", "DDPStrategy", "ModelParallelStrategy")
 REFUSED = ("DeepSpeedStrategy",)
@@ -213,6 +214,19 @@ class TrainerLoop:
                 reshard()
 
 
+def check_can_leave(trainer: Trainer) -> None:
+    """Check that `leave_fit` will be heard where the Trainer runs.
+
+    Raises:
+        InputError: The Trainer's strategy starts its processes by itself, and sees their exceptions as failures.
+    """
+    if "_MultiProcessingLauncher" in [cls.__name__ for cls in type(trainer.strategy.launcher).__mro__]:
+        raise InputError(
+            '`mode` must not be "only" where spawned or forked processes train, whose end would be taken for a '
+            'failure, got "only"; use strategy="ddp", or one device'
+        )
+
+
 def leave_fit(trainer: Trainer) -> None:
     """End `fit` here and now, as after a training: nothing more is trained, and no error is seen.
 
@@ -220,6 +234,12 @@ def leave_fit(trainer: Trainer) -> None:
         BaseException: The one that Lightning's Trainer ends cleanly with.
     """
     raise of_trainer(trainer, "utilities.exceptions", "_TunerExitException")()
+
+
+def is_averaging(trainer: Trainer) -> bool:
+    """Whether a training is resumed in which stochastic weight averaging has taken the LR over already."""
+    averaging = callback_of(trainer, "StochasticWeightAveraging")
+    return getattr(averaging, "_scheduler_state", None) is not None
 
 
 def _batches_of(loaders: Any) -> Iterator[Any]:

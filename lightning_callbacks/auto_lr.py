@@ -13,7 +13,7 @@ from lightning_callbacks._horizon import all_steps, remaining_epochs, stops_earl
 from lightning_callbacks._loggers import deliver
 from lightning_callbacks._printout import applied
 from lightning_callbacks._schedulers import put, scale
-from lightning_callbacks._trainer import TrainerLoop, leave_fit
+from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
 from lightning_callbacks._wish import Wish, wish_for
 from lrfinder import LRResult, NoSignalError, Plan, attach, range_test
 from lrfinder.errors import InputError, LRFinderWarning
@@ -202,6 +202,8 @@ class AutoLR(Callback):
 
     def _test(self, trainer: Trainer) -> None:
         """Measure, say it, and do what `mode` wants."""
+        if self.mode == "only":
+            check_can_leave(trainer)
         loop = TrainerLoop(trainer, sweep=self.sweep, snapshot=self.snapshot)
         wish = wish_for(trainer, loop, self.schedule, self.interval, self.existing, self._scheduler)
         self.result = range_test(
@@ -256,7 +258,7 @@ class AutoLR(Callback):
 
     def _attach_again(self, trainer: Trainer) -> None:
         """Put the schedule of this training into a Trainer whose optimizers were made anew."""
-        if self._attached is not None:
+        if self._attached is not None and not is_averaging(trainer):
             done = max(0, trainer.global_step - self._began)
             self._scheduler = attach(trainer.optimizers[0], self._attached, lr=self._peak, last_epoch=done - 1)
             put(trainer, self._scheduler, name=NAME)

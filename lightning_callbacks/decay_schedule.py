@@ -5,6 +5,7 @@ from typing import Any, Literal
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
 from lightning_callbacks._horizon import remaining_epochs, remaining_steps
 from lightning_callbacks._schedulers import put
+from lightning_callbacks._trainer import is_averaging
 from lrfinder import attach
 from lrfinder.errors import InputError
 from lrfinder.schedules import CATALOGUE, ReduceOnPlateau, Schedule
@@ -63,6 +64,9 @@ class DecaySchedule(Callback):
             InputError: A training that the schedule cannot be attached to, each case in one sentence.
         """
         _check_attachable(trainer, pl_module)
+        self._climb, self._scheduler = 0, None
+        if is_averaging(trainer):
+            return
         schedule = self._built(trainer)
         optimizer = trainer.optimizers[0]
         self._scheduler = attach(optimizer, schedule, lr=self.lr, last_epoch=-1)
