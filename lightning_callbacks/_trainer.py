@@ -65,6 +65,8 @@ class TrainerLoop:
         self._update = TrainerUpdate(trainer)
         self._flattened = [Feed(loader, name="train_dataloader") for loader in loaders.flattened]
         self._feed = Feed(lambda: _batches_of(loaders), trainer.accumulate_grad_batches, name="train_dataloader")
+        self._held_out = _held_out(trainer)
+        self._held_out_batch: Batch | None = None
         self._frozen: Literal["auto", "all"] = "all" if _keeps_average(trainer) else snapshot
         self._snapshots: list[StateSnapshot] = []
         self._last_streams = torch_streams()
@@ -137,7 +139,8 @@ class TrainerLoop:
         skipped = self.agree(loss is None or not used or overflowed)
         if skipped or loss is None:
             return None
-        self._check_used(wanted, used[0])
+        # A scheduler stepped by hand may have gone on by now; under automatic optimization nothing may have.
+        self._check_used(wanted, used[0], self.lr if self.can_measure else wanted)
         return self._mean(loss)
 
     def loss(self, batch: Batch, *, train: bool = False) -> float:
@@ -164,11 +167,10 @@ class TrainerLoop:
 
     def held_out(self) -> Batch | None:
         """Return the first four batches of the first validation loader as one window, or None where there is none."""
-        loaders = self._trainer.val_dataloaders
-        first = loaders[0] if isinstance(loaders, list) and loaders else loaders
-        if not first or isinstance(first, dict):
-            return None
-        return Feed(first, HELD_OUT_BATCHES, name="val_dataloaders").draw()
+        if self._held_out is not None and self._held_out_batch is None:
+            self._held_out_batch = self._held_out.draw()
+            self._held_out.stop()
+        return self._held_out_batch
 
     @contextmanager
     def preserved(self) -> Iterator[StateSnapshot]:
@@ -177,7 +179,8 @@ class TrainerLoop:
         Yields:
             The snapshot, which does not hold the place in the batch stream.
         """
-        stateful = [feed.stateful() for feed in self._flattened]
+        feeds = [*self._flattened, *([] if self._held_out is None else [self._held_out])]
+        stateful = [feed.stateful() for feed in feeds]
         others = [thing for streams, _ in stateful for thing in streams]
         others += [vars(config.scheduler) for config in self._trainer.lr_scheduler_configs]
         others += [getattr(self._trainer.precision_plugin, "scaler", None)]
@@ -195,12 +198,12 @@ class TrainerLoop:
                 if not self._snapshots:
                     self._feed.stop()
 
-    def _check_used(self, wanted: float, used: float) -> None:
-        if abs(used - wanted) > TOLERANCE * wanted:
+    def _check_used(self, wanted: float, used: float, left: float) -> None:
+        if max(abs(used - wanted), abs(left - wanted)) > TOLERANCE * wanted:
             raise InputError(
                 f"`optimizer_step` of {type(self._module).__name__} must leave the LR alone while it is measured, but "
-                f"a step at {wanted:.3g} ran at {used:.3g}; take the lines that set the LR out (a warm-up is part of "
-                "the recommended schedule)"
+                f"a step at {wanted:.3g} ran at {used:.3g} and left {left:.3g} behind; take the lines that set the LR "
+                "out (a warm-up is part of the recommended schedule)"
             )
 
     def _mean(self, loss: Tensor) -> float:
@@ -240,6 +243,15 @@ def is_averaging(trainer: Trainer) -> bool:
     """Whether a training is resumed in which stochastic weight averaging has taken the LR over already."""
     averaging = callback_of(trainer, "StochasticWeightAveraging")
     return getattr(averaging, "_scheduler_state", None) is not None
+
+
+def _held_out(trainer: Trainer) -> Feed | None:
+    """The first validation loader, or None where there is none that can be read without loss."""
+    loaders = trainer.val_dataloaders
+    first = next(iter(loaders), None) if isinstance(loaders, list) else loaders
+    if first is None or isinstance(first, (dict, Iterator)):
+        return None
+    return Feed(first, HELD_OUT_BATCHES, name="val_dataloaders")
 
 
 def _batches_of(loaders: Any) -> Iterator[Any]:

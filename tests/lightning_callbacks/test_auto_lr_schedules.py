@@ -280,15 +280,31 @@ def test_the_length_is_counted_in_optimizer_steps(name):
     assert counts[0] == expected
 
 
-def test_a_rate_set_by_others_is_noticed():
-    """Something that sets the LR after AutoLR is told of, at the first step."""
+class WarmsBefore(Net):
+    """Sets the LR in `optimizer_step`, as a warm-up without a scheduler does."""
 
-    class Stubborn(Net):
-        def on_train_batch_start(self, batch, batch_idx):
-            self.trainer.optimizers[0].param_groups[0]["lr"] = 0.5
+    def warm_up(self, optimizer):
+        for group in optimizer.param_groups:
+            group["lr"] = 0.5
 
-    with pytest.raises(InputError, match=r"a step at 0\.0001 ran at 0\.5"):
-        fit(Stubborn, [AutoLR(**SHORT)])
+    def optimizer_step(self, epoch, batch_idx, optimizer, closure):
+        self.warm_up(optimizer)
+        optimizer.step(closure=closure)
+
+
+class WarmsAfter(WarmsBefore):
+    """Sets the LR of the step to come."""
+
+    def optimizer_step(self, epoch, batch_idx, optimizer, closure):
+        optimizer.step(closure=closure)
+        self.warm_up(optimizer)
+
+
+@pytest.mark.parametrize("module", [WarmsBefore, WarmsAfter])
+def test_an_optimizer_step_that_sets_the_rate_is_noticed(module):
+    """Before the step or after it: the found rate would not last, so the first step of the sweep says so."""
+    with pytest.raises(InputError, match=rf"`optimizer_step` of {module.__name__} .* and left 0\.5 behind"):
+        fit(module, [AutoLR(**SHORT)])
 
 
 def test_a_rate_set_in_the_real_steps_is_noticed():

@@ -288,6 +288,22 @@ def test_an_untested_strategy_is_named():
         TrainerLoop(posing_as("Novel"))
 
 
+def test_the_held_out_batches_are_drawn_once():
+    """Every call gives the same four validation batches, so that losses on them can be compared."""
+    ordered = partial(loader, shuffle=False)
+
+    (first, again), _ = within(lambda loop, _: (loop.held_out(), loop.held_out()), val=ordered)
+
+    assert len(first) == 4
+    assert again is first
+
+
+def test_without_validation_there_is_nothing_held_out():
+    """A module without a validation loader is told of where it was asked for."""
+    with pytest.raises(InputError, match="must be given to measure on it"):
+        fit(callbacks=[AutoLR(**SHORT, measure="validation")])
+
+
 class Flat(Net):
     """A loss that no learning rate brings down."""
 
