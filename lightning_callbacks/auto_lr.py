@@ -222,7 +222,8 @@ class AutoLR(Callback):
         self._tested.append(trainer.current_epoch)
         if loop.is_chief:
             if self.verbose:
-                print(applied(self.result, wish.note) if self.mode == "apply" else self.result)
+                text = applied(self.result, wish.note) if self.mode == "apply" else str(self.result)
+                trainer.lightning_module.print(text)  # beside the progress bar, not into it
             deliver(trainer, self.result)
         if self.result.plan is None and self.on_no_signal == "error":
             raise NoSignalError(self.result.status.sentence)
