@@ -196,7 +196,8 @@ class TrainerLoop:
             finally:
                 self._snapshots.pop()
                 if not self._snapshots:
-                    self._feed.stop()
+                    for feed in (self._feed, *feeds):
+                        feed.stop()
 
     def _check_used(self, wanted: float, used: float, left: float) -> None:
         if max(abs(used - wanted), abs(left - wanted)) > TOLERANCE * wanted:
