@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 import torch
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lightning_callbacks._compat import Trainer, of_trainer
 from lrfinder.rescaling import peak_of, rescale
-from lrfinder.scheduler import ScheduledLR
-from lrfinder.schedules import Constant, Custom, Schedule
+from lrfinder.scheduler import PlateauLR, ScheduledLR
+from lrfinder.schedules import Constant, Custom, Schedule, Warmup
+from lrfinder.schedules.compose import plateau_in
 
 __all__ = ["Pace", "on_plateau", "put", "scale", "shape_of"]
 
@@ -67,7 +69,7 @@ def put(
 
 def on_plateau(config: Any) -> bool:
     """Whether a scheduler's next rate depends on a metric, so that it cannot be foretold."""
-    return bool(config.reduce_on_plateau)
+    return bool(config.reduce_on_plateau) or isinstance(config.scheduler, (ReduceLROnPlateau, PlateauLR))
 
 
 def scale(optimizers: Sequence[Optimizer], configs: Sequence[Any], ratio: float) -> None:
@@ -95,12 +97,12 @@ def shape_of(
         pace: When the schedulers step.
 
     Returns:
-        The factors of the highest rate as a schedule, and that rate. Where a metric decides, that is a constant.
+        The factors of the highest rate as a schedule, and that rate. Where a metric decides, that is a constant, after
+        the climb to it.
     """
-    now = float(optimizer.param_groups[reference]["lr"])
     told = [config for config in configs if not on_plateau(config)]
     if not told:
-        return Constant(), now
+        return _below_plateau(configs[0].scheduler, optimizer, reference)
     if len(told) == 1 and _is_fresh(told[0]):
         return told[0].scheduler.schedule, float(told[0].scheduler.base_lrs[reference])
     double = _double(optimizer)
@@ -117,6 +119,14 @@ def shape_of(
     factors = [rate / top for rate in rates]
     names = " and ".join(type(config.scheduler).__name__ for config in told)
     return Custom(lambda step: factors[min(step, len(factors) - 1)], name=f"{names} of the module"), top
+
+
+def _below_plateau(scheduler: Any, optimizer: Optimizer, reference: int) -> tuple[Schedule, float]:
+    """A constant rate, and the climb to it where one is still under way."""
+    plateau = plateau_in(scheduler.schedule) if isinstance(scheduler, PlateauLR) else None
+    if plateau is not None and scheduler.last_epoch < plateau[1]:
+        return Warmup(Constant(), plateau[1]), float(scheduler.base_lrs[reference])
+    return Constant(), float(optimizer.param_groups[reference]["lr"])
 
 
 def _is_fresh(config: Any) -> bool:

@@ -1,7 +1,7 @@
 """What a test is asked for: the horizon, the schedule that the peak is for, and whether to attach it."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from lightning_callbacks._compat import Trainer
 from lightning_callbacks._horizon import remaining_epochs, remaining_steps, steps_per_epoch
@@ -10,6 +10,7 @@ from lightning_callbacks._trainer import TrainerLoop
 from lrfinder.errors import InputError
 from lrfinder.scheduler import ScheduledLR
 from lrfinder.schedules import CATALOGUE, Constant, Epochwise, ReduceOnPlateau, Schedule, Warmup
+from lrfinder.sweep import MAX_SKIPS
 
 __all__ = ["Wish", "wish_for"]
 
@@ -77,6 +78,7 @@ def wish_for(
         names = " and ".join(type(c.scheduler).__name__ for c in configs)
         _check_default(schedule, names)
         pace = Pace(trainer.current_epoch, trainer.num_training_batches, trainer.accumulate_grad_batches)
+        configs = configs if loop.can_measure else _as_stepped_by_hand(loop, configs)
         shape, top = shape_of(configs, optimizer, reference, total or LOOK_AHEAD, pace)
         return Wish(total, shape, False, top, f"the rate is set, and the {names} attached before follows it")
     base = loop.facts.bases[loop.facts.reference]
@@ -106,6 +108,18 @@ def _shape(
         name = "linear" if schedule == "recommended" else schedule
         schedule = CATALOGUE[name].build(length, round(WARMUP_SHARE * length))
     return Epochwise(schedule, per_epoch)
+
+
+def _as_stepped_by_hand(loop: TrainerLoop, configs: list[Any]) -> list[Any]:
+    """Configs that tell whether the module steps its schedulers with every update, seen in one that is put back."""
+    before = [config.scheduler.last_epoch for config in configs]
+    with loop.preserved():
+        for _ in range(MAX_SKIPS + 1):
+            if loop.step(loop.draw()) is not None:
+                break
+        moved = [c.scheduler.last_epoch != done for c, done in zip(configs, before, strict=True)]
+    ticks = ["step" if has_moved else "epoch" for has_moved in moved]
+    return [replace(config, interval=tick, frequency=1) for config, tick in zip(configs, ticks, strict=True)]
 
 
 def _by_hand(trainer: Trainer, schedule: str | Schedule | None, base: float) -> Wish:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from lightning_callbacks import AutoLR, DecaySchedule
 from lightning_callbacks._horizon import remaining_steps
 from lrfinder.errors import InputError, LRFinderWarning
-from lrfinder.schedules import Cosine, Linear, ReduceOnPlateau, StableDecay
+from lrfinder.schedules import Constant, Cosine, Linear, ReduceOnPlateau, StableDecay, Warmup
 
 SHORT = {"steps": 30, "lr_min": 1e-4, "verbose": False}
 
@@ -244,6 +244,17 @@ def test_a_decay_schedule_gets_its_peak_found():
 
     assert auto.plan.schedule == Cosine(24)
     assert trace.rates[:-1] == pytest.approx([auto.result.lr * auto.plan.schedule(t) for t in range(1, 24)])
+
+
+def test_a_climb_to_a_plateau_ends_at_the_found_rate():
+    """The rate is found for the plateau, and not taken for that of the climb's first step."""
+    auto = AutoLR(**SHORT)
+    climb = DecaySchedule(Warmup(ReduceOnPlateau(), 8), monitor="loss")
+
+    trace = fit(callbacks=[climb, auto])
+
+    assert max(trace.rates) == pytest.approx(auto.result.lr)
+    assert auto.plan.schedule == Warmup(Constant(), 8)
 
 
 LENGTHS = {

@@ -8,11 +8,13 @@ import pytest
 import torch
 from fits import Net, fit, loader, pl
 from torch import nn
+from torch.optim import lr_scheduler
 
 from lightning_callbacks import AutoLR
 from lightning_callbacks._trainer import TrainerLoop
-from lrfinder import InputError, NoSignalError
+from lrfinder import InputError, NoSignalError, attach
 from lrfinder.errors import LRFinderWarning
+from lrfinder.schedules import Linear, Warmup
 
 SHORT = {"steps": 30, "lr_min": 1e-4, "verbose": False}
 
@@ -249,6 +251,54 @@ def test_a_scheduler_stepped_by_hand_is_kept():
     trace = fit(partial(Plain, make), [auto])
 
     assert [rates[0] for rates in trace.rates] == pytest.approx([auto.result.lr * 0.9**t for t in range(24)])
+
+
+def test_a_climb_stepped_by_hand_ends_at_the_found_rate():
+    """A schedule that is attached as the refusal says: the peak is for its shape, warm-up included."""
+
+    def make(module):
+        optimizer = torch.optim.SGD(module.parameters(), 1e-2)
+        return [optimizer], [attach(optimizer, Warmup(Linear(20), 4))]
+
+    auto = AutoLR(**SHORT)
+
+    trace = fit(partial(Plain, make), [auto])
+
+    assert auto.plan.schedule == Warmup(Linear(20), 4)
+    assert max(rates[0] for rates in trace.rates) == pytest.approx(auto.result.lr)
+
+
+class ByEpoch(Plain):
+    """Steps its scheduler by hand after each epoch."""
+
+    def training_step(self, batch, batch_idx):
+        optimizer, loss = self.optimizers(), nn.functional.cross_entropy(self.head(self.body(batch[0])), batch[1])
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+        return loss
+
+    def on_train_epoch_end(self):
+        scheduler = self.lr_schedulers()
+        scheduler.step(1.0) if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau) else scheduler.step()
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "factors"),
+    [(partial(lr_scheduler.StepLR, step_size=1, gamma=0.5), [1.0, 0.5]), (lr_scheduler.ReduceLROnPlateau, [1.0, 1.0])],
+)
+def test_a_scheduler_stepped_by_hand_after_each_epoch_is_foretold_so(scheduler, factors):
+    """That no update moves it is seen before the sweep; what a metric decides counts as constant."""
+
+    def make(module):
+        optimizer = torch.optim.SGD(module.parameters(), 1e-2)
+        return [optimizer], [scheduler(optimizer)]
+
+    auto = AutoLR(**SHORT)
+
+    fit(partial(ByEpoch, make), [auto])
+
+    assert [auto.plan.schedule(t) for t in (0, 11, 12, 23)] == [factors[0]] * 2 + [factors[1]] * 2
 
 
 @pytest.mark.filterwarnings("ignore:.*`dataloader_iter`")
