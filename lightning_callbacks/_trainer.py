@@ -21,6 +21,7 @@ from lrfinder.loop import Batch, Facts
 from lrfinder.memory import torch_streams
 from lrfinder.rates import Rates, swept_optimizers
 from lrfinder.state import StateSnapshot, forward_only, preserved
+from lrfinder.torch_loop import trainable_parameters
 from lrfinder.update import shares
 
 __all__ = ["TrainerLoop", "check_can_leave", "is_averaging", "leave_fit"]
@@ -60,7 +61,7 @@ class TrainerLoop:
         self._trainer, self._module = trainer, trainer.lightning_module
         self.optimizers = swept_optimizers(list(trainer.optimizers), sweep)
         self.can_measure = bool(self._module.automatic_optimization)
-        self._trainable = [p for p in self._module.parameters() if p.requires_grad]
+        self._trainable = trainable_parameters(self._module)
         self._rates = Rates(self.optimizers)
         self._update = TrainerUpdate(trainer)
         self._flattened = [Feed(loader, name="train_dataloader") for loader in loaders.flattened]

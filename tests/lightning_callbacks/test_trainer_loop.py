@@ -321,6 +321,14 @@ def test_a_loader_that_can_be_read_once_is_refused():
         fit(callbacks=[AutoLR(**SHORT)], train=lambda: iter(list(loader())))
 
 
+def test_lazy_layers_are_refused_with_what_to_do():
+    """A parameter without a shape yet cannot be copied; Lightning alone would give it one in the first step."""
+    lazy = type("Lazy", (Plain,), {"configure_model": lambda self: setattr(self, "head", nn.LazyLinear(3))})
+
+    with pytest.raises(InputError, match=r"got lazy ones \(head\.weight, head\.bias\); run one batch through it first"):
+        fit(partial(lazy, lambda module: torch.optim.SGD(module.parameters(), 1e-2)), [AutoLR(**SHORT)])
+
+
 def posing_as(name):
     """Something with a strategy of that class name."""
     return type("Posing", (), {"strategy": type(name, (), {})()})()
