@@ -74,6 +74,12 @@ class DecaySchedule(Callback):
         self._climb = 0 if plateau is None else plateau[1]
         put(trainer, self._scheduler, interval="epoch" if plateau else self.interval, monitor=self.monitor)
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the schedule's place in a training that was begun without it."""
+        done = trainer.global_step if self.interval == "step" else trainer.current_epoch
+        if self._scheduler is not None and self.monitor is None and self._scheduler.last_epoch == 0:
+            self._scheduler.load_state_dict({**self._scheduler.state_dict(), "last_epoch": done})
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:

@@ -210,6 +210,17 @@ def test_a_decay_schedule_goes_on(tmp_path, callback, step):
     assert rest.rates == whole.rates[step:]
 
 
+@pytest.mark.parametrize("interval", ["step", "epoch"])
+def test_a_decay_schedule_that_joins_a_training_takes_its_place(tmp_path, interval):
+    """Resumed from a checkpoint that does not know it, the rates are those of a training that always had it."""
+    fit(callbacks=keep_all(tmp_path), enable_checkpointing=True)
+    decay = partial(DecaySchedule, "cosine", interval=interval)
+
+    rest = fit(callbacks=[decay()], ckpt_path=checkpoint(tmp_path, 24), max_epochs=4)
+
+    assert rest.rates == pytest.approx(fit(callbacks=[decay()], max_epochs=4).rates[24:])
+
+
 @pytest.mark.parametrize("schedule", [ReduceOnPlateau(0.5, patience=0), Warmup(ReduceOnPlateau(0.5, patience=0), 10)])
 def test_a_plateau_remembers_its_cuts(tmp_path, schedule):
     """Resumed before the last epoch, the rate is the one that earlier epochs have cut it to."""
