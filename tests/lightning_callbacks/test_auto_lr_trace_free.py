@@ -51,6 +51,18 @@ class Teacher(Net):
             mine.data.lerp_(its.data, 0.1)
 
 
+class LargeTeacher(Net):
+    """Frozen weights that are most of the module, not copied with `auto` otherwise, and a hook that moves them."""
+
+    def __init__(self):
+        super().__init__()
+        self.teacher = torch.nn.Linear(64, 64).requires_grad_(False)
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        super().on_train_batch_end(outputs, batch, batch_idx)
+        self.teacher.weight.data.add_(0.1)
+
+
 class SometimesNone(Net):
     """A step that skips every third batch."""
 
@@ -129,6 +141,7 @@ CASES = {
     "bfloat16": {"precision": "bf16-mixed"},
     "double": {"precision": "64-true"},
     "teacher": {"module": Teacher},
+    "large teacher": {"module": LargeTeacher},
     "none": {"module": SometimesNone},
     "dict": {"module": ReturnsDict},
     "manual": {"module": Manual},
