@@ -5,7 +5,15 @@ from typing import Any
 
 from lightning_callbacks._compat import Trainer
 
-__all__ = ["all_steps", "remaining_epochs", "remaining_steps", "steps_per_epoch", "stops_early", "time_left"]
+__all__ = [
+    "all_steps",
+    "callback_of",
+    "remaining_epochs",
+    "remaining_steps",
+    "steps_per_epoch",
+    "stops_early",
+    "time_left",
+]
 
 
 def steps_per_epoch(trainer: Trainer) -> int | None:
@@ -35,14 +43,19 @@ def remaining_epochs(trainer: Trainer) -> int | None:
 
 def time_left(trainer: Trainer) -> float | None:
     """Seconds until `max_time` ends the training, or None where there is no such limit."""
-    timer = _callback(trainer, "Timer")
+    timer = callback_of(trainer, "Timer")
     left = None if timer is None else timer.time_remaining()
     return None if left is None else float(left)
 
 
 def stops_early(trainer: Trainer) -> bool:
     """Whether a metric may end the training before its time."""
-    return _callback(trainer, "EarlyStopping") is not None
+    return callback_of(trainer, "EarlyStopping") is not None
+
+
+def callback_of(trainer: Trainer, name: str) -> Any:
+    """The Trainer's first callback of that class or below it, from either Lightning package."""
+    return next((c for c in trainer.callbacks if name in (cls.__name__ for cls in type(c).__mro__)), None)  # type: ignore[attr-defined]
 
 
 def _steps_from(trainer: Trainer, first: int, done: int) -> int | None:
@@ -58,7 +71,7 @@ def _steps_from(trainer: Trainer, first: int, done: int) -> int | None:
 
 def _last_epoch(trainer: Trainer) -> int | None:
     """The epoch before which the training ends, or averaging takes over; None where that is open."""
-    averaging = _callback(trainer, "StochasticWeightAveraging")
+    averaging = callback_of(trainer, "StochasticWeightAveraging")
     if averaging is not None:
         return int(averaging.swa_start)
     return None if trainer.max_epochs in (None, -1) else int(trainer.max_epochs)
@@ -68,11 +81,6 @@ def _steps_of_epoch(trainer: Trainer, epoch: int) -> int | None:
     batches = trainer.num_training_batches
     if math.isinf(batches):
         return None
-    scheduler = _callback(trainer, "GradientAccumulationScheduler")
+    scheduler = callback_of(trainer, "GradientAccumulationScheduler")
     parts = trainer.accumulate_grad_batches if scheduler is None else scheduler.get_accumulate_grad_batches(epoch)
     return math.ceil(batches / parts)
-
-
-def _callback(trainer: Trainer, name: str) -> Any:
-    """The Trainer's first callback of that class or below it, from either Lightning package."""
-    return next((c for c in trainer.callbacks if name in (cls.__name__ for cls in type(c).__mro__)), None)  # type: ignore[attr-defined]

@@ -1,19 +1,46 @@
 """Schedulers in a Trainer: ours put in, the module's own run on a copy and rescaled."""
 
 import copy
+import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lightning_callbacks._compat import Trainer, of_trainer
 from lrfinder.rescaling import peak_of, rescale
-from lrfinder.scheduler import ScheduledLR
-from lrfinder.schedules import Constant, Custom, Schedule
+from lrfinder.scheduler import PlateauLR, ScheduledLR
+from lrfinder.schedules import Constant, Custom, Schedule, Warmup
+from lrfinder.schedules.compose import plateau_in
 
-__all__ = ["on_plateau", "put", "scale", "shape_of"]
+__all__ = ["Pace", "on_plateau", "put", "scale", "shape_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When a Trainer steps schedulers: by the batch within the epoch, or by the epoch.
+
+    Args:
+        epoch: The epoch that the training is at.
+        batches: Batches of an epoch, or infinity.
+        parts: Batches of an optimizer step.
+    """
+
+    epoch: int
+    batches: float
+    parts: int
+
+    def is_due(self, config: Any, done: int) -> bool:
+        """Whether a scheduler steps after so many optimizer steps."""
+        steps = math.inf if math.isinf(self.batches) else math.ceil(self.batches / self.parts)
+        if config.interval == "epoch":
+            return done % steps == 0 and (self.epoch + done // steps) % config.frequency == 0
+        batch = min(((done - 1) % steps + 1) * self.parts, self.batches)
+        return bool(batch % config.frequency == 0)
 
 
 def put(
@@ -42,7 +69,7 @@ def put(
 
 def on_plateau(config: Any) -> bool:
     """Whether a scheduler's next rate depends on a metric, so that it cannot be foretold."""
-    return bool(config.reduce_on_plateau)
+    return bool(config.reduce_on_plateau) or isinstance(config.scheduler, (ReduceLROnPlateau, PlateauLR))
 
 
 def scale(optimizers: Sequence[Optimizer], configs: Sequence[Any], ratio: float) -> None:
@@ -58,7 +85,7 @@ def scale(optimizers: Sequence[Optimizer], configs: Sequence[Any], ratio: float)
 
 
 def shape_of(
-    configs: Sequence[Any], optimizer: Optimizer, reference: int, steps: int, steps_per_epoch: int | None
+    configs: Sequence[Any], optimizer: Optimizer, reference: int, steps: int, pace: Pace
 ) -> tuple[Schedule, float]:
     """What schedulers are going to do to a group's rate, found by stepping copies of them.
 
@@ -67,15 +94,17 @@ def shape_of(
         optimizer: The one they run.
         reference: Index of the group to watch.
         steps: Optimizer steps to look ahead.
-        steps_per_epoch: When epoch schedulers step, or None to hold them.
+        pace: When the schedulers step.
 
     Returns:
-        The factors of the highest rate as a schedule, and that rate. Where a metric decides, that is a constant.
+        The factors of the highest rate as a schedule, and that rate. Where a metric decides, that is a constant, after
+        the climb to it.
     """
-    now = float(optimizer.param_groups[reference]["lr"])
     told = [config for config in configs if not on_plateau(config)]
     if not told:
-        return Constant(), now
+        return _below_plateau(configs[0].scheduler, optimizer, reference)
+    if len(told) == 1 and _is_fresh(told[0]):
+        return told[0].scheduler.schedule, float(told[0].scheduler.base_lrs[reference])
     double = _double(optimizer)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -84,7 +113,7 @@ def shape_of(
         for step in range(steps):
             rates.append(float(double.param_groups[reference]["lr"]))
             for scheduler, config in copies:
-                if _is_due(config, step + 1, steps_per_epoch):
+                if pace.is_due(config, step + 1):
                     scheduler.step()
     top = max(rates)
     factors = [rate / top for rate in rates]
@@ -92,11 +121,18 @@ def shape_of(
     return Custom(lambda step: factors[min(step, len(factors) - 1)], name=f"{names} of the module"), top
 
 
-def _is_due(config: Any, done: int, steps_per_epoch: int | None) -> bool:
-    """Whether a scheduler steps after so many optimizer steps."""
-    if config.interval == "step":
-        return bool((done - 1) % (steps_per_epoch or done) % config.frequency == config.frequency - 1)
-    return steps_per_epoch is not None and done % (steps_per_epoch * config.frequency) == 0
+def _below_plateau(scheduler: Any, optimizer: Optimizer, reference: int) -> tuple[Schedule, float]:
+    """A constant rate, and the climb to it where one is still under way."""
+    plateau = plateau_in(scheduler.schedule) if isinstance(scheduler, PlateauLR) else None
+    if plateau is not None and scheduler.last_epoch < plateau[1]:
+        return Warmup(Constant(), plateau[1]), float(scheduler.base_lrs[reference])
+    return Constant(), float(optimizer.param_groups[reference]["lr"])
+
+
+def _is_fresh(config: Any) -> bool:
+    """Whether this is a schedule of ours by step, at its beginning: its shape is known."""
+    scheduler = config.scheduler
+    return config.interval == "step" and isinstance(scheduler, ScheduledLR) and scheduler.last_epoch == 0
 
 
 def _double(optimizer: Optimizer) -> Optimizer:

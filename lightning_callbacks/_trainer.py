@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from lightning_callbacks._compat import Trainer, of_trainer
+from lightning_callbacks._horizon import callback_of
 from lightning_callbacks._pause import set_aside
 from lightning_callbacks._update import TrainerUpdate
 from lrfinder.batch import total_size
@@ -20,9 +21,10 @@ from lrfinder.loop import Batch, Facts
 from lrfinder.memory import torch_streams
 from lrfinder.rates import Rates, swept_optimizers
 from lrfinder.state import StateSnapshot, forward_only, preserved
+from lrfinder.torch_loop import trainable_parameters
 from lrfinder.update import shares
 
-__all__ = ["TrainerLoop", "leave_fit"]
+__all__ = ["TrainerLoop", "check_can_leave", "is_averaging", "leave_fit"]
 
 TESTED = ("SingleDeviceStrategy", "DDPStrategy", "ModelParallelStrategy")
 REFUSED = ("DeepSpeedStrategy",)
@@ -59,11 +61,13 @@ class TrainerLoop:
         self._trainer, self._module = trainer, trainer.lightning_module
         self.optimizers = swept_optimizers(list(trainer.optimizers), sweep)
         self.can_measure = bool(self._module.automatic_optimization)
-        self._trainable = [p for p in self._module.parameters() if p.requires_grad]
+        self._trainable = trainable_parameters(self._module)
         self._rates = Rates(self.optimizers)
         self._update = TrainerUpdate(trainer)
         self._flattened = [Feed(loader, name="train_dataloader") for loader in loaders.flattened]
         self._feed = Feed(lambda: _batches_of(loaders), trainer.accumulate_grad_batches, name="train_dataloader")
+        self._held_out = _held_out(trainer)
+        self._held_out_batch: Batch | None = None
         self._frozen: Literal["auto", "all"] = "all" if _keeps_average(trainer) else snapshot
         self._snapshots: list[StateSnapshot] = []
         self._last_streams = torch_streams()
@@ -136,7 +140,8 @@ class TrainerLoop:
         skipped = self.agree(loss is None or not used or overflowed)
         if skipped or loss is None:
             return None
-        self._check_used(wanted, used[0])
+        # A scheduler stepped by hand may have gone on by now; under automatic optimization nothing may have.
+        self._check_used(wanted, used[0], self.lr if self.can_measure else wanted)
         return self._mean(loss)
 
     def loss(self, batch: Batch, *, train: bool = False) -> float:
@@ -163,11 +168,10 @@ class TrainerLoop:
 
     def held_out(self) -> Batch | None:
         """Return the first four batches of the first validation loader as one window, or None where there is none."""
-        loaders = self._trainer.val_dataloaders
-        first = loaders[0] if isinstance(loaders, list) and loaders else loaders
-        if not first or isinstance(first, dict):
-            return None
-        return Feed(first, HELD_OUT_BATCHES, name="val_dataloaders").draw()
+        if self._held_out is not None and self._held_out_batch is None:
+            self._held_out_batch = self._held_out.draw()
+            self._held_out.stop()
+        return self._held_out_batch
 
     @contextmanager
     def preserved(self) -> Iterator[StateSnapshot]:
@@ -176,7 +180,8 @@ class TrainerLoop:
         Yields:
             The snapshot, which does not hold the place in the batch stream.
         """
-        stateful = [feed.stateful() for feed in self._flattened]
+        feeds = [*self._flattened, *([] if self._held_out is None else [self._held_out])]
+        stateful = [feed.stateful() for feed in feeds]
         others = [thing for streams, _ in stateful for thing in streams]
         others += [vars(config.scheduler) for config in self._trainer.lr_scheduler_configs]
         others += [getattr(self._trainer.precision_plugin, "scaler", None)]
@@ -192,14 +197,15 @@ class TrainerLoop:
             finally:
                 self._snapshots.pop()
                 if not self._snapshots:
-                    self._feed.stop()
+                    for feed in (self._feed, *feeds):
+                        feed.stop()
 
-    def _check_used(self, wanted: float, used: float) -> None:
-        if abs(used - wanted) > TOLERANCE * wanted:
+    def _check_used(self, wanted: float, used: float, left: float) -> None:
+        if max(abs(used - wanted), abs(left - wanted)) > TOLERANCE * wanted:
             raise InputError(
                 f"`optimizer_step` of {type(self._module).__name__} must leave the LR alone while it is measured, but "
-                f"a step at {wanted:.3g} ran at {used:.3g}; take the lines that set the LR out (a warm-up is part of "
-                "the recommended schedule)"
+                f"a step at {wanted:.3g} ran at {used:.3g} and left {left:.3g} behind; take the lines that set the LR "
+                "out (a warm-up is part of the recommended schedule)"
             )
 
     def _mean(self, loss: Tensor) -> float:
@@ -213,6 +219,19 @@ class TrainerLoop:
                 reshard()
 
 
+def check_can_leave(trainer: Trainer) -> None:
+    """Check that `leave_fit` will be heard where the Trainer runs.
+
+    Raises:
+        InputError: The Trainer's strategy starts its processes by itself, and sees their exceptions as failures.
+    """
+    if "_MultiProcessingLauncher" in [cls.__name__ for cls in type(trainer.strategy.launcher).__mro__]:
+        raise InputError(
+            '`mode` must not be "only" where spawned or forked processes train, whose end would be taken for a '
+            'failure, got "only"; use strategy="ddp", or one device'
+        )
+
+
 def leave_fit(trainer: Trainer) -> None:
     """End `fit` here and now, as after a training: nothing more is trained, and no error is seen.
 
@@ -220,6 +239,21 @@ def leave_fit(trainer: Trainer) -> None:
         BaseException: The one that Lightning's Trainer ends cleanly with.
     """
     raise of_trainer(trainer, "utilities.exceptions", "_TunerExitException")()
+
+
+def is_averaging(trainer: Trainer) -> bool:
+    """Whether a training is resumed in which stochastic weight averaging has taken the LR over already."""
+    averaging = callback_of(trainer, "StochasticWeightAveraging")
+    return getattr(averaging, "_scheduler_state", None) is not None
+
+
+def _held_out(trainer: Trainer) -> Feed | None:
+    """The first validation loader, or None where there is none that can be read without loss."""
+    loaders = trainer.val_dataloaders
+    first = next(iter(loaders), None) if isinstance(loaders, list) else loaders
+    if first is None or isinstance(first, (dict, Iterator)):
+        return None
+    return Feed(first, HELD_OUT_BATCHES, name="val_dataloaders")
 
 
 def _batches_of(loaders: Any) -> Iterator[Any]:

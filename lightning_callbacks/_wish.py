@@ -1,15 +1,16 @@
 """What a test is asked for: the horizon, the schedule that the peak is for, and whether to attach it."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from lightning_callbacks._compat import Trainer
 from lightning_callbacks._horizon import remaining_epochs, remaining_steps, steps_per_epoch
-from lightning_callbacks._schedulers import shape_of
+from lightning_callbacks._schedulers import Pace, shape_of
 from lightning_callbacks._trainer import TrainerLoop
 from lrfinder.errors import InputError
 from lrfinder.scheduler import ScheduledLR
 from lrfinder.schedules import CATALOGUE, Constant, Epochwise, ReduceOnPlateau, Schedule, Warmup
+from lrfinder.sweep import MAX_SKIPS
 
 __all__ = ["Wish", "wish_for"]
 
@@ -29,14 +30,14 @@ class Wish:
         schedule: What the peak is for.
         attaches: Whether the schedule is to be attached.
         top: The rate of the reference group now, or the highest that the module's own scheduler will bring it to.
-        note: What the user should know, or an empty string.
+        note: What is done with the result, as a phrase.
     """
 
     total_steps: int | None
     schedule: str | Schedule
     attaches: bool
     top: float
-    note: str = ""
+    note: str
 
     @property
     def is_open_ended(self) -> bool:
@@ -74,16 +75,20 @@ def wish_for(
         c for c in trainer.lr_scheduler_configs if c.scheduler.optimizer is optimizer and c.scheduler is not ours
     ]
     if configs and existing == "keep":
-        _check_default(schedule, " and ".join(type(c.scheduler).__name__ for c in configs))
-        shape, top = shape_of(configs, optimizer, reference, total or LOOK_AHEAD, steps_per_epoch(trainer))
-        return Wish(total, shape, False, top, "the module's own scheduler is kept, and follows the new LR")
+        names = " and ".join(type(c.scheduler).__name__ for c in configs)
+        _check_default(schedule, names)
+        pace = Pace(trainer.current_epoch, trainer.num_training_batches, trainer.accumulate_grad_batches)
+        configs = configs if loop.can_measure else _as_stepped_by_hand(loop, configs)
+        shape, top = shape_of(configs, optimizer, reference, total or LOOK_AHEAD, pace)
+        return Wish(total, shape, False, top, f"the rate is set, and the {names} attached before follows it")
     base = loop.facts.bases[loop.facts.reference]
     if not loop.can_measure:
         return _by_hand(trainer, schedule, base)
     if schedule is None:
-        return Wish(total, Constant(), False, base)
+        return Wish(total, Constant(), False, base, "the rate is set, without a schedule")
     _check_blind(schedule)
-    return Wish(total, _shape(trainer, schedule, interval, total), True, base)
+    note = "the rate is set and the schedule attached; the Trainer steps it"
+    return Wish(total, _shape(trainer, schedule, interval, total), True, base, note)
 
 
 def _shape(
@@ -105,6 +110,18 @@ def _shape(
     return Epochwise(schedule, per_epoch)
 
 
+def _as_stepped_by_hand(loop: TrainerLoop, configs: list[Any]) -> list[Any]:
+    """Configs that tell whether the module steps its schedulers with every update, seen in one that is put back."""
+    before = [config.scheduler.last_epoch for config in configs]
+    with loop.preserved():
+        for _ in range(MAX_SKIPS + 1):
+            if loop.step(loop.draw()) is not None:
+                break
+        moved = [c.scheduler.last_epoch != done for c, done in zip(configs, before, strict=True)]
+    ticks = ["step" if has_moved else "epoch" for has_moved in moved]
+    return [replace(config, interval=tick, frequency=1) for config, tick in zip(configs, ticks, strict=True)]
+
+
 def _by_hand(trainer: Trainer, schedule: str | Schedule | None, base: float) -> Wish:
     """Under manual optimization Lightning steps no scheduler: the peak is for a constant rate."""
     if schedule not in ("recommended", None):
@@ -114,7 +131,7 @@ def _by_hand(trainer: Trainer, schedule: str | Schedule | None, base: float) -> 
             "`self.lr_schedulers().step()` after each optimizer step, and AutoLR will rescale it"
         )
     note = (
-        "manual optimization: the peak is for a constant LR, as Lightning steps no scheduler here. For a schedule "
+        "the rate is set, for a constant LR: Lightning steps no scheduler under manual optimization. For a schedule "
         "return lrfinder.attach(optimizer, schedule) from configure_optimizers and call self.lr_schedulers().step()"
     )
     return Wish(remaining_steps(trainer), Constant(), False, base, note)

@@ -9,10 +9,11 @@ from typing import Any, Literal, get_args
 from torch.optim import Optimizer
 
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
-from lightning_callbacks._horizon import all_steps, stops_early, time_left
+from lightning_callbacks._horizon import all_steps, remaining_epochs, stops_early, time_left
 from lightning_callbacks._loggers import deliver
+from lightning_callbacks._printout import applied
 from lightning_callbacks._schedulers import put, scale
-from lightning_callbacks._trainer import TrainerLoop, leave_fit
+from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
 from lightning_callbacks._wish import Wish, wish_for
 from lrfinder import LRResult, NoSignalError, Plan, attach, range_test
 from lrfinder.errors import InputError, LRFinderWarning
@@ -103,7 +104,7 @@ class AutoLR(Callback):
         self._attached: Schedule | None = None
         self._peak, self._began = 0.0, 0
         self._length: int | None = None
-        self._cooling = False
+        self._cooling = self._is_starting = False
         self._scheduler: ScheduledLR | None = None
         self._expected: tuple[Optimizer, int, float] | None = None
         self._clock: tuple[float, int] | None = None
@@ -141,7 +142,7 @@ class AutoLR(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say where a resumed training has another length than the plan."""
-        self._clock = (time.monotonic(), trainer.global_step)
+        self._clock, self._is_starting = (time.monotonic(), trainer.global_step), True
         total = all_steps(trainer)
         if self._attached is not None and total != self._length:
             warnings.warn(
@@ -156,6 +157,9 @@ class AutoLR(Callback):
         due = set(self.at_epochs) - set(self._tested)
         if batch_idx == 0 and trainer.current_epoch in due and not getattr(trainer, "fast_dev_run", 0):
             self._test(trainer)
+        elif self._is_starting and self.result is None:
+            self._warn_of_no_test(trainer)
+        self._is_starting = False
         self._cool_down_in_time(trainer)
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
@@ -198,6 +202,8 @@ class AutoLR(Callback):
 
     def _test(self, trainer: Trainer) -> None:
         """Measure, say it, and do what `mode` wants."""
+        if self.mode == "only":
+            check_can_leave(trainer)
         loop = TrainerLoop(trainer, sweep=self.sweep, snapshot=self.snapshot)
         wish = wish_for(trainer, loop, self.schedule, self.interval, self.existing, self._scheduler)
         self.result = range_test(
@@ -216,7 +222,8 @@ class AutoLR(Callback):
         self._tested.append(trainer.current_epoch)
         if loop.is_chief:
             if self.verbose:
-                print(self.result)
+                text = applied(self.result, wish.note) if self.mode == "apply" else str(self.result)
+                trainer.lightning_module.print(text)  # beside the progress bar, not into it
             deliver(trainer, self.result)
         if self.result.plan is None and self.on_no_signal == "error":
             raise NoSignalError(self.result.status.sentence)
@@ -237,12 +244,22 @@ class AutoLR(Callback):
             self._length, self._cooling = all_steps(trainer), False
         self._clock = (time.monotonic(), trainer.global_step)
         self._expected = (optimizer, reference, float(optimizer.param_groups[reference]["lr"]))
-        if wish.note and loop.is_chief and self.verbose:
-            print(f"  note          {wish.note}")
+
+    def _warn_of_no_test(self, trainer: Trainer) -> None:
+        """Say where no epoch of this fit will be tested, as in a training that was begun without this callback."""
+        now, left = trainer.current_epoch, remaining_epochs(trainer)
+        to_come = [e for e in self.at_epochs if e > now and (left is None or e < now + left)]
+        if not to_come and not getattr(trainer, "fast_dev_run", 0):
+            warnings.warn(
+                f"AutoLR measures nothing in this fit, which starts at epoch {now}, step {trainer.global_step}: "
+                f"`at_epochs` is {self.at_epochs}; add an epoch whose first batch is still to come",
+                LRFinderWarning,
+                stacklevel=2,
+            )
 
     def _attach_again(self, trainer: Trainer) -> None:
         """Put the schedule of this training into a Trainer whose optimizers were made anew."""
-        if self._attached is not None:
+        if self._attached is not None and not is_averaging(trainer):
             done = max(0, trainer.global_step - self._began)
             self._scheduler = attach(trainer.optimizers[0], self._attached, lr=self._peak, last_epoch=done - 1)
             put(trainer, self._scheduler, name=NAME)

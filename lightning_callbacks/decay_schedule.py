@@ -5,6 +5,7 @@ from typing import Any, Literal
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
 from lightning_callbacks._horizon import remaining_epochs, remaining_steps
 from lightning_callbacks._schedulers import put
+from lightning_callbacks._trainer import is_averaging
 from lrfinder import attach
 from lrfinder.errors import InputError
 from lrfinder.schedules import CATALOGUE, ReduceOnPlateau, Schedule
@@ -63,12 +64,21 @@ class DecaySchedule(Callback):
             InputError: A training that the schedule cannot be attached to, each case in one sentence.
         """
         _check_attachable(trainer, pl_module)
+        self._climb, self._scheduler = 0, None
+        if is_averaging(trainer):
+            return
         schedule = self._built(trainer)
         optimizer = trainer.optimizers[0]
         self._scheduler = attach(optimizer, schedule, lr=self.lr, last_epoch=-1)
         plateau = plateau_in(schedule)
         self._climb = 0 if plateau is None else plateau[1]
         put(trainer, self._scheduler, interval="epoch" if plateau else self.interval, monitor=self.monitor)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the schedule's place in a training that was begun without it."""
+        done = trainer.global_step if self.interval == "step" else trainer.current_epoch
+        if self._scheduler is not None and self.monitor is None and self._scheduler.last_epoch == 0:
+            self._scheduler.load_state_dict({**self._scheduler.state_dict(), "last_epoch": done})
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

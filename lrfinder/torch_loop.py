@@ -22,7 +22,7 @@ from lrfinder.rates import Rates, chosen_optimizers, swept_optimizers
 from lrfinder.state import StateSnapshot, forward_only, preserved
 from lrfinder.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep, shares
 
-__all__ = ["TorchLoop", "TrainingOptions"]
+__all__ = ["TorchLoop", "TrainingOptions", "trainable_parameters"]
 
 
 class TorchLoop:
@@ -69,7 +69,7 @@ class TorchLoop:
         val_loader: Loader | None = None,
         snapshot: Literal["auto", "all"] = "auto",
     ) -> None:
-        trainable = _trainable(model)
+        trainable = trainable_parameters(model)
         own = train_step is not None
         check_choices(accumulate, snapshot)
         check_one_loss(loss_fn=loss_fn, loss_step=loss_step, train_step=train_step)
@@ -124,7 +124,7 @@ class TorchLoop:
             batch_size=self._batch_size,
             steps_per_epoch=self._feed.windows_per_epoch,
             ranks=ranks.count(),
-            precision=self._precision.name(_trainable(self.model)[0].dtype),
+            precision=self._precision.name(trainable_parameters(self.model)[0].dtype),
             loss=f"{source}, negated since the optimizer maximizes it" if self._rates.maximizes else source,
         )
 
@@ -234,7 +234,8 @@ class TorchLoop:
                         feed.stop()
 
 
-def _trainable(model: nn.Module) -> list[nn.Parameter]:
+def trainable_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters of a model that are trained; raises InputError where there are none, or lazy ones."""
     if not isinstance(model, nn.Module):
         raise InputError(f"`model` must be a torch.nn.Module, got {type(model).__name__}")
     lazy = [name for name, p in model.named_parameters() if is_lazy(p)]

@@ -17,6 +17,21 @@ def test_readme_has_code():
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
 @pytest.mark.filterwarnings("ignore:The number of training batches")
+def test_the_block_with_lightning_needs_no_other(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It runs by itself, and its report begins a line of its own beside the progress bar."""
+    (block,) = [block for block in BLOCKS if "AutoLR" in block]
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+
+    exec(compile(block, str(README), "exec"), {})
+
+    assert re.search(r"[\r\n]lrfinder: range test of Classifier\n", capsys.readouterr().out)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
+@pytest.mark.filterwarnings("ignore:The number of training batches")
 def test_every_block_of_the_readme_runs_in_order(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -55,6 +55,7 @@ class Contents:
         super().__init__()
         self.body = nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2))
         self.head = nn.Linear(16, 3)
+        self.register_buffer("mean_seen", torch.zeros(6), persistent=False)
         self.accuracy = torchmetrics.classification.MulticlassAccuracy(3)
         self.make_optimizer = make_optimizer
         self.batches_seen, self.epochs_seen, self.validations, self.rates = 0, 0, 0, []
@@ -64,6 +65,7 @@ class Contents:
 
     def loss_of(self, batch):
         inputs, target = batch
+        self.mean_seen.lerp_(inputs.mean(0), 0.1)
         output = self.head(self.body(inputs))
         self.accuracy(output, target)
         return F.cross_entropy(output, target)
@@ -99,7 +101,9 @@ class Trace:
     """What a fit leaves behind."""
 
     weights: dict
+    buffers: dict
     rows: list
+    metrics: dict
     counters: tuple
     rates: list
     trainer: pl.Trainer = field(compare=False, repr=False)
@@ -135,7 +139,9 @@ def trace_of(trainer, module):
     counters = tuple(getattr(module, name, None) for name in ("batches_seen", "epochs_seen", "validations"))
     return Trace(
         {name: value.tolist() for name, value in module.state_dict().items()},
+        {name: value.tolist() for name, value in module.named_buffers()},
         plain,
+        {name: float(value) for name, value in trainer.callback_metrics.items()},
         (*counters, trainer.global_step, trainer.current_epoch),
         list(getattr(module, "rates", [])),
         trainer,

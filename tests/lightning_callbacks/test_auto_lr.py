@@ -1,10 +1,12 @@
 """AutoLR inside a fit: what it finds, sets, attaches and says."""
 
 import pytest
-from fits import fit
+import torch
+from fits import Net, fit
 
 from lightning_callbacks import AutoLR
 from lrfinder import InputError
+from lrfinder.errors import LRFinderWarning
 
 SHORT = {"steps": 30, "lr_min": 1e-4, "verbose": False}
 
@@ -37,6 +39,16 @@ def test_only_mode_trains_nothing():
     assert auto.result.lr is not None
 
 
+def test_the_sweep_is_not_cut_by_the_end_of_the_training():
+    """A fit of four batches is measured over thirty steps, and what ended the sweep is told as it was."""
+    auto = AutoLR(steps=30, lr_min=1e-5, lr_max=1e-2, verbose=False)
+
+    trace = fit(callbacks=[auto], max_epochs=2, limit_train_batches=2)
+
+    assert (len(auto.result.curve), auto.result.stopped) == (30, "completed")
+    assert trace.counters[3] == 4
+
+
 def test_the_report_is_printed_once(capsys):
     """The printout shows the suggestion, and verbose=False silences it."""
     fit(callbacks=[AutoLR(**SHORT)])
@@ -45,6 +57,47 @@ def test_the_report_is_printed_once(capsys):
 
     assert "range test" not in silent
     assert capsys.readouterr().out.count("lrfinder: range test of Net") == 1
+
+
+class Flat(Net):
+    """A loss that no learning rate brings down."""
+
+    def training_step(self, batch, batch_idx):
+        return super().training_step(batch, batch_idx) * 0.0 + torch.randn(())
+
+
+DONE = {
+    "attached": (Net, {}, "the rate is set and the schedule attached; the Trainer steps it"),
+    "constant": (Net, {"schedule": None}, "the rate is set, without a schedule"),
+    "no answer": (Flat, {}, "nothing: the training goes on at the rates that it had"),
+}
+
+
+@pytest.mark.parametrize("name", DONE)
+def test_the_report_ends_with_what_was_done(name, capsys):
+    """Nothing is left to do by hand after a result was applied, so that no such lines are printed."""
+    module, options, done = DONE[name]
+
+    fit(module, [AutoLR(**{**SHORT, "verbose": True}, **options)])
+    out = capsys.readouterr().out
+
+    assert f"\n\n  applied       {done}\n" in out
+    assert "to use it" not in out
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_a_report_alone_ends_with_what_to_do(capsys):
+    """With mode="report" nothing was applied, and the lines that would do it are shown."""
+    fit(callbacks=[AutoLR(**{**SHORT, "verbose": True}, mode="report")])
+
+    assert "  to use it\n    import lrfinder\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("at_epochs", [(2,), ()])
+def test_a_fit_that_is_never_measured_says_so(at_epochs):
+    """Epochs that this fit does not reach are told of at its first batch."""
+    with pytest.warns(LRFinderWarning, match=r"measures nothing in this fit, .* `at_epochs` is \("):
+        fit(callbacks=[AutoLR(**SHORT, at_epochs=at_epochs)])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from fits import fit, pl
 
+from lightning_callbacks import AutoLR
+from lrfinder import LRResult
+
+FORKED = "ddp_fork"
 SCRIPT = Path(__file__).parent / "ranks.py"
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(240)]
@@ -42,6 +47,24 @@ def test_ddp_ranks_agree_and_leave_no_trace(tmp_path):
     assert (first["ranks"], first["schedulers"]) == (2, ["ScheduledLR"])
     assert out.count("lrfinder: range test") == 1
     assert len(list((tmp_path / "tested").rglob("lr_find.json"))) == 1
+
+
+@pytest.mark.filterwarnings("ignore:It is recommended to use `self.log")
+def test_forked_processes_leave_their_result_in_a_file(tmp_path):
+    """The callback of the parent process never sees the result, the logger's folder does."""
+    auto, logger = AutoLR(steps=20, lr_min=1e-4, verbose=False), pl.loggers.CSVLogger(tmp_path)
+
+    fit(callbacks=[auto], logger=logger, strategy=FORKED, devices=1)
+
+    (written,) = tmp_path.rglob("lr_find.json")
+    assert LRResult.from_json(written).lr is not None
+    assert auto.result is None
+
+
+def test_forked_processes_cannot_be_left_after_the_sweep():
+    """With mode="only" a process that ends its fit would be taken for one that failed: refused before the sweep."""
+    with pytest.raises(Exception, match='`mode` must not be "only" where spawned or forked processes train'):
+        fit(callbacks=[AutoLR(mode="only")], logger=False, strategy=FORKED, devices=1)
 
 
 def test_a_nan_on_one_rank_stops_both(tmp_path):

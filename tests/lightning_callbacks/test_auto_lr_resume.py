@@ -64,15 +64,47 @@ def with_cosine(module):
     return [optimizer], [{"scheduler": torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 48), "interval": "step"}]
 
 
+TRAININGS = {
+    "our schedule": (Net, {}),
+    "the rate alone": (Net, {"schedule": None}),
+    "the module's own": (partial(Net, with_cosine), {}),
+    "in its place": (partial(Net, with_cosine), {"existing": "replace"}),
+}
+
+
 @pytest.mark.parametrize("step", [in_the_middle, 24])
-@pytest.mark.parametrize("module", [Net, partial(Net, with_cosine)], ids=["our schedule", "the module's own"])
-def test_the_rates_go_on(tmp_path, step, module):
-    """From the middle or the end of an epoch, with either schedule, the rates are the uninterrupted ones."""
-    whole, rest, again = interrupted(tmp_path, partial(AutoLR, **SHORT), step, module)
+@pytest.mark.parametrize("name", TRAININGS)
+def test_the_rates_go_on(tmp_path, step, name):
+    """From the middle or the end of an epoch, with any schedule, the rates are the uninterrupted ones."""
+    module, options = TRAININGS[name]
+
+    whole, rest, again = interrupted(tmp_path, partial(AutoLR, **SHORT, **options), step, module)
 
     assert rest.rates == whole.rates[step:]
     assert rest.counters[3:] == whole.counters[3:]
     assert again.result is not None
+
+
+@pytest.mark.filterwarnings("ignore:SWA is currently only supported every epoch")
+@pytest.mark.parametrize("callback", [partial(AutoLR, **SHORT), partial(DecaySchedule, "cosine")])
+def test_a_training_resumes_into_its_averaging(tmp_path, callback):
+    """After stochastic weight averaging has taken the LR over, a schedule before or after it is not attached."""
+    average = partial(pl.callbacks.StochasticWeightAveraging, 1e-3, swa_epoch_start=2)
+    whole = fit(callbacks=[average(), callback(), *keep_all(tmp_path)], enable_checkpointing=True, max_epochs=4)
+
+    rest = fit(callbacks=[average(), callback()], ckpt_path=checkpoint(tmp_path, 36), max_epochs=4)
+
+    assert rest.rates == whole.rates[36:]
+
+
+def test_a_training_that_was_begun_without_it_says_so(tmp_path):
+    """Resumed from a checkpoint that does not know the callback, nothing is measured, and a warning tells why."""
+    fit(callbacks=keep_all(tmp_path), enable_checkpointing=True)
+
+    with pytest.warns(LRFinderWarning, match=r"measures nothing in this fit, which starts at epoch 1, step 12"):
+        rest = fit(callbacks=[AutoLR(**SHORT)], ckpt_path=checkpoint(tmp_path, 12))
+
+    assert rest.rates == [0.01] * 12
 
 
 def test_strategies_that_restore_late_go_on_too(tmp_path, monkeypatch):
@@ -176,6 +208,17 @@ def test_a_decay_schedule_goes_on(tmp_path, callback, step):
     whole, rest, _ = interrupted(tmp_path, callback, step)
 
     assert rest.rates == whole.rates[step:]
+
+
+@pytest.mark.parametrize("interval", ["step", "epoch"])
+def test_a_decay_schedule_that_joins_a_training_takes_its_place(tmp_path, interval):
+    """Resumed from a checkpoint that does not know it, the rates are those of a training that always had it."""
+    fit(callbacks=keep_all(tmp_path), enable_checkpointing=True)
+    decay = partial(DecaySchedule, "cosine", interval=interval)
+
+    rest = fit(callbacks=[decay()], ckpt_path=checkpoint(tmp_path, 24), max_epochs=4)
+
+    assert rest.rates == pytest.approx(fit(callbacks=[decay()], max_epochs=4).rates[24:])
 
 
 @pytest.mark.parametrize("schedule", [ReduceOnPlateau(0.5, patience=0), Warmup(ReduceOnPlateau(0.5, patience=0), 10)])

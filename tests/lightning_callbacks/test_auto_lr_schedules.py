@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from lightning_callbacks import AutoLR, DecaySchedule
 from lightning_callbacks._horizon import remaining_steps
 from lrfinder.errors import InputError, LRFinderWarning
-from lrfinder.schedules import Linear, ReduceOnPlateau, StableDecay
+from lrfinder.schedules import Constant, Cosine, Linear, ReduceOnPlateau, StableDecay, Warmup
 
 SHORT = {"steps": 30, "lr_min": 1e-4, "verbose": False}
 
@@ -76,6 +76,22 @@ def test_an_epoch_scheduler_is_looked_at_per_epoch():
     fit(scheduled(lambda o: lr_scheduler.StepLR(o, 1, 0.5), "epoch"), [auto])
 
     assert [auto.plan.schedule(t) for t in (0, 11, 12, 23)] == [1.0, 1.0, 0.5, 0.5]
+
+
+@pytest.mark.parametrize(("interval", "parts"), [("step", 2), ("step", 5), ("epoch", 1)])
+def test_a_frequency_is_counted_as_lightning_counts_it(interval, parts):
+    """By the batches or epochs of the training: the rates are those of the shape that the peak was found for."""
+    auto = AutoLR(**SHORT)
+
+    def make(module):
+        optimizer = torch.optim.Adam(module.parameters(), 1e-2)
+        scheduler = lr_scheduler.StepLR(optimizer, 1, 0.9)
+        return [optimizer], [{"scheduler": scheduler, "interval": interval, "frequency": 2}]
+
+    trace = fit(partial(Net, make), [auto], max_epochs=4, accumulate_grad_batches=parts)
+
+    rates = [trace.rates[12 * epoch + batch - 1] for epoch in range(4) for batch in [*range(parts, 12, parts), 12]]
+    assert rates[:-1] == pytest.approx([auto.result.lr * auto.plan.schedule(t) for t in range(1, len(rates))])
 
 
 def test_a_plateau_counts_as_constant():
@@ -226,7 +242,19 @@ def test_a_decay_schedule_gets_its_peak_found():
 
     trace = fit(callbacks=[DecaySchedule("cosine"), auto])
 
+    assert auto.plan.schedule == Cosine(24)
     assert trace.rates[:-1] == pytest.approx([auto.result.lr * auto.plan.schedule(t) for t in range(1, 24)])
+
+
+def test_a_climb_to_a_plateau_ends_at_the_found_rate():
+    """The rate is found for the plateau, and not taken for that of the climb's first step."""
+    auto = AutoLR(**SHORT)
+    climb = DecaySchedule(Warmup(ReduceOnPlateau(), 8), monitor="loss")
+
+    trace = fit(callbacks=[climb, auto])
+
+    assert max(trace.rates) == pytest.approx(auto.result.lr)
+    assert auto.plan.schedule == Warmup(Constant(), 8)
 
 
 LENGTHS = {
@@ -263,15 +291,31 @@ def test_the_length_is_counted_in_optimizer_steps(name):
     assert counts[0] == expected
 
 
-def test_a_rate_set_by_others_is_noticed():
-    """Something that sets the LR after AutoLR is told of, at the first step."""
+class WarmsBefore(Net):
+    """Sets the LR in `optimizer_step`, as a warm-up without a scheduler does."""
 
-    class Stubborn(Net):
-        def on_train_batch_start(self, batch, batch_idx):
-            self.trainer.optimizers[0].param_groups[0]["lr"] = 0.5
+    def warm_up(self, optimizer):
+        for group in optimizer.param_groups:
+            group["lr"] = 0.5
 
-    with pytest.raises(InputError, match=r"a step at 0\.0001 ran at 0\.5"):
-        fit(Stubborn, [AutoLR(**SHORT)])
+    def optimizer_step(self, epoch, batch_idx, optimizer, closure):
+        self.warm_up(optimizer)
+        optimizer.step(closure=closure)
+
+
+class WarmsAfter(WarmsBefore):
+    """Sets the LR of the step to come."""
+
+    def optimizer_step(self, epoch, batch_idx, optimizer, closure):
+        optimizer.step(closure=closure)
+        self.warm_up(optimizer)
+
+
+@pytest.mark.parametrize("module", [WarmsBefore, WarmsAfter])
+def test_an_optimizer_step_that_sets_the_rate_is_noticed(module):
+    """Before the step or after it: the found rate would not last, so the first step of the sweep says so."""
+    with pytest.raises(InputError, match=rf"`optimizer_step` of {module.__name__} .* and left 0\.5 behind"):
+        fit(module, [AutoLR(**SHORT)])
 
 
 def test_a_rate_set_in_the_real_steps_is_noticed():

@@ -51,6 +51,18 @@ class Teacher(Net):
             mine.data.lerp_(its.data, 0.1)
 
 
+class LargeTeacher(Net):
+    """Frozen weights that are most of the module, not copied with `auto` otherwise, and a hook that moves them."""
+
+    def __init__(self):
+        super().__init__()
+        self.teacher = torch.nn.Linear(64, 64).requires_grad_(False)
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        super().on_train_batch_end(outputs, batch, batch_idx)
+        self.teacher.weight.data.add_(0.1)
+
+
 class SometimesNone(Net):
     """A step that skips every third batch."""
 
@@ -64,6 +76,14 @@ class ReturnsDict(Net):
 
     def training_step(self, batch, batch_idx):
         return {"loss": super().training_step(batch, batch_idx), "size": len(batch[0])}
+
+
+class FirstOfValidation(Net):
+    """A validation whose log tells the order of its batches."""
+
+    def validation_step(self, batch, batch_idx):
+        super().validation_step(batch, batch_idx)
+        self.log("order", (batch_idx + 1) * batch[0].sum())
 
 
 class TwoLoaders(Net):
@@ -121,6 +141,7 @@ CASES = {
     "bfloat16": {"precision": "bf16-mixed"},
     "double": {"precision": "64-true"},
     "teacher": {"module": Teacher},
+    "large teacher": {"module": LargeTeacher},
     "none": {"module": SometimesNone},
     "dict": {"module": ReturnsDict},
     "manual": {"module": Manual},
@@ -234,11 +255,22 @@ def test_no_validation_runs_in_the_sweep():
     assert tested.module.validations == plain.module.validations
 
 
-def test_validation_batches_can_be_measured_on():
+def own_validation_order():
+    """A validation loader that shuffles by a generator of its own."""
+    return loader(batch_size=16, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.filterwarnings("ignore:Your `val_dataloader`'s sampler has shuffling enabled")
+@pytest.mark.parametrize(
+    "val",
+    [own_validation_order, lambda: DataLoader(Stream(), batch_size=32), lambda: [loader(shuffle=False)]],
+    ids=["own generator", "iterable", "list"],
+)
+def test_validation_batches_can_be_measured_on(val):
     """With measure="validation" the loss of validation batches is read, and nothing is left behind."""
     auto = AutoLR(**{**REPORT, "steps": 40}, measure="validation")
 
-    plain, tested = both(auto, val=partial(loader, shuffle=False))
+    plain, tested = both(auto, val=val, module=FirstOfValidation)
 
     assert tested == plain
     assert auto.result.curve.after is not None

@@ -8,11 +8,13 @@ import pytest
 import torch
 from fits import Net, fit, loader, pl
 from torch import nn
+from torch.optim import lr_scheduler
 
 from lightning_callbacks import AutoLR
 from lightning_callbacks._trainer import TrainerLoop
-from lrfinder import InputError, NoSignalError
+from lrfinder import InputError, NoSignalError, attach
 from lrfinder.errors import LRFinderWarning
+from lrfinder.schedules import Linear, Warmup
 
 SHORT = {"steps": 30, "lr_min": 1e-4, "verbose": False}
 
@@ -251,6 +253,54 @@ def test_a_scheduler_stepped_by_hand_is_kept():
     assert [rates[0] for rates in trace.rates] == pytest.approx([auto.result.lr * 0.9**t for t in range(24)])
 
 
+def test_a_climb_stepped_by_hand_ends_at_the_found_rate():
+    """A schedule that is attached as the refusal says: the peak is for its shape, warm-up included."""
+
+    def make(module):
+        optimizer = torch.optim.SGD(module.parameters(), 1e-2)
+        return [optimizer], [attach(optimizer, Warmup(Linear(20), 4))]
+
+    auto = AutoLR(**SHORT)
+
+    trace = fit(partial(Plain, make), [auto])
+
+    assert auto.plan.schedule == Warmup(Linear(20), 4)
+    assert max(rates[0] for rates in trace.rates) == pytest.approx(auto.result.lr)
+
+
+class ByEpoch(Plain):
+    """Steps its scheduler by hand after each epoch."""
+
+    def training_step(self, batch, batch_idx):
+        optimizer, loss = self.optimizers(), nn.functional.cross_entropy(self.head(self.body(batch[0])), batch[1])
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+        return loss
+
+    def on_train_epoch_end(self):
+        scheduler = self.lr_schedulers()
+        scheduler.step(1.0) if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau) else scheduler.step()
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "factors"),
+    [(partial(lr_scheduler.StepLR, step_size=1, gamma=0.5), [1.0, 0.5]), (lr_scheduler.ReduceLROnPlateau, [1.0, 1.0])],
+)
+def test_a_scheduler_stepped_by_hand_after_each_epoch_is_foretold_so(scheduler, factors):
+    """That no update moves it is seen before the sweep; what a metric decides counts as constant."""
+
+    def make(module):
+        optimizer = torch.optim.SGD(module.parameters(), 1e-2)
+        return [optimizer], [scheduler(optimizer)]
+
+    auto = AutoLR(**SHORT)
+
+    fit(partial(ByEpoch, make), [auto])
+
+    assert [auto.plan.schedule(t) for t in (0, 11, 12, 23)] == [factors[0]] * 2 + [factors[1]] * 2
+
+
 @pytest.mark.filterwarnings("ignore:.*`dataloader_iter`")
 def test_a_step_that_takes_the_iterator_is_refused():
     """`training_step(dataloader_iter)` cannot be wound back."""
@@ -271,6 +321,14 @@ def test_a_loader_that_can_be_read_once_is_refused():
         fit(callbacks=[AutoLR(**SHORT)], train=lambda: iter(list(loader())))
 
 
+def test_lazy_layers_are_refused_with_what_to_do():
+    """A parameter without a shape yet cannot be copied; Lightning alone would give it one in the first step."""
+    lazy = type("Lazy", (Plain,), {"configure_model": lambda self: setattr(self, "head", nn.LazyLinear(3))})
+
+    with pytest.raises(InputError, match=r"got lazy ones \(head\.weight, head\.bias\); run one batch through it first"):
+        fit(partial(lazy, lambda module: torch.optim.SGD(module.parameters(), 1e-2)), [AutoLR(**SHORT)])
+
+
 def posing_as(name):
     """Something with a strategy of that class name."""
     return type("Posing", (), {"strategy": type(name, (), {})()})()
@@ -286,6 +344,22 @@ def test_an_untested_strategy_is_named():
     """A strategy that was never tested is warned about by its name."""
     with pytest.warns(LRFinderWarning, match="AutoLR was never tested with Novel"), suppress(AttributeError):
         TrainerLoop(posing_as("Novel"))
+
+
+def test_the_held_out_batches_are_drawn_once():
+    """Every call gives the same four validation batches, so that losses on them can be compared."""
+    ordered = partial(loader, shuffle=False)
+
+    (first, again), _ = within(lambda loop, _: (loop.held_out(), loop.held_out()), val=ordered)
+
+    assert len(first) == 4
+    assert again is first
+
+
+def test_without_validation_there_is_nothing_held_out():
+    """A module without a validation loader is told of where it was asked for."""
+    with pytest.raises(InputError, match="must be given to measure on it"):
+        fit(callbacks=[AutoLR(**SHORT, measure="validation")])
 
 
 class Flat(Net):
