@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accuracy import FIRST_SEED, ours
-from tasks import available
+from tasks import TASKS, chosen
 
 STORED = Path(__file__).parent / "results" / "steadiness.json"
 CHANGES = {
@@ -28,7 +28,7 @@ CHANGES = {
 def measure(seeds):
     """Log10 of the answers: as it is, and with each change; None where there is none."""
     rows = []
-    for task in available():
+    for task in chosen(TASKS):
         for seed in range(FIRST_SEED, FIRST_SEED + seeds):
             found = {name: ours(task, seed, "primary", **options)[0]["lrfinder"] for name, options in CHANGES.items()}
             plain = ours(task, seed, "primary")[0]["lrfinder"]
