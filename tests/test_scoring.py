@@ -5,6 +5,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -66,6 +67,12 @@ def test_no_answer_counts_as_not_training():
     assert BOWL.regret(None) == pytest.approx(5.0)
 
 
+@pytest.mark.parametrize(("loss", "regret"), [(0.5, -0.5), (2.0, 1.0), (7.0, 5.0), (None, 5.0)])
+def test_a_final_loss_has_the_regret_of_its_size(loss, regret):
+    """Half of the best loss is better than the oracle; nothing is worse than the untrained loss of 6."""
+    assert BOWL.regret_of(loss) == pytest.approx(regret)
+
+
 def test_the_best_rate_lies_on_a_parabola_through_the_lowest_points():
     """Between two equal neighbours it is the middle one; with a lower left one it moves left."""
     tilted = Oracle([(0.1, 0, 1.5), (1.0, 0, 1.0), (10.0, 0, 2.5)], untrained=3.0)
@@ -104,6 +111,39 @@ def test_the_score_tells_how_often_an_interval_holds_the_best():
     asked = [Run("bowl", 0, 1.0, (0.5, 2.0)), Run("bowl", 1, 9.0, (5.0, 20.0)), Run("bowl", 2, 1.0)]
 
     assert scoring.score(asked, {"bowl": BOWL})["covered"] == 0.5
+
+
+def held(task, *holds):
+    """One interval for each, which holds the best rate of 1 or misses it."""
+    return [Run(task, seed, 1.0, (0.5, 2.0) if hold else (5.0, 20.0)) for seed, hold in enumerate(holds)]
+
+
+def test_the_error_bar_of_the_coverage_is_over_tasks():
+    """Two tasks, all held and none held: half, and every share from none to all is possible."""
+    answers = held("a", *[True] * 50) + held("b", *[False] * 50)
+
+    assert scoring.coverage(answers, {"a": BOWL, "b": BOWL}) == (0.5, 0.0, 1.0)
+
+
+def test_tasks_that_agree_leave_the_coverage_no_error():
+    """Three of four held in every task: that share, and no spread, though the runs differ."""
+    tasks = ["a", "b", "c"]
+    answers = [run for task in tasks for run in held(task, True, True, False, True)]
+
+    assert scoring.coverage(answers, dict.fromkeys(tasks, BOWL)) == (0.75, 0.75, 0.75)
+
+
+def test_a_run_without_an_interval_is_not_asked_for_its_coverage():
+    """Nothing is said of a method that has none; one run of several without leaves the share to the others."""
+    assert scoring.coverage(runs(1.0, 10.0), {"bowl": BOWL}) is None
+    assert scoring.coverage([*runs(1.0), *held("bowl", True, False)], {"bowl": BOWL})[0] == 0.5
+
+
+def test_a_summary_counts_shares_and_quantiles():
+    """Of eleven regrets from 0 to 1 one is within 5 %, three within 20 %."""
+    summary = scoring.summary(np.linspace(0, 1, 11))
+
+    assert summary == pytest.approx({"close": 1 / 11, "near": 3 / 11, "median": 0.5, "p90": 0.9, "worst": 1.0})
 
 
 def test_calibration_mends_a_constant_factor():
