@@ -108,8 +108,10 @@ def stock(task, seed):
 
 def best(task, seed):
     """The task's optimizer at the oracle's best rate, as if knowing it cost nothing; the primary schedule."""
-    stored = read(task, "primary")
-    lr = Oracle(stored["runs"], stored["untrained"]).best_lr
+    known = read(task, "primary")
+    if known is None:
+        raise ValueError(f"`{task.name}` must have an oracle, got none; `make bench-oracles` makes it")
+    lr = Oracle(known["runs"], known["untrained"]).best_lr
     return _scheduled(task, seed, task.optimizer, primary(task.total_steps), lr)
 
 

@@ -45,7 +45,8 @@ def main():
     options = parser.parse_args()
     seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
     work = [(task.name, seed) for task in chosen(options.tasks) for seed in seeds]
-    rows = []
+    earlier = json.loads(options.json.read_text()) if options.json.exists() else []
+    rows = [row for row in earlier if row["task"] not in {name for name, _ in work}]
     with ProcessPoolExecutor(options.processes) as pool:
         for i, row in enumerate(pool.map(measure, *zip(*work, strict=True)), 1):
             rows.append(row)

@@ -225,6 +225,7 @@ def endings(stored):
     methods = {name: ended for name, ended in methods.items() if ended}
     rows = [_ending_row(name, ended, charged[name]) for name, ended in methods.items()]
     parts = [table(["method", "within 5 %", "within 20 %", "median", "90th pct", "worst", "steps charged"], rows)]
+    parts += ["The median regret, task by task:", _endings_by_task(methods, oracle)]
     if "lrfinder" in methods and len(methods) > 1:
         ours = methods.pop("lrfinder")
         header = ["lrfinder minus", "within 5 %", "within 20 %", "90th pct"]
@@ -237,6 +238,17 @@ def endings(stored):
 def _ending_row(name, ended, charged):
     found = summary(np.array([one.regret for one in ended]))
     return [name, *map(percent, found.values()), f"{np.median(charged):.0f}"]
+
+
+def _endings_by_task(methods, oracle):
+    regrets = {}
+    for name, ended in methods.items():
+        for one in ended:
+            regrets.setdefault((one.task, name), []).append(one.regret)
+    medians = {cell: float(np.median(values)) for cell, values in regrets.items()}
+    tasks = [task for task in oracle if any(task == ended for ended, _ in medians)]
+    rows = [[task, *(percent(medians.get((task, name))) for name in methods)] for task in tasks]
+    return table(["task", *methods], rows)
 
 
 def _ahead(ours, theirs):
