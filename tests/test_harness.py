@@ -12,12 +12,8 @@ from torch import nn
 
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
-import accuracy
-import end_to_end
-import oracles
-import tables
-import tasks
-from scoring import Oracle, Run, score
+MODULES = ("accuracy", "end_to_end", "oracles", "scoring", "tables", "tasks")
+accuracy, end_to_end, oracles, scoring, tables, tasks = map(pytest.importorskip, MODULES)
 
 
 @pytest.fixture
@@ -77,7 +73,7 @@ def test_an_oracle_finds_the_best_rate(tiny):
     """It lies inside the grid; the highest rate explodes and counts as untrained."""
     made = oracles.build(tiny, "primary", seeds=(0,))
 
-    oracle = Oracle(made["runs"], made["untrained"])
+    oracle = scoring.Oracle(made["runs"], made["untrained"])
     assert 1e-2 < oracle.best_lr < 10
     assert oracle.losses[-1] == oracle.untrained
 
@@ -99,8 +95,8 @@ def test_find_lr_is_asked_and_scored(digits):
     first, *rules = rows
     assert (first["method"], first["task"], first["seed"]) == ("lrfinder", "digits-logistic-sgd", 100)
     assert {"lrfinder steepest", "lrfinder edge"} <= {row["method"] for row in rules}
-    run = Run(first["task"], 100, first["lr"], first["interval"], first["steps"])
-    scored = score([run], {run.task: Oracle(record["runs"], record["untrained"])})
+    run = scoring.Run(first["task"], 100, first["lr"], first["interval"], first["steps"])
+    scored = scoring.score([run], {run.task: scoring.Oracle(record["runs"], record["untrained"])})
     assert scored["steps"] <= 101
     assert scored["worst"] >= 0
 

@@ -9,8 +9,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
-import scoring
-
+scoring = pytest.importorskip("scoring")
 Oracle, Run = scoring.Oracle, scoring.Run
 
 BOWL = Oracle([(10.0**k, seed, 1.0 + k * k) for k in (-2, -1, 0, 1) for seed in (0, 1, 2)], untrained=6.0)
