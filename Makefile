@@ -54,7 +54,7 @@ bench: $(BENCH_STAMP)  ## find_lr and every peer on real trainings: the tables a
 bench-oracles: $(BENCH_STAMP)  ## make what is missing of the best learning rates that bench compares with: hours, resumable
 	$(MEASURE) benchmarks/oracles.py
 
-bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside LR-free optimizers: an hour, resumable
+bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside LR-free optimizers: twenty minutes, resumable
 	$(MEASURE) benchmarks/end_to_end.py
 	$(MEASURE) benchmarks/tables.py
 
