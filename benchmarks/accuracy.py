@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from oracles import SCHEDULES
 from peers import FINDERS
-from tasks import TASKS, available, missing
+from tasks import TASKS, chosen
 
 from lrfinder import find_lr
 
@@ -63,12 +63,12 @@ def ask(task, seed, finder, schedule):
     ]
 
 
-def machine():
+def machine(packages=PACKAGES):
     """What the figures were measured with."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, one thread each",
-        **{name: _version(name) for name in PACKAGES},
+        **{name: _version(name) for name in packages},
     }
 
 
@@ -86,17 +86,15 @@ def _ask(name, seed, finder, schedule):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--tasks", nargs="*", choices=list(TASKS), default=[task.name for task in available()])
+    parser.add_argument("--tasks", nargs="*", choices=list(TASKS), default=list(TASKS))
     parser.add_argument("--finders", nargs="*", choices=["lrfinder", *FINDERS], default=["lrfinder", *FINDERS])
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", type=Path, default=RESULTS)
     options = parser.parse_args()
-    if missing():
-        print(missing())
     seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
     work = [
-        (task, seed, finder, schedule)
-        for task in options.tasks
+        (task.name, seed, finder, schedule)
+        for task in chosen(options.tasks)
         for finder in options.finders
         for schedule in (SCHEDULES if finder == "lrfinder" else ["any"])
         for seed in seeds

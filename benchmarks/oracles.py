@@ -15,11 +15,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import torch
-from tasks import TASKS, available, missing
+from tasks import TASKS, chosen
 
 from lrfinder.schedules import Constant, Linear, Warmup
 
-__all__ = ["FOLDER", "SCHEDULES", "SEEDS", "build", "grid", "read", "train"]
+__all__ = ["FOLDER", "SCHEDULES", "SEEDS", "build", "final_loss", "fit", "grid", "read", "train"]
 
 FOLDER = Path(__file__).parent / "oracles"
 PER_DECADE = 4
@@ -40,24 +40,40 @@ def grid(task):
     return [float(f"{10 ** (i / PER_DECADE):.4g}") for i in range(low, high + 1)]
 
 
-def train(task, schedule, lr, seed):
-    """The validation loss at the end of one whole training; None where the run exploded."""
-    model, loader, optimizer = task.build(seed)
+def fit(task, model, loader, optimizer, steps, after):
+    """Train for so many steps, `after` being told the number of those done; False where the run exploded."""
     start, step = None, 0
     while True:
         for inputs, targets in loader:
-            optimizer.param_groups[0]["lr"] = lr * schedule(step)
             loss = task.loss_fn(model(inputs), targets)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             start = start or float(loss.detach())
             step += 1
+            after(step)
             if step % 25 == 0 and not float(loss.detach()) < EXPLODED * start:
-                return None
-            if step == task.total_steps:
-                final = task.validation_loss(model)
-                return final if math.isfinite(final) else None
+                return False
+            if step == steps:
+                return True
+
+
+def train(task, schedule, lr, seed):
+    """The validation loss at the end of one whole training; None where the run exploded."""
+    model, loader, optimizer = task.build(seed)
+
+    def pace(step):
+        optimizer.param_groups[0]["lr"] = lr * schedule(step)
+
+    pace(0)
+    whole = fit(task, model, loader, optimizer, task.total_steps, after=pace)
+    return final_loss(task, model) if whole else None
+
+
+def final_loss(task, model):
+    """The validation loss, None where it is not finite."""
+    loss = task.validation_loss(model)
+    return loss if math.isfinite(loss) else None
 
 
 def read(task, schedule):
@@ -106,13 +122,12 @@ def _store(record):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", nargs="*", choices=list(TASKS), default=[task.name for task in available()])
+    parser.add_argument("--tasks", nargs="*", choices=list(TASKS), default=list(TASKS))
     parser.add_argument("--schedules", nargs="*", choices=list(SCHEDULES), default=list(SCHEDULES))
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
-    if missing():
-        print(missing())
-    work = [(TASKS[name], schedule) for schedule in options.schedules for name in options.tasks]
+    tasks = chosen(options.tasks)
+    work = [(task, schedule) for schedule in options.schedules for task in tasks]
     begin = time.perf_counter()
     with ProcessPoolExecutor(options.processes) as pool:
         for i, job in enumerate(as_completed([pool.submit(_named, *names(*pair)) for pair in work]), 1):

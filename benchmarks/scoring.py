@@ -7,7 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CLOSE", "NEAR", "Oracle", "Run", "calibrated", "compare", "profile", "score"]
+__all__ = [
+    "CLOSE",
+    "NEAR",
+    "Ending",
+    "Oracle",
+    "Run",
+    "calibrated",
+    "compare",
+    "coverage",
+    "profile",
+    "score",
+    "summary",
+]
 
 CLOSE, NEAR = 0.05, 0.20
 FLOOR = 0.05
@@ -50,7 +62,11 @@ class Oracle:
 
     def regret(self, lr: float | None) -> float:
         """What is lost against the best rate, as a share of the best loss; no answer counts as not training."""
-        loss = self.untrained if lr is None else self.loss(lr)
+        return self.regret_of(None if lr is None else self.loss(lr))
+
+    def regret_of(self, loss: float | None) -> float:
+        """The same of the loss that a training ended with; None: it exploded. Below zero where it beat the best."""
+        loss = self.untrained if loss is None else min(loss, self.untrained)
         return (loss - self.best) / max(self.best, FLOOR * self.untrained)
 
     def error(self, lr: float) -> float:
@@ -79,7 +95,33 @@ class Run:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Ending:
+    """What one whole training came to.
+
+    Args:
+        task: Name of the task.
+        seed: Of the model and of the order of the data.
+        regret: Of its final loss.
+    """
+
+    task: str
+    seed: int
+    regret: float
+
+
 Oracles = dict[str, Oracle]
+
+
+def summary(regrets: np.ndarray) -> dict[str, float]:
+    """Shares within `CLOSE` and `NEAR` (`close`, `near`), and the quantiles `median`, `p90` and `worst`."""
+    return {
+        "close": float(np.mean(regrets <= CLOSE)),
+        "near": float(np.mean(regrets <= NEAR)),
+        "median": float(np.median(regrets)),
+        "p90": float(np.quantile(regrets, 0.9)),
+        "worst": float(regrets.max()),
+    }
 
 
 def score(runs: list[Run], oracles: Oracles) -> dict[str, float | None]:
@@ -96,13 +138,9 @@ def score(runs: list[Run], oracles: Oracles) -> dict[str, float | None]:
     """
     regrets = np.array([oracles[run.task].regret(run.lr) for run in runs])
     errors = [oracles[run.task].error(run.lr) for run in runs if run.lr is not None]
-    covered = [run.interval[0] <= oracles[run.task].best_lr <= run.interval[1] for run in runs if run.interval]
+    covered = [_holds(run, oracles) for run in runs if run.interval]
     return {
-        "close": float(np.mean(regrets <= CLOSE)),
-        "near": float(np.mean(regrets <= NEAR)),
-        "median": float(np.median(regrets)),
-        "p90": float(np.quantile(regrets, 0.9)),
-        "worst": float(regrets.max()),
+        **summary(regrets),
         "bias": statistics.median(errors) if errors else None,
         "miss": statistics.median(map(abs, errors)) if errors else None,
         "deviation": _deviation(runs),
@@ -111,6 +149,10 @@ def score(runs: list[Run], oracles: Oracles) -> dict[str, float | None]:
         "steps": statistics.median(run.steps for run in runs),
         "seconds": statistics.median(run.seconds for run in runs),
     }
+
+
+def _holds(run: Run, oracles: Oracles) -> bool:
+    return run.interval[0] <= oracles[run.task].best_lr <= run.interval[1]
 
 
 def _deviation(runs: list[Run]) -> float | None:
@@ -159,7 +201,10 @@ def _scaled(run: Run, factor: float) -> Run:
 
 
 def compare(
-    ours: list[Run], theirs: list[Run], measure: Callable[[list[Run]], float], draws: int = DRAWS
+    ours: list[Run | Ending],
+    theirs: list[Run | Ending],
+    measure: Callable[[list[Run | Ending]], float],
+    draws: int = DRAWS,
 ) -> tuple[float, float, float]:
     """How much higher a measure of ours is, with a 95 % interval: a paired bootstrap over tasks.
 
@@ -172,17 +217,43 @@ def compare(
     Returns:
         The difference, and the ends of its interval.
     """
-    tasks = sorted({run.task for run in ours})
-    mine = {task: [run for run in ours if run.task == task] for task in tasks}
-    yours = {task: [run for run in theirs if run.task == task] for task in tasks}
-    source = random.Random(0)
+    mine, yours = _by_task(ours), _by_task(theirs)
 
     def difference(chosen: list[str]) -> float:
         return measure([r for t in chosen for r in mine[t]]) - measure([r for t in chosen for r in yours[t]])
 
-    drawn = [difference(source.choices(tasks, k=len(tasks))) for _ in range(draws)]
+    return _bootstrap(difference, sorted(mine), draws)
+
+
+def coverage(runs: list[Run], oracles: Oracles, draws: int = DRAWS) -> tuple[float, float, float] | None:
+    """The share of intervals that hold the best rate, with a 95 % interval: a bootstrap over tasks.
+
+    Args:
+        runs: Over tasks and seeds; those without an interval are not asked.
+        oracles: By task.
+        draws: Resamples.
+
+    Returns:
+        The share, and the ends of its interval; None where no run has one.
+    """
+    asked = _by_task([run for run in runs if run.interval])
+
+    def share(chosen: list[str]) -> float:
+        return statistics.fmean(_holds(run, oracles) for task in chosen for run in asked[task])
+
+    return _bootstrap(share, sorted(asked), draws) if asked else None
+
+
+def _by_task(runs: list[Run | Ending]) -> dict[str, list[Run | Ending]]:
+    return {task: [run for run in runs if run.task == task] for task in {run.task for run in runs}}
+
+
+def _bootstrap(measure: Callable[[list[str]], float], tasks: list[str], draws: int) -> tuple[float, float, float]:
+    """A measure of all tasks, and where 95 % of its values lie over as many tasks drawn with replacement."""
+    source = random.Random(0)
+    drawn = [measure(source.choices(tasks, k=len(tasks))) for _ in range(draws)]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return difference(tasks), float(low), float(high)
+    return measure(tasks), float(low), float(high)
 
 
 def profile(runs: list[Run], oracles: Oracles, levels: list[float]) -> list[float]:

@@ -4,6 +4,7 @@
 training and validation are the same for every seed.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
-__all__ = ["TASKS", "Batches", "Task", "available", "missing"]
+__all__ = ["TASKS", "Batches", "Task", "available", "chosen", "missing"]
 
 TEXT_SHA256 = "37d06970fc926e60c16dff401e441b84752446a36b6b64516c229fdec77e992c"
 """Of `pydoc_data.topics` as Python 3.11 has it."""
@@ -190,8 +191,9 @@ def text(context, stride, every):
 
 def missing():
     """Why the text tasks are skipped, or None where the text is the one that their oracles were made with."""
-    if hashlib.sha256(_topics().encode()).hexdigest() == TEXT_SHA256:
-        return None
+    with contextlib.suppress(ImportError):
+        if hashlib.sha256(_topics().encode()).hexdigest() == TEXT_SHA256:
+            return None
     return "the text tasks are skipped: this Python's pydoc_data.topics is not the one that their oracles were made on"
 
 
@@ -353,3 +355,11 @@ TASKS = {task.name: task for task in _TABLES + _IMAGES + _TEXT}
 def available():
     """The tasks that can be run with this Python."""
     return [task for task in TASKS.values() if task not in _TEXT or missing() is None]
+
+
+def chosen(names):
+    """Those of these tasks that can be run with this Python; prints why others are left out."""
+    tasks, runnable = [TASKS[name] for name in names], available()
+    if any(task not in runnable for task in tasks):
+        print(missing())
+    return [task for task in tasks if task in runnable]

@@ -1,13 +1,11 @@
-"""The scores of the accuracy benchmark against cases made by hand, and its harness on one tiny task."""
+"""The scores of the accuracy benchmark against cases made by hand."""
 
 import statistics
 import sys
-from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
-from torch import nn
 
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
@@ -66,6 +64,12 @@ def test_no_answer_counts_as_not_training():
     assert BOWL.regret(None) == pytest.approx(5.0)
 
 
+@pytest.mark.parametrize(("loss", "regret"), [(0.5, -0.5), (2.0, 1.0), (7.0, 5.0), (None, 5.0)])
+def test_a_final_loss_has_the_regret_of_its_size(loss, regret):
+    """Half of the best loss is better than the oracle; nothing is worse than the untrained loss of 6."""
+    assert BOWL.regret_of(loss) == pytest.approx(regret)
+
+
 def test_the_best_rate_lies_on_a_parabola_through_the_lowest_points():
     """Between two equal neighbours it is the middle one; with a lower left one it moves left."""
     tilted = Oracle([(0.1, 0, 1.5), (1.0, 0, 1.0), (10.0, 0, 2.5)], untrained=3.0)
@@ -104,6 +108,39 @@ def test_the_score_tells_how_often_an_interval_holds_the_best():
     asked = [Run("bowl", 0, 1.0, (0.5, 2.0)), Run("bowl", 1, 9.0, (5.0, 20.0)), Run("bowl", 2, 1.0)]
 
     assert scoring.score(asked, {"bowl": BOWL})["covered"] == 0.5
+
+
+def held(task, *holds):
+    """One interval for each, which holds the best rate of 1 or misses it."""
+    return [Run(task, seed, 1.0, (0.5, 2.0) if hold else (5.0, 20.0)) for seed, hold in enumerate(holds)]
+
+
+def test_the_error_bar_of_the_coverage_is_over_tasks():
+    """Two tasks, all held and none held: half, and every share from none to all is possible."""
+    answers = held("a", *[True] * 50) + held("b", *[False] * 50)
+
+    assert scoring.coverage(answers, {"a": BOWL, "b": BOWL}) == (0.5, 0.0, 1.0)
+
+
+def test_tasks_that_agree_leave_the_coverage_no_error():
+    """Three of four held in every task: that share, and no spread, though the runs differ."""
+    tasks = ["a", "b", "c"]
+    answers = [run for task in tasks for run in held(task, True, True, False, True)]
+
+    assert scoring.coverage(answers, dict.fromkeys(tasks, BOWL)) == (0.75, 0.75, 0.75)
+
+
+def test_a_run_without_an_interval_is_not_asked_for_its_coverage():
+    """Nothing is said of a method that has none; one run of several without leaves the share to the others."""
+    assert scoring.coverage(runs(1.0, 10.0), {"bowl": BOWL}) is None
+    assert scoring.coverage([*runs(1.0), *held("bowl", True, False)], {"bowl": BOWL})[0] == 0.5
+
+
+def test_a_summary_counts_shares_and_quantiles():
+    """Of eleven regrets from 0 to 1 one is within 5 %, three within 20 %."""
+    summary = scoring.summary(np.linspace(0, 1, 11))
+
+    assert summary == pytest.approx({"close": 1 / 11, "near": 3 / 11, "median": 0.5, "p90": 0.9, "worst": 1.0})
 
 
 def test_calibration_mends_a_constant_factor():
@@ -146,60 +183,3 @@ def test_a_comparison_is_paired_over_tasks():
 def test_a_profile_is_the_share_of_runs_within_each_level():
     """Of regrets 0, 1 and 5 two thirds are within 1."""
     assert scoring.profile(runs(1.0, 10.0, None), {"bowl": BOWL}, [0.0, 1.0, 9.0]) == pytest.approx([1 / 3, 2 / 3, 1.0])
-
-
-@pytest.fixture
-def tiny(monkeypatch, tmp_path):
-    """A task of 40 steps, and oracles kept in a folder of the test."""
-    tasks, oracles = pytest.importorskip("tasks"), pytest.importorskip("oracles")
-    monkeypatch.setattr(oracles, "FOLDER", tmp_path)
-
-    def data():
-        inputs = torch.randn(96, 4, generator=torch.Generator().manual_seed(0))
-        targets = inputs.sum(1, keepdim=True)
-        return tasks.Split(inputs[32:], targets[32:], inputs[:32], targets[:32])
-
-    model = partial(nn.Linear, 4, 1)
-    return tasks.Task("tiny", data, model, torch.optim.SGD, nn.functional.mse_loss, 8, 40, (1e-2, 1e1))
-
-
-def test_an_oracle_is_made_stored_and_taken_up_again(tiny, tmp_path):
-    """The grid is run once; asked again, nothing is run; the best rate lies inside and the highest explodes."""
-    import oracles
-
-    made = oracles.build(tiny, "primary", seeds=(0, 1))
-    again = oracles.build(tiny, "primary", seeds=(0, 1))
-
-    oracle = Oracle(made["runs"], made["untrained"])
-    assert len(made["runs"]) == 26
-    assert again == oracles.read(tiny, "primary")
-    assert [path.name for path in tmp_path.iterdir()] == ["tiny.primary.json"]
-    assert 1e-2 < oracle.best_lr < 1
-    assert oracle.losses[-1] == oracle.untrained
-
-
-def test_a_stored_oracle_of_another_horizon_is_refused(tiny):
-    """Losses after 40 steps say nothing of those after 41."""
-    from dataclasses import replace
-
-    import oracles
-
-    oracles.build(tiny, "primary", seeds=(0,))
-
-    with pytest.raises(ValueError, match="total_steps=40"):
-        oracles.read(replace(tiny, total_steps=41), "primary")
-
-
-def test_the_harness_asks_find_lr_and_scores_it(tiny):
-    """One row for the suggestion and one for each rule, at most 100 steps, and a regret for each."""
-    pytest.importorskip("mlxtend")
-    accuracy = pytest.importorskip("accuracy")
-    import oracles
-
-    record = oracles.build(tiny, "primary", seeds=(0,))
-    rows = accuracy.ask(tiny, 100, "lrfinder", "primary")
-
-    asked = [Run("tiny", row["seed"], row["lr"], row["interval"], row["steps"]) for row in rows[:1]]
-    assert rows[0]["method"] == "lrfinder"
-    assert {"lrfinder steepest", "lrfinder edge"} <= {row["method"] for row in rows}
-    assert scoring.score(asked, {"tiny": Oracle(record["runs"], record["untrained"])})["steps"] <= 101
