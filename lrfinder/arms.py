@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lrfinder.curve import Curve
-from lrfinder.divergence import batch_resolution, onset
+from lrfinder.divergence import onset
 from lrfinder.loop import Batch, Loop, Snapshot
 
 __all__ = ["STEPS", "Arms", "guess", "race"]
 
 STEPS = 14
-"""Optimizer steps of an arm: with fewer its edge moves more between seeds, with more a hundred steps pay too few arms."""
+"""Optimizer steps of an arm: with fewer its edge moves more between seeds, with more there are too few arms."""
 
 JUDGING = 6
 """Last steps of an arm whose losses judge it: their batches are new to it, their rates have fallen far."""
@@ -104,6 +104,7 @@ def race(
     *,
     near: float,
     budget: float,
+    small: float = 0.0,
     held_out: Batch | None = None,
     tell: Tell | None = None,
 ) -> Arms:
@@ -120,6 +121,7 @@ def race(
         batches: What every arm is trained on, one window to the step.
         near: Where the edge may be.
         budget: Step-equivalents to spend; a forward alone counts a third.
+        small: A win that says nothing.
         held_out: What to judge on instead, each of its batches after the last step.
         tell: Called with the rate and the loss of every step.
 
@@ -143,7 +145,7 @@ def race(
         runs[at] = losses and losses[-len(judges) :]
         at = _next({place: _won(start, judged) for place, judged in runs.items()}, ends)
     snapshot.restore()
-    return _record(runs, start, len(batches), spent)
+    return _record(runs, start, len(batches), small, spent)
 
 
 def _place(lr: float) -> float:
@@ -204,7 +206,9 @@ def _won(start: Sequence[float], losses: Sequence[float] | None) -> float:
     return statistics.fmean(start) - statistics.fmean(losses) if losses else -math.inf
 
 
-def _record(runs: dict[int, list[float] | None], start: Sequence[float], steps: int, spent: float) -> Arms:
+def _record(
+    runs: dict[int, list[float] | None], start: Sequence[float], steps: int, small: float, spent: float
+) -> Arms:
     places = sorted(runs)
     finite = [losses for losses in runs.values() if losses]
     best = min(finite, key=statistics.fmean, default=None)
@@ -213,13 +217,13 @@ def _record(runs: dict[int, list[float] | None], start: Sequence[float], steps: 
         losses=tuple(statistics.fmean(losses) if (losses := runs[place]) else None for place in places),
         steps=steps,
         start=statistics.fmean(start),
-        is_sure=best is not None and _is_sure(start, best),
+        is_sure=best is not None and _is_sure(start, best, small),
         cost=spent,
     )
 
 
-def _is_sure(start: Sequence[float], losses: Sequence[float]) -> bool:
-    """Whether every loss fell, by more on average than they differ in it and than the batches' own spread explains."""
+def _is_sure(start: Sequence[float], losses: Sequence[float], small: float) -> bool:
+    """Whether every loss fell, and all of them on average by more than they differ in it."""
     drops = [before - after for before, after in zip(start[-len(losses) :], losses, strict=True)]
-    least = SURE * statistics.stdev(drops) if len(drops) > 1 else 0.0
-    return min(drops) > 0 and statistics.fmean(drops) > max(least, batch_resolution(list(start)))
+    spread = statistics.stdev(drops) if len(drops) > 1 else 0.0
+    return min(drops) > 0 and statistics.fmean(drops) > max(SURE * spread, small)

@@ -126,7 +126,7 @@ def measure(
 
 
 def raced(evidence: Evidence, races: Sequence[Arms]) -> Evidence:
-    """Add the miniature runs; where they lowered the loss beyond doubt, a curve that could not be read is no hindrance.
+    """Add the miniature runs, which overrule the curve: they lowered the loss beyond doubt, or nowhere at all.
 
     Args:
         evidence: Of the sweep before them.
@@ -135,7 +135,11 @@ def raced(evidence: Evidence, races: Sequence[Arms]) -> Evidence:
     Returns:
         The evidence of both.
     """
-    status = Status.OK if any(arms.is_sure for arms in races) else evidence.status
+    status = evidence.status
+    if any(arms.is_sure for arms in races):
+        status = Status.OK
+    elif status is Status.OUT_OF_RANGE or (status is Status.OK and all(arms.edge is None for arms in races)):
+        status = Status.TOO_NOISY
     cost = math.ceil(evidence.cost_steps + sum(arms.cost for arms in races))
     return replace(evidence, status=status, races=tuple(races), cost_steps=cost)
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Literal, Unpack, cast, get_args
 
 from torch import nn
 
 from lrfinder import arms, recommend
 from lrfinder.curve import Curve
+from lrfinder.divergence import batch_resolution
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence import Evidence, Status, raced, rule_name
 from lrfinder.evidence import measure as read
@@ -183,10 +185,11 @@ def _raced(
     curve = evidence.curve
     if curve is None or not len(curve):
         return evidence
-    near, left, made = arms.guess(curve), float(steps - evidence.cost_steps), list[arms.Arms]()
+    small = batch_resolution(curve.losses)
+    run = partial(arms.race, loop, snapshot, near=arms.guess(curve), small=small, held_out=held_out, tell=tell)
+    left, made = float(steps - evidence.cost_steps), list[arms.Arms]()
     for i, batches in enumerate(windows):
-        budget = left / (len(windows) - i)
-        made.append(arms.race(loop, snapshot, batches, near=near, budget=budget, held_out=held_out, tell=tell))
+        made.append(run(batches, budget=left / (len(windows) - i)))
         left -= made[-1].cost
     return raced(evidence, made)
 
