@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lrfinder.curve import Curve
 from lrfinder.divergence import onset
@@ -21,10 +22,13 @@ LOST = (0.2, 0.4, 0.6, 0.8)
 """Shares of the best win; the edge is the mean, in decades, of where these are lost."""
 
 PER_DECADE = 8
-"""Peaks that may be tried to the decade, the same ones from wherever a race begins."""
+"""Peaks that may be tried to the decade."""
 
 STRIDE = 4
 """Peaks between neighbouring arms, before the bracket about the edge is halved."""
+
+NEARLY_LINEAR, LONGEST_STRIDE = 0.8, 16
+"""A win that grows by more than this share of what the peak does is far below the edge: the stride is doubled."""
 
 HOPELESS = 10.0
 """An arm whose loss rises by this many times the loss at the start is ended."""
@@ -35,8 +39,8 @@ SURE = 1.0
 BELOW = 10**0.25
 """How far below where the edge may be a race begins."""
 
-FARTHEST = 1e3
-"""How far from there it may go."""
+FARTHEST = 40
+"""Peaks that it may be away from there."""
 
 FROM_ONSET, FROM_LOWEST, FROM_LAST = 10**0.15, 10**0.2, 10**-0.65
 """The edge over where a sweep began to diverge, was lowest and ended: medians, each off by 0.3 decades (median)."""
@@ -55,6 +59,7 @@ class Arms:
         start: The same loss before any.
         is_sure: Whether the best run lowered the loss beyond doubt.
         cost: Step-equivalents spent on all of them.
+        small: A win that says nothing.
     """
 
     lrs: tuple[float, ...]
@@ -63,16 +68,22 @@ class Arms:
     start: float
     is_sure: bool
     cost: float
+    small: float = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no run above the best one has lost, so that the edge lies anywhere beyond."""
+        return self.losses[-1] is not None and self.losses[-1] == min(loss for loss in self.losses if loss is not None)
 
     @property
     def edge(self) -> float | None:
         """The peak above the best one at which half of what the best one wins is lost, give or take.
 
         It is the geometric mean of where 20, 40, 60 and 80 % are lost, each on a line in log LR between two runs. Where
-        no run was tried that high it is the highest peak that was tried; None where no run lowered the loss.
+        no run was tried that high it is the highest peak that was tried; None where no run won more than `small`.
         """
         won = [-math.inf if loss is None else self.start - loss for loss in self.losses]
-        if not max(won) > 0:
+        if not max(won) > self.small:
             return None
         return statistics.geometric_mean(self._where(won, (1 - lost) * max(won)) for lost in LOST)
 
@@ -132,28 +143,24 @@ def race(
     judges = batches[-JUDGING:] if held_out is None else [[micro] for micro in held_out]
     look = sum(map(len, judges)) / len(batches[0]) / 3
     start = [loop.loss(judge, train=held_out is None) for judge in judges]
-    at: int | None = round(_place(near / BELOW))
-    ends = round(_place(near / FARTHEST)), round(_place(near * FARTHEST))
+    at: int | None = 0
+    peak = partial(_peak, near / BELOW)
     spent, runs = look, dict[int, list[float] | None]()
     after = look if held_out is not None else 0.0
     while at is not None and spent + len(batches) + after <= budget:
-        losses, made = _trace(loop, snapshot, _peak(at), batches, _hopeless(start), tell)
+        losses, made = _trace(loop, snapshot, peak(at), batches, _hopeless(start), tell)
         spent += made
         if losses is not None and held_out is not None:
             losses = [loop.loss(judge) for judge in judges]
             spent += after
         runs[at] = losses and losses[-len(judges) :]
-        at = _next({place: _won(start, judged) for place, judged in runs.items()}, ends)
+        at = _next({place: _won(start, judged) for place, judged in runs.items()})
     snapshot.restore()
-    return _record(runs, start, len(batches), small, spent)
+    return _record({peak(place): losses for place, losses in runs.items()}, start, len(batches), small, spent)
 
 
-def _place(lr: float) -> float:
-    return PER_DECADE * math.log10(lr)
-
-
-def _peak(place: int) -> float:
-    return float(10 ** (place / PER_DECADE))
+def _peak(first: float, place: int) -> float:
+    return float(first * 10 ** (place / PER_DECADE))
 
 
 def _hopeless(start: Sequence[float]) -> float:
@@ -185,12 +192,12 @@ def _factor(share: float) -> float:
     return min(share / 0.05, (1 - share) / 0.95)
 
 
-def _next(won: dict[int, float], ends: tuple[int, int]) -> int | None:
+def _next(won: dict[int, float]) -> int | None:
     """The place of the peak to try next, or None where the edge is known as well as it can be."""
     best = max(won, key=won.__getitem__)
     lowest, highest = min(won), max(won)
-    below = lowest - STRIDE if lowest - STRIDE >= ends[0] else None
-    above = min(highest + STRIDE, ends[1]) if highest < ends[1] else None
+    below = lowest - STRIDE if lowest > -FARTHEST else None
+    above = highest + _stride(won) if highest < FARTHEST else None
     if won[best] <= 0:
         return above if below is None or (best == highest and lowest < highest) else below
     beyond = min((place for place in won if place > best and won[place] < won[best] / 2), default=None)
@@ -202,23 +209,33 @@ def _next(won: dict[int, float], ends: tuple[int, int]) -> int | None:
     return None if beyond is None or inside is None or beyond - inside < 2 else (inside + beyond) // 2
 
 
+def _stride(won: dict[int, float]) -> int:
+    """How far to climb."""
+    if len(won) < 2:
+        return STRIDE
+    *_, before, last = sorted(won)
+    grown = won[before] * 10 ** ((last - before) / PER_DECADE)
+    return min(2 * (last - before), LONGEST_STRIDE) if won[last] > NEARLY_LINEAR * grown > 0 else STRIDE
+
+
 def _won(start: Sequence[float], losses: Sequence[float] | None) -> float:
     return statistics.fmean(start) - statistics.fmean(losses) if losses else -math.inf
 
 
 def _record(
-    runs: dict[int, list[float] | None], start: Sequence[float], steps: int, small: float, spent: float
+    runs: dict[float, list[float] | None], start: Sequence[float], steps: int, small: float, spent: float
 ) -> Arms:
-    places = sorted(runs)
+    lrs = sorted(runs)
     finite = [losses for losses in runs.values() if losses]
     best = min(finite, key=statistics.fmean, default=None)
     return Arms(
-        lrs=tuple(map(_peak, places)),
-        losses=tuple(statistics.fmean(losses) if (losses := runs[place]) else None for place in places),
+        lrs=tuple(lrs),
+        losses=tuple(statistics.fmean(losses) if (losses := runs[lr]) else None for lr in lrs),
         steps=steps,
         start=statistics.fmean(start),
         is_sure=best is not None and _is_sure(start, best, small),
         cost=spent,
+        small=small,
     )
 
 

@@ -82,7 +82,7 @@ class Evidence:
 
         Where they lowered the loss nowhere beyond doubt, what the sweep tells of it counts as much.
         """
-        edges = [edge for arms in self.races if (edge := arms.edge) is not None]
+        edges = [edge for arms in self.races if (edge := arms.edge) is not None and not arms.is_open]
         if not edges or self.curve is None:
             return None
         mean = statistics.geometric_mean(edges)
@@ -130,15 +130,19 @@ def raced(evidence: Evidence, races: Sequence[Arms]) -> Evidence:
 
     Args:
         evidence: Of the sweep before them.
-        races: What was run.
+        races: What was run; none leaves it at the curve.
 
     Returns:
         The evidence of both.
     """
+    if not races:
+        return evidence
     status = evidence.status
     if any(arms.is_sure for arms in races):
-        status = Status.OK
-    elif status is Status.OUT_OF_RANGE or (status is Status.OK and all(arms.edge is None for arms in races)):
+        status = Status.OUT_OF_RANGE if all(arms.is_open for arms in races) else Status.OK
+    elif status is not Status.TOO_SHORT and all(arms.edge is None for arms in races):
+        status = Status.FLAT
+    elif status is Status.OUT_OF_RANGE:
         status = Status.TOO_NOISY
     cost = math.ceil(evidence.cost_steps + sum(arms.cost for arms in races))
     return replace(evidence, status=status, races=tuple(races), cost_steps=cost)

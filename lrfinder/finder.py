@@ -185,7 +185,7 @@ def _raced(
     curve = evidence.curve
     if curve is None or not len(curve):
         return evidence
-    small = batch_resolution(curve.losses)
+    small = 0.0 if held_out is None else batch_resolution(curve.losses)
     run = partial(arms.race, loop, snapshot, near=arms.guess(curve), small=small, held_out=held_out, tell=tell)
     left, made = float(steps - evidence.cost_steps), list[arms.Arms]()
     for i, batches in enumerate(windows):

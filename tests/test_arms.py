@@ -73,13 +73,6 @@ def test_the_edge_scales_with_the_curvature(h, near):
     assert 1 < found.edge / (2 / h) < 8
 
 
-def test_two_races_that_begin_apart_try_the_same_peaks():
-    """Peaks lie on one ladder, so that a small change of where a race begins does not move its answer."""
-    one, other = run(near=0.1)[0], run(near=0.11)[0]
-
-    assert one.lrs == other.lrs
-
-
 def test_the_budget_is_kept():
     """A race stops before the arm that might cost more than is left: two fit beside six forwards."""
     found, _ = run(budget=2 + 2 * STEPS + 1)
@@ -114,7 +107,7 @@ def test_held_out_batches_judge_every_run():
 
 def test_a_sure_race_makes_up_for_a_curve_that_could_not_be_read():
     """A flat curve with runs that clearly lower the loss is no obstacle; the cost is that of both."""
-    evidence = raced(Evidence(None, {}, Status.FLAT, cost_steps=34), [arms((0.1, 1.0))])
+    evidence = raced(Evidence(None, {}, Status.FLAT, cost_steps=34), [arms((0.1, 1.0), (0.3, None))])
 
     assert evidence.status is Status.OK
     assert evidence.cost_steps == 94
@@ -123,7 +116,7 @@ def test_a_sure_race_makes_up_for_a_curve_that_could_not_be_read():
 @pytest.mark.parametrize(("before", "after"), [("flat", "flat"), ("ok", "ok"), ("out_of_range", "too_noisy")])
 def test_a_race_without_a_sure_win_makes_no_signal(before, after):
     """Noise does not become a signal by being run; a best rate at an end of the sweep does not survive it."""
-    unsure = arms((0.1, 1.9), is_sure=False)
+    unsure = arms((0.1, 1.9), (0.3, None), is_sure=False)
 
     assert raced(Evidence(None, {}, Status(before)), [unsure]).status == after
 
@@ -132,7 +125,7 @@ def test_a_race_that_wins_nowhere_overrules_the_curve():
     """A fall that no miniature run repeats was noise."""
     lost = arms((0.1, 2.1), (0.3, None), is_sure=False)
 
-    assert raced(Evidence(None, {}, Status.OK), [lost]).status is Status.TOO_NOISY
+    assert raced(Evidence(None, {}, Status.OK), [lost]).status is Status.FLAT
 
 
 def test_a_race_is_sure_where_every_loss_fell_alike():
@@ -145,10 +138,10 @@ def test_a_race_is_sure_where_every_loss_fell_alike():
 
 
 def test_a_win_too_small_to_say_anything_is_not_sure():
-    """What a batch's own noise explains is no win."""
+    """What a batch's own noise explains is no win, and has no edge."""
     found, _ = run(small=10.0)
 
-    assert not found.is_sure
+    assert (found.is_sure, found.edge) == (False, None)
 
 
 CURVE = Curve([1e-3, 1e-2, 1e-1, 1.0], [2.0, 1.5, 1.0, 3.0], stopped="diverged")
@@ -162,6 +155,17 @@ def test_doubt_is_shared_with_the_sweep():
 
     assert sure.edge == pytest.approx(10**-0.5)
     assert doubtful.edge == pytest.approx(math.sqrt(10**-0.5 * guess(CURVE)))
+
+
+def test_a_race_that_never_lost_is_no_answer():
+    """Where the highest peak that could be paid for is the best, the best one lies beyond; another race may know."""
+    still_winning, other = arms((0.1, 1.5), (1.0, 1.0)), arms((1.0, 1.0), (10.0, 2.0))
+    curve = Evidence(CURVE, {}, Status.OK)
+
+    assert raced(curve, [still_winning]).status is Status.OUT_OF_RANGE
+    assert raced(curve, [still_winning]).edge is None
+    assert raced(curve, [still_winning, other]).status is Status.OK
+    assert raced(curve, [still_winning, other]).edge == pytest.approx(other.edge)
 
 
 def test_several_races_are_averaged():
