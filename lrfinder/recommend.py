@@ -69,11 +69,25 @@ def peak(
 def _raced(evidence: Evidence, total_steps: int) -> float | None:
     """Log10 of the best peak of the line as the miniature runs have it, or None."""
     edge = evidence.edge
-    if edge is None:
-        return None
-    epochs = total_steps / (evidence.facts.steps_per_epoch or total_steps)
-    shorter = EPOCHS_EXPONENT * math.log10(max(1.0, epochs)) + STEPS_EXPONENT * math.log10(total_steps / QUOTED_STEPS)
-    return math.log10(edge * EDGE_TO_PEAK * _ramp(evidence.facts, evidence.races[0].steps)) - shorter
+    return None if edge is None else math.log10(edge * math.prod(_shares(evidence, total_steps).values()))
+
+
+def _shares(evidence: Evidence, total_steps: int) -> dict[str, float]:
+    """What the edge is multiplied by, and what for."""
+    epochs = max(1.0, total_steps / (evidence.facts.steps_per_epoch or total_steps))
+    return {
+        "as fitted on real trainings": EDGE_TO_PEAK,
+        "for momentum, which a short run hardly builds up": _ramp(evidence.facts, evidence.races[0].steps),
+        f"for {epochs:.3g} epochs": epochs**-EPOCHS_EXPONENT,
+        f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -STEPS_EXPONENT,
+    }
+
+
+def _in_words(evidence: Evidence, wish: Wish) -> str:
+    """How the edge of the miniature runs became the peak."""
+    shares = _shares(evidence, wish.horizon(evidence.facts) or QUOTED_STEPS)
+    said = ", ".join(f"{share:.2g} {why}" for why, share in shares.items() if share != 1)
+    return f"The peak for a line to zero is the edge of the miniature runs times {said}."
 
 
 def _ramp(facts: Facts, steps: int) -> float:
@@ -182,10 +196,12 @@ def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, t
 def _reasons_of_peak(evidence: Evidence, wish: Wish, lr: float) -> tuple[Reason, ...]:
     reasons = []
     scratch = lr / FINE_TUNED if wish.finetune else lr
-    if evidence.diverged_at is not None and math.isclose(scratch, evidence.diverged_at / 2):
+    if evidence.edge is not None:
+        reasons.append(Reason(_in_words(evidence, wish), "moderate"))
+    elif evidence.diverged_at is not None and math.isclose(scratch, evidence.diverged_at / 2):
         reasons.append(Reason("The peak is held at half of where the sweep diverged.", "moderate"))
     if wish.finetune:
-        text = "For fine-tuning the peak is a third of what the curve says: the curve does not see what is forgotten."
+        text = "For fine-tuning the peak is a third of what was measured, which does not see what is forgotten."
         reasons.append(Reason(text, "weak"))
     return tuple(reasons)
 
