@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench-overhead bench-lightning test-lightning-matrix clean
+.PHONY: help setup demo test lint bench bench-oracles bench-end-to-end bench-overhead bench-lightning \
+	test-lightning-matrix clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -35,6 +36,28 @@ bench-overhead: $(STAMP)  ## what find_lr costs beside the same optimizer steps 
 bench-lightning: $(STAMP)  ## Lightning's own finder beside AutoLR on one module
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/lightning_side_by_side.py
 
+# The peers in an environment of their own, on top of the packages of .venv: torch is not installed again.
+BENCH := .bench
+BENCH_STAMP := $(BENCH)/.installed
+MEASURE = OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)" $(BENCH)/bin/python
+
+$(BENCH_STAMP): $(STAMP) benchmarks/peers.txt
+	BASE=$(BIN)/python ./benchmarks/environment.sh $(BENCH) -c constraints.txt -r benchmarks/peers.txt
+	@touch $@
+
+bench: $(BENCH_STAMP)  ## find_lr and every peer on real trainings: the tables and pictures of docs/benchmarks.md
+	$(MEASURE) benchmarks/accuracy.py
+	$(MEASURE) benchmarks/steadiness.py
+	$(MEASURE) benchmarks/tables.py
+	$(MEASURE) benchmarks/pictures.py
+
+bench-oracles: $(BENCH_STAMP)  ## make what is missing of the best learning rates that bench compares with: hours, resumable
+	$(MEASURE) benchmarks/oracles.py
+
+bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside LR-free optimizers: twenty minutes, resumable
+	$(MEASURE) benchmarks/end_to_end.py
+	$(MEASURE) benchmarks/tables.py
+
 # Each version in an environment of its own, on top of the packages of .venv: torch is not installed again.
 LIGHTNINGS ?= pytorch-lightning==2.4.0 pytorch-lightning==2.5.6 pytorch-lightning==2.6.6 lightning==2.6.6
 
@@ -42,4 +65,4 @@ test-lightning-matrix: $(STAMP)  ## the callbacks' tests under the oldest suppor
 	for wanted in $(LIGHTNINGS); do BASE=$(BIN)/python ./benchmarks/lightning_matrix.sh $$wanted || exit 1; done
 
 clean:  ## remove the virtual environment and what the targets wrote
-	rm -rf $(VENV) .matrix lrfinder-demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .bench .matrix lrfinder-demo .pytest_cache .mypy_cache .ruff_cache

@@ -4,12 +4,8 @@
 # each is tested as people have it: alone.
 set -eu
 wanted=$1
-base=${BASE:-.venv/bin/python}
 folder=.matrix/${wanted/==/-}
-test -x "$folder/bin/python" || "$base" -m venv "$folder"
-site=$("$folder/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
-"$base" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' > "$site/base.pth"
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$wanted"
+"$(dirname "$0")/environment.sh" "$folder" "$wanted"
 OMP_NUM_THREADS=1 PYTHONPATH=$PWD LIGHTNING_UNDER_TEST=${wanted%%==*} \
     "$folder/bin/python" -m pytest tests/lightning_callbacks -q -m "not distributed" -p no:cacheprovider
 echo "$wanted: passed"

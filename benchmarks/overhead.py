@@ -26,7 +26,7 @@ from lrfinder.sweep import ladder, sweep
 
 STEPS = 100
 LADDER = ladder(1e-7, 1e-3, STEPS)
-CASES = {"about 1 ms": (192, 96), "about 5 ms": (512, 160)}
+CASES = {"about 1 ms": (256, 128), "about 5 ms": (640, 256)}
 
 
 def setting(width, batch):

@@ -11,6 +11,9 @@ __all__ = ["Divergence", "batch_resolution", "before_blow_up", "noise_of", "onse
 EXPLODED = 8.0
 """Deviations of the noise above the start that count as an explosion."""
 
+FEW_JUMPS = 20.0
+"""Differences of neighbours that give the noise well: it is taken as 1 + 20 / n times as large after n of them."""
+
 BATCH_SHARE = 0.01
 """Share of the deviation between training batches that a change of the validation loss must exceed to count."""
 
@@ -49,9 +52,11 @@ class Divergence:
         self._best = min(self._best, level)
         start = start_of(self._losses)
         won = max(start - self._best, 0.0)
-        noise = _deviation(self._jumps)
+        noise = _deviation(self._jumps) * (1 + FEW_JUMPS / max(1, len(self._jumps)))
         resolution = max(1e-6 * max(abs(start), abs(self._best)), small)
-        self._lost = self._lost + 1 if won > max(6 * noise, small) and level > self._best + won / 2 else 0
+        self._lost = (
+            self._lost + 1 if won > max(6 * _deviation(self._jumps), small) and level > self._best + won / 2 else 0
+        )
         exploded = len(self._losses) > 3 and level - start > max(won, EXPLODED * noise, resolution)
         return exploded or self._lost >= self._patience
 

@@ -1,11 +1,13 @@
 """The record of everything a measurement saw, and whether it can be trusted."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import SupportsFloat
 
+from lrfinder.arms import Arms, guess
 from lrfinder.curve import Curve, Stopped
 from lrfinder.divergence import batch_resolution, noise_of, onset, start_of
 from lrfinder.errors import InputError
@@ -13,7 +15,7 @@ from lrfinder.loop import Facts
 from lrfinder.rules import RULES
 from lrfinder.smoothing import MIN_POINTS, SmoothCurve, smooth
 
-__all__ = ["Evidence", "Status", "measure"]
+__all__ = ["Evidence", "Status", "measure", "raced"]
 
 
 class Status(StrEnum):
@@ -56,6 +58,7 @@ class Evidence:
         noise: Deviation of the raw losses about the smooth ones, over the total drop, or None.
         facts: What was trained, and how.
         cost_steps: Step-equivalents that were spent; a forward alone counts a third.
+        races: The miniature runs that followed the sweep, in one or more races on batches of their own.
     """
 
     curve: Curve | None
@@ -66,11 +69,24 @@ class Evidence:
     noise: float | None = None
     facts: Facts = field(default_factory=Facts)
     cost_steps: int = 0
+    races: tuple[Arms, ...] = ()
 
     @property
     def stopped(self) -> Stopped | None:
         """Why the sweep ended."""
         return self.curve.stopped if self.curve else None
+
+    @property
+    def edge(self) -> float | None:
+        """Where the miniature runs lose what they win: the geometric mean over the races, or None without an answer.
+
+        Where they lowered the loss nowhere beyond doubt, what the sweep tells of it counts as much.
+        """
+        edges = [edge for arms in self.races if (edge := arms.edge) is not None and not arms.is_open]
+        if not edges or self.curve is None:
+            return None
+        mean = statistics.geometric_mean(edges)
+        return mean if any(arms.is_sure for arms in self.races) else math.sqrt(mean * guess(self.curve))
 
     @property
     def rungs_per_decade(self) -> float | None:
@@ -107,6 +123,29 @@ def measure(
         facts=facts,
         cost_steps=math.ceil(cost_of_rung * (len(curve) + (curve.stopped == "non_finite"))),
     )
+
+
+def raced(evidence: Evidence, races: Sequence[Arms]) -> Evidence:
+    """Add the miniature runs, which overrule the curve: they lowered the loss beyond doubt, or nowhere at all.
+
+    Args:
+        evidence: Of the sweep before them.
+        races: What was run; none leaves it at the curve.
+
+    Returns:
+        The evidence of both.
+    """
+    if not races:
+        return evidence
+    status = evidence.status
+    if any(arms.is_sure for arms in races):
+        status = Status.OUT_OF_RANGE if all(arms.is_open for arms in races) else Status.OK
+    elif status is not Status.TOO_SHORT and all(arms.edge is None for arms in races):
+        status = Status.FLAT
+    elif status is Status.OUT_OF_RANGE:
+        status = Status.TOO_NOISY
+    cost = math.ceil(evidence.cost_steps + sum(arms.cost for arms in races))
+    return replace(evidence, status=status, races=tuple(races), cost_steps=cost)
 
 
 def rule_name(rule: Callable[[Curve], float | None]) -> str:

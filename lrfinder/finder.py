@@ -4,17 +4,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Literal, Unpack, cast, get_args
 
 from torch import nn
 
-from lrfinder import recommend
+from lrfinder import arms, recommend
 from lrfinder.curve import Curve
+from lrfinder.divergence import batch_resolution
 from lrfinder.errors import InputError, NoSignalError
-from lrfinder.evidence import Evidence, Status, rule_name
+from lrfinder.evidence import Evidence, Status, raced, rule_name
 from lrfinder.evidence import measure as read
 from lrfinder.feed import Loader
-from lrfinder.loop import Batch, Loop
+from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.plan import PlanOptions, Wish
 from lrfinder.result import LRResult
 from lrfinder.rules import RULES, Rule
@@ -27,6 +29,12 @@ __all__ = ["find_lr", "range_test"]
 Measure = Literal["training", "validation"]
 
 MIN_RUNGS = 10
+
+FEWEST_TO_RACE, STEPS_OF_RACE, MOST_RACES = 75, 100, 4
+"""Steps below which all are swept, for each hundred steps above one race of miniature runs, and no more than these."""
+
+SHARE_OF_RACES = 0.72
+"""Of the steps, as far as there are races: the sweep draws the picture, the races set the number."""
 
 
 class FindOptions(TrainingOptions, PlanOptions, total=False):
@@ -55,7 +63,8 @@ def find_lr(
         model: The module to train, on its device.
         loader: Anything that yields batches and can be iterated anew (a DataLoader, a list of batches), or a function
             that returns a fresh iterator; it starts again when it ends.
-        steps: Optimizer steps that the sweep may cost; a forward alone counts a third of one.
+        steps: Optimizer steps that the search may cost; a forward alone counts a third of one. From 75 on a bit more
+            than a quarter of them is swept and the others are miniature runs, unless a rule is named.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate.
         rule: None weighs everything measured; or the name of a rule, or a function of the `Curve`, to take its rate.
@@ -142,18 +151,47 @@ def range_test(
     name = _checked_rule(rule)
     wish = Wish(rule=name, **planning)
     recommend.check(wish, loop.facts)
-    with loop.preserved():
+    races = _races(steps) if loop.can_measure and name is None else 0
+    with loop.preserved() as snapshot, _bar(steps, shown=progress and loop.is_chief) as tell:
         held_out = _held_out(loop, measure)
+        windows = [[loop.draw() for _ in range(arms.STEPS)] for _ in range(races)]
         cost_of_rung = 1.0 if held_out is None else 1 + len(held_out) / 3
-        if held_out is not None:
-            lrs = ladder(lr_min, lr_max, max(MIN_RUNGS, int(steps / cost_of_rung)))
-        with _bar(len(lrs), shown=progress and loop.is_chief) as tell:
-            curve = sweep(loop, lrs, tell, held_out)
-    evidence = read(curve, loop.facts, rule if callable(rule) else None, cost_of_rung)
+        swept = steps - SHARE_OF_RACES * min(steps, STEPS_OF_RACE * races)
+        if swept < cost_of_rung * steps:
+            lrs = ladder(lr_min, lr_max, max(MIN_RUNGS, int(swept / cost_of_rung)))
+        curve = sweep(loop, lrs, tell, held_out)
+        evidence = read(curve, loop.facts, rule if callable(rule) else None, cost_of_rung)
+        evidence = _raced(loop, snapshot, evidence, windows, steps, held_out, tell)
     result = _concluded(evidence, lrs, wish)
     if strict and result.plan is None:
         raise NoSignalError(result.status.sentence)
     return result
+
+
+def _races(steps: int) -> int:
+    return 0 if steps < FEWEST_TO_RACE else min(MOST_RACES, max(1, steps // STEPS_OF_RACE))
+
+
+def _raced(
+    loop: Loop,
+    snapshot: Snapshot,
+    evidence: Evidence,
+    windows: list[list[Batch]],
+    steps: int,
+    held_out: Batch | None,
+    tell: Progress | None,
+) -> Evidence:
+    """Add a race on each of the windows, with what the sweep left of the steps."""
+    curve = evidence.curve
+    if curve is None or not len(curve):
+        return evidence
+    small = 0.0 if held_out is None else batch_resolution(curve.losses)
+    run = partial(arms.race, loop, snapshot, near=arms.guess(curve), small=small, held_out=held_out, tell=tell)
+    left, made = float(steps - evidence.cost_steps), list[arms.Arms]()
+    for i, batches in enumerate(windows):
+        made.append(run(batches, budget=left / (len(windows) - i)))
+        left -= made[-1].cost
+    return raced(evidence, made)
 
 
 def _held_out(loop: Loop, measure: Measure | None) -> Batch | None:

@@ -20,6 +20,7 @@ COLOURS = {
     "valley": "#56B4E9",
     "minimum": "#CC79A7",
     "edge": "#E69F00",
+    "runs": "#7A5195",
     "diverged": "#000000",
 }
 """Colours that people with any colour vision can tell apart (Okabe and Ito)."""
@@ -58,6 +59,7 @@ def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":
             evidence.diverged_at, color=COLOURS["diverged"], ls=":", label=f"diverges {evidence.diverged_at:.2g}"
         )
     _draw_suggestions(evidence, ax)
+    _draw_races(evidence, ax)
     ax.set(xscale="log", xlabel="learning rate of the reference group", ylabel=_measured(evidence))
     ax.set_title(_title(result), fontsize="medium", loc="left")
     ax.spines[["top", "right"]].set_visible(False)
@@ -152,6 +154,22 @@ def _draw_suggestions(evidence: "Evidence", ax: "Axes") -> None:
         height = min(zip(smooth.lrs, smooth.losses, strict=True), key=lambda point: abs(point[0] / lr - 1))[1]
         colour, marker = COLOURS.get(name, COLOURS["diverged"]), MARKERS.get(name, "o")
         ax.plot([lr], [height], marker, ms=8, color=colour, mec="white", label=f"{_plain(name)} {lr:.2g}", zorder=3)
+
+
+def _draw_races(evidence: "Evidence", ax: "Axes") -> None:
+    """What the miniature runs came to; those that exploded, or ended above the picture, on its upper edge."""
+    finite = [loss for arms in evidence.races for loss in arms.losses if loss is not None]
+    if not finite:
+        return
+    low, high = ax.get_ylim()
+    ax.set_xlim(right=max(ax.get_xlim()[1], *(1.5 * arms.lrs[-1] for arms in evidence.races)))
+    low = min(low, min(finite) - 0.05 * (high - min(finite)))
+    ax.set_ylim(low, high)
+    for i, arms in enumerate(evidence.races):
+        heights = [high if loss is None else min(loss, high) for loss in arms.losses]
+        label = f"miniature run of {arms.steps} steps" if i == 0 else None
+        lines = ax.plot(arms.lrs, heights, ":P", ms=8, lw=1, color=COLOURS["runs"], mec="white", label=label, zorder=4)
+        lines[0].set_clip_on(False)
 
 
 def _plain(name: str, longest: int = LONGEST_NAME) -> str:

@@ -21,6 +21,11 @@ REFERENCE_DENSITY = 12.5
 SPREAD = 0.42
 """Standard deviation, in decades, of the best peak about the weighed suggestion: measured on eight small real tasks."""
 
+EDGE_TO_PEAK = 10**-0.75
+EPOCHS_EXPONENT, STEPS_EXPONENT = 0.5, 0.2
+SPREAD_OF_RACE = 0.38
+"""Chosen on the tasks of benchmarks/tasks.py; docs/benchmarks.md says what they give, and what leave-one-out does."""
+
 EIGHTY_PERCENT = 1.28
 FINE_TUNED = 1 / 3
 LONGEST_CODE = 92
@@ -29,7 +34,11 @@ LONGEST_CODE = 92
 def peak(
     evidence: Evidence, schedule: Schedule, total_steps: int, *, finetune: bool = False
 ) -> tuple[float, float, float]:
-    """Weigh the suggestions into the peak for a schedule.
+    """Weigh what was measured into the peak for a schedule.
+
+    Where miniature runs were made their edge decides: edge * r * EDGE_TO_PEAK * E**-0.5 * (T / 1000)**-0.2, with
+    E epochs (one at least) and r the mean share of its final speed that momentum has reached within a miniature run.
+    Otherwise the rules do.
 
     The rules that read a level of the curve (`steepest`, `valley`, `minimum`) move with the speed of the sweep, as
     1 / density of the ladder; they are brought to one speed first. The peak is the geometric mean of all that have an
@@ -45,19 +54,58 @@ def peak(
     Returns:
         The peak and the 80 % interval about it, LRs of the reference group.
     """
+    factor, factor_spread = _factor(evidence, schedule, total_steps)
+    raced = _raced(evidence, total_steps)
+    if raced is not None:
+        center, spread = raced + math.log10(factor), SPREAD_OF_RACE
+    else:
+        center, spread = _weighed(evidence)
+        center = _held(evidence, _held(evidence, center) + math.log10(factor))
+    reach = EIGHTY_PERCENT * math.hypot(spread, factor_spread)
+    lr, low, high = 10**center, 10 ** (center - reach), 10 ** (center + reach)
+    return (lr * FINE_TUNED, low * FINE_TUNED, high) if finetune else (lr, low, high)
+
+
+def _raced(evidence: Evidence, total_steps: int) -> float | None:
+    """Log10 of the best peak of the line as the miniature runs have it, or None."""
+    edge = evidence.edge
+    return None if edge is None else math.log10(edge * math.prod(_shares(evidence, total_steps).values()))
+
+
+def _shares(evidence: Evidence, total_steps: int) -> dict[str, float]:
+    """What the edge is multiplied by, and what for."""
+    epochs = max(1.0, total_steps / (evidence.facts.steps_per_epoch or total_steps))
+    return {
+        "as fitted on real trainings": EDGE_TO_PEAK,
+        "for momentum, which a short run hardly builds up": _ramp(evidence.facts, evidence.races[0].steps),
+        f"for {epochs:.3g} epochs": epochs**-EPOCHS_EXPONENT,
+        f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -STEPS_EXPONENT,
+    }
+
+
+def _in_words(evidence: Evidence, wish: Wish) -> str:
+    """How the edge of the miniature runs became the peak."""
+    shares = _shares(evidence, wish.horizon(evidence.facts) or QUOTED_STEPS)
+    said = ", ".join(f"{share:.2g} {why}" for why, share in shares.items() if share != 1)
+    return f"The peak for a line to zero is the edge of the miniature runs times {said}."
+
+
+def _ramp(facts: Facts, steps: int) -> float:
+    """The mean, over a run, of the share of its final speed that plain momentum has reached; Adam corrects for it."""
+    beta, second = facts.betas
+    return 1.0 if second or not beta else 1 - (1 - beta**steps) / (steps * (1 - beta))
+
+
+def _weighed(evidence: Evidence) -> tuple[float, float]:
+    """Log10 of the geometric mean of all rules that have an answer, and its spread."""
     speed = (evidence.rungs_per_decade or REFERENCE_DENSITY) / REFERENCE_DENSITY
     logs = [
         math.log10(lr * (1.0 if name == "edge" else speed))
         for name, lr in evidence.suggestions.items()
         if lr is not None and name in ("steepest", "valley", "minimum", "edge")
     ]
-    center = statistics.fmean(logs)
-    factor, factor_spread = _factor(evidence, schedule, total_steps)
-    center = _held(evidence, _held(evidence, center) + math.log10(factor))
     disagreement = statistics.stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else SPREAD
-    reach = EIGHTY_PERCENT * math.hypot(SPREAD, disagreement, factor_spread)
-    lr, low, high = 10**center, 10 ** (center - reach), 10 ** (center + reach)
-    return (lr * FINE_TUNED, low * FINE_TUNED, high) if finetune else (lr, low, high)
+    return statistics.fmean(logs), math.hypot(SPREAD, disagreement)
 
 
 def _held(evidence: Evidence, center: float) -> float:
@@ -86,7 +134,7 @@ def plan(evidence: Evidence, wish: Wish, called: str = "found.plan") -> Plan | N
     """
     rule = wish.rule
     own = None if rule is None else evidence.suggestions[rule]
-    if own is None and (rule is not None or not any(evidence.suggestions.values())):
+    if own is None and (rule is not None or not (any(evidence.suggestions.values()) or evidence.edge)):
         return None
     case = case_of(evidence, wish)
     choice = choose(case)
@@ -148,17 +196,19 @@ def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, t
 def _reasons_of_peak(evidence: Evidence, wish: Wish, lr: float) -> tuple[Reason, ...]:
     reasons = []
     scratch = lr / FINE_TUNED if wish.finetune else lr
-    if evidence.diverged_at is not None and math.isclose(scratch, evidence.diverged_at / 2):
+    if evidence.edge is not None:
+        reasons.append(Reason(_in_words(evidence, wish), "moderate"))
+    elif evidence.diverged_at is not None and math.isclose(scratch, evidence.diverged_at / 2):
         reasons.append(Reason("The peak is held at half of where the sweep diverged.", "moderate"))
     if wish.finetune:
-        text = "For fine-tuning the peak is a third of what the curve says: the curve does not see what is forgotten."
+        text = "For fine-tuning the peak is a third of what was measured, which does not see what is forgotten."
         reasons.append(Reason(text, "weak"))
     return tuple(reasons)
 
 
 def _warnings(evidence: Evidence) -> tuple[str, ...]:
     rates = [lr for lr in evidence.suggestions.values() if lr is not None]
-    apart = math.log10(max(rates) / min(rates))
+    apart = math.log10(max(rates) / min(rates)) if rates and evidence.edge is None else 0.0
     warnings = []
     if apart > 1.5:
         warnings.append(f"The rules lie {apart:.1f} decades apart: look at the picture before a long run.")

@@ -18,6 +18,8 @@ LONGEST_NAME = 50
 COLUMNS = (17, 14, 13, 16)
 """Widths of the catalogue's columns but the last."""
 
+RUNS_TO_THE_LINE = 8
+
 BARS_OF = 60
 """Steps that one bar of the catalogue stands for."""
 
@@ -33,7 +35,7 @@ ENDED = {
 def text(result: "LRResult") -> str:
     """A result in words: the sweep, every rule's suggestion, the peak, the schedule and how to use them."""
     lines = [f"lrfinder: range test of {_one_line(result.evidence.facts.model)}", *_sweep(result.evidence), ""]
-    lines += _suggestions(result.evidence)
+    lines += [*_suggestions(result.evidence), *_races(result.evidence)]
     if result.plan is None:
         return "\n".join([*lines, "", *_wrapped("no suggestion", f"{result.status}: {result.status.sentence}")])
     return "\n".join([*lines, "", advice(result.plan)])
@@ -101,10 +103,26 @@ def _suggestions(evidence: "Evidence") -> list[str]:
     return lines
 
 
+def _races(evidence: "Evidence") -> list[str]:
+    """Every race: its peaks, what each came to, and where they lose what they win."""
+    lines = []
+    for arms in evidence.races:
+        losses = ["exploded" if loss is None else f"{loss:.4g}" for loss in arms.losses]
+        head = f"{arms.steps} steps each along 5 % warm-up and a line to zero, from a loss of {arms.start:.4g}"
+        lines += ["", *_wrapped("miniature runs", head)]
+        for i in range(0, len(losses), RUNS_TO_THE_LINE):
+            some = slice(i, i + RUNS_TO_THE_LINE)
+            lines.append(f"    to a peak of    {''.join(f'{lr:<10.1e}' for lr in arms.lrs[some]).rstrip()}")
+            lines.append(f"    loss after      {''.join(f'{loss:<10}' for loss in losses[some]).rstrip()}")
+    if evidence.edge is not None:
+        lines.append(f"    their edge      {evidence.edge:.2e}, above which most of what the best one wins is lost")
+    return lines
+
+
 def _peak(plan: "Plan") -> list[str]:
     low, high = plan.interval
-    source = f"by your rule {_one_line(plan.rule)}" if plan.rule else "all of these weighed"
-    line = f"suggested peak LR  {plan.lr:.2e}   80 % interval {low:.1e} to {high:.1e}   ({source})"
+    source = f"   (by your rule {_one_line(plan.rule)})" if plan.rule else ""
+    line = f"suggested peak LR  {plan.lr:.2e}   80 % interval {low:.1e} to {high:.1e}{source}"
     lines = _wrapped_at("  ", line)
     for warning in plan.warnings:
         lines += _wrapped("  but", warning)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from lrfinder import plot, recommend, report
+from lrfinder.arms import Arms
 from lrfinder.curve import Curve, Stopped
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence import Evidence, Status
@@ -221,6 +222,7 @@ def _evidence(data: Mapping[str, Any]) -> Evidence:
             **data,
             "curve": data["curve"] and Curve(**data["curve"]),
             "smooth": data["smooth"] and SmoothCurve(**data["smooth"]),
+            "races": tuple(Arms(**{key: _tuple(value) for key, value in arms.items()}) for arms in data["races"]),
             "status": Status(data["status"]),
             "facts": Facts(**{key: _tuple(value) for key, value in data["facts"].items()}),
         }

@@ -1,6 +1,7 @@
 """The smallest trainings there are: a quadratic as a torch model, and as a hand-written `Loop`."""
 
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import torch
 from torch import nn
@@ -75,5 +76,9 @@ class QuadraticLoop:
     @contextmanager
     def preserved(self):
         lr, theta = self.lr, self.theta
-        yield self
-        self.lr, self.theta = lr, theta
+
+        def restore():
+            self.lr, self.theta = lr, theta
+
+        yield SimpleNamespace(restore=restore)
+        restore()

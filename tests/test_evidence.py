@@ -16,6 +16,8 @@ from lrfinder.rules import RULES
 from lrfinder.sweep import ladder
 
 SGD = torch.optim.SGD
+RULE = "steepest"
+"""A rule is named, so that no miniature runs find what these sweeps miss."""
 
 
 class Cut(nn.Module):
@@ -49,27 +51,27 @@ def noisy():
     """A sweep of a fall of about its own noise."""
     model = nn.Linear(1, 5)
     batches = [(torch.zeros(1, 1), torch.randn(1, 5) + 1.0) for _ in range(100)]
-    return find_lr(model, batches, optimizer=SGD(model.parameters(), lr=1.0), progress=False)
+    return find_lr(model, batches, optimizer=SGD(model.parameters(), lr=1.0), rule=RULE, progress=False)
 
 
 def short():
-    """A sweep that starts above the limit."""
-    return swept(Quadratic(1.0), lr_min=5.0, lr_max=50.0)
+    """A sweep that starts so far above the limit that its third loss is infinite."""
+    return swept(Quadratic(1.0), lr_min=1e75, lr_max=1e80)
 
 
 def still_falling():
     """A sweep that ends before the fall does."""
-    return swept(Quadratic(1.0), lr_max=1e-2)
+    return swept(Quadratic(1.0), lr_max=1e-2, rule=RULE)
 
 
 def beyond_the_end():
     """A sweep whose loss is falling fastest at its last rates."""
-    return swept(Quadratic(1.0), lr_max=0.1)
+    return swept(Quadratic(1.0), lr_max=0.1, rule=RULE)
 
 
 def before_the_start():
     """A sweep whose loss is falling fastest at its first rate."""
-    return swept(Quadratic(1.0), lr_min=0.1)
+    return swept(Quadratic(1.0), lr_min=0.1, rule=RULE)
 
 
 NO_SIGNAL = {
@@ -98,6 +100,14 @@ def test_a_sweep_without_signal_has_no_rate(sweep, status):
     found = sweep()
 
     assert (found.lr, found.interval, found.plan) == (None, None, None)
+
+
+@pytest.mark.parametrize("sweep", [noisy, beyond_the_end])
+def test_miniature_runs_find_what_the_sweep_alone_misses(sweep, monkeypatch):
+    """Where no rule is named, a narrow range and a noisy curve are no hindrance."""
+    monkeypatch.setitem(globals(), "RULE", None)
+
+    assert sweep().lr is not None
 
 
 def test_a_good_sweep_is_ok_and_has_a_rate():

@@ -146,7 +146,7 @@ def test_strict_puts_the_training_back_too():
     """A sweep that raises leaves the weights as they were."""
     model = Quadratic(1.0)
 
-    with pytest.raises(NoSignalError, match="lower `lr_min`, or raise `steps`"):
+    with pytest.raises(NoSignalError, match="widen `lr_min` and `lr_max`"):
         swept(model, lr_min=5.0, lr_max=50.0, strict=True)
     assert model.phi.tolist() == [1.0]
 

@@ -43,7 +43,7 @@ def test_the_heavy_ball_limit_is_found_within_a_factor_of_one_and_a_half(h, step
     Below it the ball swings, so the foot of the last rise lies up to one swing under the limit, or, since a swing may
     pass zero just above it, a little over. A ladder below 12 rungs per decade is too coarse to follow a swing.
     """
-    found = swept(Quadratic(h), options={"momentum": 0.9}, steps=steps, lr_min=1e-5 / h, lr_max=1e3 / h)
+    found = swept(Quadratic(h), options={"momentum": 0.9}, steps=steps, lr_min=1e-5 / h, lr_max=1e3 / h, rule="edge")
 
     assert 1 / 1.5 <= found.evidence.diverged_at / (3.8 / h) <= 1.5
 
@@ -53,7 +53,7 @@ def test_averaged_momentum_diverges_ten_times_later(steps):
     """With dampening 0.9 the buffer is an average (Adam without adaptation), unstable above 38/h; as for the ball."""
     options = {"momentum": 0.9, "dampening": 0.9}
 
-    found = swept(Quadratic(1.0), options=options, steps=steps, lr_min=1e-4, lr_max=1e4)
+    found = swept(Quadratic(1.0), options=options, steps=steps, lr_min=1e-4, lr_max=1e4, rule="edge")
 
     assert 1 / 1.5 <= found.evidence.diverged_at / 38 <= 1.5
 
@@ -117,9 +117,9 @@ def test_stretched_parameters_divide_the_rate_for_adam(scale):
 DENSITIES = (12.5, 25, 50)
 
 
-def at_density(rungs_per_decade):
+def at_density(rungs_per_decade, **options):
     """A sweep over the eight decades about the limit of h = 2, so many rungs to the decade."""
-    return swept(Quadratic(2.0), steps=round(8 * rungs_per_decade) + 1, lr_min=1e-6, lr_max=100.0)
+    return swept(Quadratic(2.0), steps=round(8 * rungs_per_decade) + 1, lr_min=1e-6, lr_max=100.0, **options)
 
 
 @pytest.mark.parametrize("density", DENSITIES)
@@ -127,14 +127,14 @@ def test_the_steepest_point_follows_the_speed_of_the_sweep(density):
     """It lies at ln(r) / (2 h), up to half a rung and to what the smoothing takes towards the gentler side."""
     expected = math.log(10) / density / (2 * 2.0)
 
-    found = at_density(density).suggestions["steepest"]
+    found = at_density(density, rule="steepest").suggestions["steepest"]
 
     assert math.log10(found / expected) == pytest.approx(0, abs=0.1 + 0.5 / density)
 
 
 def test_the_steepest_point_halves_when_the_density_doubles():
     """Twice the rungs per decade, half the rate: a property of cumulative progress."""
-    slow, middle, fast = (at_density(density).suggestions["steepest"] for density in DENSITIES)
+    slow, middle, fast = (at_density(density, rule="steepest").suggestions["steepest"] for density in DENSITIES)
 
     assert (slow / middle, middle / fast) == pytest.approx((2, 2), rel=0.1)
 

@@ -101,7 +101,7 @@ def test_the_cost_stays_within_the_budget(steps, batches):
         calls[module.training] += 1
 
     t.model.register_forward_hook(count)
-    found = sweep(t, val_loader=held_out(batches), steps=steps, lr_min=1e-6, lr_max=1e-3)
+    found = sweep(t, val_loader=held_out(batches), steps=steps, lr_min=1e-6, lr_max=1e-3, rule="steepest")
 
     rung = 1 + min(batches, 4) / 3
     assert found.evidence.cost_steps == math.ceil(calls[True] + calls[False] / 3 - 1e-9)

@@ -1,0 +1,152 @@
+"""The loss that each learning rate leads to: whole trainings over a grid of rates, for every task and schedule.
+
+`make bench-oracles` makes what is missing of benchmarks/oracles/ and may be stopped at any time. Each file holds the
+final validation loss of every (rate, seed); one that is not finite is null. Delete a file to have it made anew.
+"""
+
+import argparse
+import json
+import math
+import platform
+import statistics
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import torch
+from tasks import TASKS, chosen
+
+from lrfinder.schedules import Constant, Linear, Warmup
+
+__all__ = ["FOLDER", "SCHEDULES", "SEEDS", "build", "final_loss", "fit", "grid", "read", "train"]
+
+FOLDER = Path(__file__).parent / "oracles"
+PER_DECADE = 4
+SEEDS = (0, 1, 2)
+EXPLODED = 1e3
+"""Training losses above this multiple of the untrained one end a run."""
+
+SCHEDULES = {
+    "primary": lambda steps: Warmup(Linear(steps - steps // 20), steps // 20),
+    "line": Linear,
+    "constant": lambda steps: Constant(),
+}
+
+
+def grid(task):
+    """Quarter decades between the ends of the task, both included."""
+    low, high = (round(PER_DECADE * math.log10(end)) for end in task.lrs)
+    return [float(f"{10 ** (i / PER_DECADE):.4g}") for i in range(low, high + 1)]
+
+
+def fit(task, model, loader, optimizer, steps, after):
+    """Train for so many steps, `after` being told the number of those done; False where the run exploded."""
+    start, step = None, 0
+    while True:
+        for inputs, targets in loader:
+            loss = task.loss_fn(model(inputs), targets)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            start = start or float(loss.detach())
+            step += 1
+            after(step)
+            if step % 25 == 0 and not float(loss.detach()) < EXPLODED * start:
+                return False
+            if step == steps:
+                return True
+
+
+def train(task, schedule, lr, seed):
+    """The validation loss at the end of one whole training; None where the run exploded."""
+    model, loader, optimizer = task.build(seed)
+
+    def pace(step):
+        optimizer.param_groups[0]["lr"] = lr * schedule(step)
+
+    pace(0)
+    whole = fit(task, model, loader, optimizer, task.total_steps, after=pace)
+    return final_loss(task, model) if whole else None
+
+
+def final_loss(task, model):
+    """The validation loss, None where it is not finite."""
+    loss = task.validation_loss(model)
+    return loss if math.isfinite(loss) else None
+
+
+def read(task, schedule):
+    """What is stored of an oracle, or None."""
+    path = FOLDER / f"{task.name}.{schedule}.json"
+    stored = json.loads(path.read_text()) if path.exists() else None
+    if stored is not None and stored["total_steps"] != task.total_steps:
+        raise ValueError(f"{path} was made with total_steps={stored['total_steps']}, the task has {task.total_steps}")
+    return stored
+
+
+def build(task, schedule, seeds=SEEDS):
+    """Make what is missing of one oracle, the whole grid of a seed before the next; stored after every run."""
+    torch.set_num_threads(1)
+    record = read(task, schedule) or {
+        "task": task.name,
+        "schedule": schedule,
+        "total_steps": task.total_steps,
+        "command": f"python benchmarks/oracles.py --tasks {task.name} --schedules {schedule}",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "untrained": statistics.median(task.validation_loss(task.build(seed)[0]) for seed in seeds),
+        "seconds": 0.0,
+        "runs": [],
+    }
+    done = {(lr, seed) for lr, seed, _ in record["runs"]}
+    for seed in seeds:
+        for lr in grid(task):
+            if (lr, seed) in done:
+                continue
+            begin = time.perf_counter()
+            record["runs"].append([lr, seed, train(task, SCHEDULES[schedule](task.total_steps), lr, seed)])
+            record["seconds"] = round(record["seconds"] + time.perf_counter() - begin, 1)
+            _store(record)
+    return record
+
+
+def _store(record):
+    record = {**record, "runs": sorted(record["runs"])}
+    rows = ",\n".join(f"  {json.dumps(run)}" for run in record["runs"])
+    head = json.dumps({**record, "runs": []}, indent=1)
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"{record['task']}.{record['schedule']}.json"
+    path.with_suffix(".tmp").write_text(head.replace('"runs": []', f'"runs": [\n{rows}\n ]') + "\n")
+    path.with_suffix(".tmp").replace(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", nargs="*", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument("--schedules", nargs="*", choices=list(SCHEDULES), default=list(SCHEDULES))
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    tasks = chosen(options.tasks)
+    work = [(task, schedule) for schedule in options.schedules for task in tasks]
+    begin = time.perf_counter()
+    with ProcessPoolExecutor(options.processes) as pool:
+        for i, job in enumerate(as_completed([pool.submit(_named, *names(*pair)) for pair in work]), 1):
+            record = job.result()
+            losses = [loss for *_, loss in record["runs"] if loss is not None]
+            print(
+                f"{i:>3}/{len(work)} {record['task']:<30} {record['schedule']:<9} untrained {record['untrained']:.3f}, "
+                f"best {min(losses):.4f}, {record['seconds']:.0f} s of runs, {time.perf_counter() - begin:.0f} s in all"
+            )
+            sys.stdout.flush()
+
+
+def names(task, schedule):
+    return task.name, schedule
+
+
+def _named(name, schedule):
+    return build(TASKS[name], schedule)
+
+
+if __name__ == "__main__":
+    main()

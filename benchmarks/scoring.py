@@ -1,0 +1,262 @@
+"""What a suggestion is worth: its regret against an oracle, and what is said of many of them. Plain arithmetic."""
+
+import random
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = [
+    "CLOSE",
+    "NEAR",
+    "Ending",
+    "Oracle",
+    "Run",
+    "calibrated",
+    "compare",
+    "coverage",
+    "profile",
+    "score",
+    "summary",
+]
+
+CLOSE, NEAR = 0.05, 0.20
+FLOOR = 0.05
+"""Share of the untrained loss below which a loss counts as that share, so that a task that is solved has a scale."""
+
+MULTIPLIERS = [2 ** (i / 4) for i in range(-64, 65)]
+DRAWS = 2000
+
+
+class Oracle:
+    """The final loss as a function of the rate: the median over seeds, a line between neighbours in log LR.
+
+    No run counts as worse than not training at all, and neither does one that exploded. Beyond the grid the loss is
+    that of its end.
+
+    Args:
+        runs: Rate, seed and final loss (None: exploded) of whole trainings.
+        untrained: Loss before training.
+    """
+
+    def __init__(self, runs: list[tuple[float, int, float | None]], untrained: float) -> None:
+        self.untrained = untrained
+        self.lrs = sorted({lr for lr, *_ in runs})
+        capped = [(lr, untrained if loss is None else min(loss, untrained)) for lr, _, loss in runs]
+        self.losses = [statistics.median(loss for at, loss in capped if at == lr) for lr in self.lrs]
+        self.best = min(self.losses)
+        self.best_lr = self._vertex()
+
+    def _vertex(self) -> float:
+        """The lowest point of the parabola through the best rate and its neighbours."""
+        i, x = self.losses.index(self.best), np.log10(self.lrs)
+        if not 0 < i < len(x) - 1:
+            return self.lrs[i]
+        a, b, _ = np.polyfit(x[i - 1 : i + 2] - x[i], self.losses[i - 1 : i + 2], 2)
+        return self.lrs[i] if a <= 0 else float(10 ** (x[i] + np.clip(-b / (2 * a), x[i - 1] - x[i], x[i + 1] - x[i])))
+
+    def loss(self, lr: float) -> float:
+        """The loss of a whole training at a rate."""
+        return float(np.interp(np.log10(lr), np.log10(self.lrs), self.losses))
+
+    def regret(self, lr: float | None) -> float:
+        """What is lost against the best rate, as a share of the best loss; no answer counts as not training."""
+        return self.regret_of(None if lr is None else self.loss(lr))
+
+    def regret_of(self, loss: float | None) -> float:
+        """The same of the loss that a training ended with; None: it exploded. Below zero where it beat the best."""
+        loss = self.untrained if loss is None else min(loss, self.untrained)
+        return (loss - self.best) / max(self.best, FLOOR * self.untrained)
+
+    def error(self, lr: float) -> float:
+        """Decades above the best rate."""
+        return float(np.log10(lr / self.best_lr))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One answer of one method.
+
+    Args:
+        task: Name of the task.
+        seed: Of the model and of the order of the data.
+        lr: The suggestion, or None.
+        interval: Where the best rate is said to lie with 80 %, or None.
+        steps: Step-equivalents that were spent.
+        seconds: Wall time.
+    """
+
+    task: str
+    seed: int
+    lr: float | None
+    interval: tuple[float, float] | None = None
+    steps: float = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What one whole training came to.
+
+    Args:
+        task: Name of the task.
+        seed: Of the model and of the order of the data.
+        regret: Of its final loss.
+    """
+
+    task: str
+    seed: int
+    regret: float
+
+
+Oracles = dict[str, Oracle]
+
+
+def summary(regrets: np.ndarray) -> dict[str, float]:
+    """Shares within `CLOSE` and `NEAR` (`close`, `near`), and the quantiles `median`, `p90` and `worst`."""
+    return {
+        "close": float(np.mean(regrets <= CLOSE)),
+        "near": float(np.mean(regrets <= NEAR)),
+        "median": float(np.median(regrets)),
+        "p90": float(np.quantile(regrets, 0.9)),
+        "worst": float(regrets.max()),
+    }
+
+
+def score(runs: list[Run], oracles: Oracles) -> dict[str, float | None]:
+    """Everything that is reported of a method.
+
+    Args:
+        runs: Over tasks and seeds.
+        oracles: By task.
+
+    Returns:
+        Shares of runs (`close`, `near`, `answered`, `covered`), regrets (`median`, `p90`, `worst`), `bias` (the median
+        signed error) and `miss` (the median absolute error) in decades, `deviation` (over seeds, in decades, mean over
+        tasks), `steps` and `seconds` (medians). None for what the runs do not have.
+    """
+    regrets = np.array([oracles[run.task].regret(run.lr) for run in runs])
+    errors = [oracles[run.task].error(run.lr) for run in runs if run.lr is not None]
+    covered = [_holds(run, oracles) for run in runs if run.interval]
+    return {
+        **summary(regrets),
+        "bias": statistics.median(errors) if errors else None,
+        "miss": statistics.median(map(abs, errors)) if errors else None,
+        "deviation": _deviation(runs),
+        "covered": statistics.fmean(covered) if covered else None,
+        "answered": len(errors) / len(runs),
+        "steps": statistics.median(run.steps for run in runs),
+        "seconds": statistics.median(run.seconds for run in runs),
+    }
+
+
+def _holds(run: Run, oracles: Oracles) -> bool:
+    return run.interval[0] <= oracles[run.task].best_lr <= run.interval[1]
+
+
+def _deviation(runs: list[Run]) -> float | None:
+    """Standard deviation of log10(lr) over the seeds of a task, mean over tasks; None for a single seed."""
+    logs: dict[str, list[float]] = {}
+    for run in runs:
+        if run.lr is not None:
+            logs.setdefault(run.task, []).append(float(np.log10(run.lr)))
+    each = [statistics.stdev(values) for values in logs.values() if len(values) > 1]
+    return statistics.fmean(each) if each else None
+
+
+def calibrated(runs: list[Run], oracles: Oracles) -> list[Run]:
+    """The same answers times one constant, for each task the best constant of all other tasks.
+
+    Best is the lowest mean regret, each regret counted as at most 1, so that one hopeless task does not decide.
+
+    Args:
+        runs: Over at least two tasks.
+        oracles: By task.
+
+    Returns:
+        Runs with other rates.
+    """
+    tasks = sorted({run.task for run in runs})
+    costs = {task: np.mean([_costs(run, oracles[task]) for run in runs if run.task == task], axis=0) for task in tasks}
+    total = sum(costs.values())
+    best = {task: MULTIPLIERS[_middle_of_least(total - costs[task])] for task in tasks}
+    return [_scaled(run, best[run.task]) for run in runs]
+
+
+def _costs(run: Run, oracle: Oracle) -> list[float]:
+    return [min(1.0, oracle.regret(None if run.lr is None else run.lr * m)) for m in MULTIPLIERS]
+
+
+def _middle_of_least(costs: np.ndarray) -> int:
+    """Index of the lowest cost; of several, the middle one."""
+    least = np.flatnonzero(costs <= costs.min() + 1e-12)
+    return int(least[len(least) // 2])
+
+
+def _scaled(run: Run, factor: float) -> Run:
+    interval = run.interval and (run.interval[0] * factor, run.interval[1] * factor)
+    lr = None if run.lr is None else run.lr * factor
+    return Run(run.task, run.seed, lr, interval, run.steps, run.seconds)
+
+
+def compare(
+    ours: list[Run | Ending],
+    theirs: list[Run | Ending],
+    measure: Callable[[list[Run | Ending]], float],
+    draws: int = DRAWS,
+) -> tuple[float, float, float]:
+    """How much higher a measure of ours is, with a 95 % interval: a paired bootstrap over tasks.
+
+    Args:
+        ours: Over tasks and seeds.
+        theirs: Over the same tasks.
+        measure: A number of a list of runs.
+        draws: Resamples.
+
+    Returns:
+        The difference, and the ends of its interval.
+    """
+    mine, yours = _by_task(ours), _by_task(theirs)
+
+    def difference(chosen: list[str]) -> float:
+        return measure([r for t in chosen for r in mine[t]]) - measure([r for t in chosen for r in yours[t]])
+
+    return _bootstrap(difference, sorted(mine), draws)
+
+
+def coverage(runs: list[Run], oracles: Oracles, draws: int = DRAWS) -> tuple[float, float, float] | None:
+    """The share of intervals that hold the best rate, with a 95 % interval: a bootstrap over tasks.
+
+    Args:
+        runs: Over tasks and seeds; those without an interval are not asked.
+        oracles: By task.
+        draws: Resamples.
+
+    Returns:
+        The share, and the ends of its interval; None where no run has one.
+    """
+    asked = _by_task([run for run in runs if run.interval])
+
+    def share(chosen: list[str]) -> float:
+        return statistics.fmean(_holds(run, oracles) for task in chosen for run in asked[task])
+
+    return _bootstrap(share, sorted(asked), draws) if asked else None
+
+
+def _by_task(runs: list[Run | Ending]) -> dict[str, list[Run | Ending]]:
+    return {task: [run for run in runs if run.task == task] for task in {run.task for run in runs}}
+
+
+def _bootstrap(measure: Callable[[list[str]], float], tasks: list[str], draws: int) -> tuple[float, float, float]:
+    """A measure of all tasks, and where 95 % of its values lie over as many tasks drawn with replacement."""
+    source = random.Random(0)
+    drawn = [measure(source.choices(tasks, k=len(tasks))) for _ in range(draws)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return measure(tasks), float(low), float(high)
+
+
+def profile(runs: list[Run], oracles: Oracles, levels: list[float]) -> list[float]:
+    """The share of runs whose regret is at most each level."""
+    regrets = [oracles[run.task].regret(run.lr) for run in runs]
+    return [statistics.fmean(regret <= level for regret in regrets) for level in levels]
