@@ -152,7 +152,7 @@ class TrainerLoop:
             train: Repeat the last step's forward as it was: train mode, the same dropout, gradients enabled.
 
         Returns:
-            The mean loss over the samples and over ranks.
+            The mean loss over the samples and over ranks; NaN where `training_step` returns None.
 
         Raises:
             InputError: The module optimizes by itself, so that a loss cannot be had without a step.

@@ -85,7 +85,8 @@ class Loop(Protocol):
     def loss(self, batch: Batch, *, train: bool = False) -> float:
         """Return the loss of a forward alone, mean over ranks; nothing of the training is changed by it.
 
-        With `train` the last step's forward is repeated as it was: train mode, the same dropout.
+        It is NaN where the training skips the batch on any rank. With `train` the last step's forward is repeated as
+        it was: train mode, the same dropout.
         """
 
     def held_out(self) -> Batch | None:
