@@ -208,3 +208,15 @@ def test_nobody_is_shown_a_bar_without_stderr(monkeypatch):
     found = find_lr(model, BATCHES, optimizer=torch.optim.SGD(model.parameters(), lr=1.0))
 
     assert found.status == "ok"
+
+
+def test_the_steps_of_an_epoch_may_be_told():
+    """A loader without length, and the number, give the peak of the loader that tells its length itself."""
+    model, batches = Quadratic(2.0), 20 * BATCHES
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+
+    knows = find_lr(model, batches, optimizer=optimizer, epochs=10, progress=False)
+    told = find_lr(model, lambda: iter(batches), optimizer=optimizer, epochs=10, steps_per_epoch=20, progress=False)
+
+    assert told.lr == knows.lr
+    assert told.recommend(total_steps=800).lr == knows.recommend(total_steps=800).lr
