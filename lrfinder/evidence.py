@@ -19,7 +19,7 @@ __all__ = ["Evidence", "Status", "measure", "raced"]
 
 
 class Status(StrEnum):
-    """Whether a curve can be trusted; each member has a `sentence` that says what happened and what to try."""
+    """Whether a measurement can be trusted; each member has a `sentence` that says what happened and what to try."""
 
     OK = "ok"
     FLAT = "flat"
@@ -41,7 +41,7 @@ _SENTENCES = {
     Status.TOO_NOISY: "The loss fell by hardly more than its noise; use a larger batch or more `steps`.",
     Status.TOO_SHORT: "The sweep ended before there was a curve to read; lower `lr_min`, or raise `steps`.",
     Status.OUT_OF_RANGE: "The best rate, or that of the rule you named, lies at an end of the sweep or beyond it; "
-    "widen `lr_min` and `lr_max`, or name another rule.",
+    "widen `lr_min` and `lr_max`, raise `steps`, or name another rule.",
 }
 
 
