@@ -34,8 +34,8 @@ NEARLY_LINEAR, LONGEST_STRIDE = 0.8, 16
 HOPELESS = 10.0
 """An arm whose loss rises by this many times the loss at the start, or what the sweep won of it, is ended."""
 
-SURE = 1.0
-"""A drop of more standard deviations over the losses that judge it than this is one, if every one of them fell."""
+DOUBT = 0.05
+"""The largest probability, by a signed-rank test, that what judges an arm fell by chance."""
 
 BELOW = 10**0.25
 """How far below where the edge may be a race begins."""
@@ -262,7 +262,9 @@ def _record(
 
 
 def _is_sure(start: Sequence[float], losses: Sequence[float], small: float) -> bool:
-    """Whether every loss fell, and all of them on average by more than they differ in it."""
+    """Whether the losses fell beyond doubt: by the signed-rank test of Wilcoxon, or all of them where they are few."""
+    from scipy.stats import wilcoxon
+
     drops = [before - after for before, after in zip(start[-len(losses) :], losses, strict=True)]
-    spread = statistics.stdev(drops) if len(drops) > 1 else 0.0
-    return min(drops) > 0 and statistics.fmean(drops) > max(SURE * spread, small)
+    fell = min(drops) > 0 or (any(drops) and wilcoxon(drops, alternative="greater").pvalue <= DOUBT)
+    return fell and statistics.fmean(drops) > small

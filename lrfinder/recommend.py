@@ -13,7 +13,7 @@ from lrfinder.schedules import Schedule, Warmup, describe, to_plain
 from lrfinder.schedules.compose import plateau_in
 from lrfinder.schedules.prior import peak_factor
 
-__all__ = ["QUOTED_STEPS", "Grade", "Plan", "Reason", "Wish", "check", "chosen", "peak", "plan"]
+__all__ = ["QUOTED_STEPS", "Grade", "Plan", "Reason", "Wish", "check", "chosen", "peak", "plan", "ramp"]
 
 REFERENCE_DENSITY = 12.5
 """Rungs per decade of the sweep at which level rules are compared: 100 steps over eight decades."""
@@ -21,10 +21,11 @@ REFERENCE_DENSITY = 12.5
 SPREAD = 0.42
 """Standard deviation, in decades, of the best peak about the weighed suggestion: measured on eight small real tasks."""
 
-EDGE_TO_PEAK = 10**-0.75
-EPOCHS_EXPONENT, STEPS_EXPONENT = 0.5, 0.2
-SPREAD_OF_RACE = 0.38
-"""Chosen on the tasks of benchmarks/tasks.py; docs/benchmarks.md says what they give, and what leave-one-out does."""
+EDGE_TO_PEAK = 0.2
+PLENTY = 1_000
+SAMPLES_EXPONENT, EPOCHS_EXPONENT, STEPS_EXPONENT = 0.5, 0.3, 0.2
+SPREAD_OF_RACE = 0.41
+"""Chosen on the tasks of benchmarks/tasks.py by what benchmarks/constants.py shows, rounded."""
 
 EIGHTY_PERCENT = 1.28
 FINE_TUNED = 1 / 3
@@ -41,10 +42,10 @@ def peak(
 ) -> tuple[float, float, float]:
     """Weigh what was measured into the peak for a schedule.
 
-    Where miniature runs have an edge it decides: edge * r * EDGE_TO_PEAK * E**-0.5 * (T / 1000)**-0.2, with E epochs
-    (one at least, and one where nobody knows) and r the mean share of its final speed that momentum has reached within
-    a miniature run, times the schedule's factor against the line's. The formula was fitted on the tasks of
-    benchmarks/tasks.py; docs/benchmarks.md says how. Otherwise the rules decide.
+    Where miniature runs have an edge it decides: times a constant, the mean share of its final speed that momentum has
+    reached within such a run, (N / 1000)**0.5 for N samples where they are fewer, E**-0.3 for E epochs where they are
+    more than one, (T / 1000)**-0.2, and the schedule's factor against the line's. What is not known of the data counts
+    for nothing; `benchmarks/constants.py` tells what fits. Otherwise the rules decide.
 
     The rules that read a level of the curve (`steepest`, `valley`, `minimum`) move with the speed of the sweep, as
     1 / density of the ladder; they are brought to one speed first. The peak is the geometric mean of all that have an
@@ -82,11 +83,15 @@ def _raced(evidence: Evidence, total_steps: int, steps_per_epoch: int | None) ->
 
 
 def _shares(evidence: Evidence, total_steps: int, steps_per_epoch: int | None) -> dict[str, float]:
-    """What the edge is multiplied by, and what for."""
-    epochs = max(1.0, total_steps / (steps_per_epoch or evidence.facts.steps_per_epoch or total_steps))
+    """What the edge is multiplied by, and what for; what is not known of the data counts for nothing."""
+    facts = evidence.facts
+    per_epoch = steps_per_epoch or facts.steps_per_epoch or 0
+    epochs = max(1.0, total_steps / per_epoch) if per_epoch else 1.0
+    samples = per_epoch * (facts.batch_size or 0) * facts.ranks or PLENTY
     return {
         "as fitted on real trainings": EDGE_TO_PEAK,
-        "for momentum, which a short run hardly builds up": _ramp(evidence.facts, evidence.races[0].steps),
+        "for momentum, which a short run hardly builds up": ramp(facts, evidence.races[0].steps),
+        f"for {samples:,} samples": min(1.0, samples / PLENTY) ** SAMPLES_EXPONENT,
         f"for {epochs:.3g} epochs": epochs**-EPOCHS_EXPONENT,
         f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -STEPS_EXPONENT,
     }
@@ -99,8 +104,16 @@ def _in_words(evidence: Evidence, wish: Wish) -> str:
     return f"The peak for a line to zero is the edge of the miniature runs times {said}."
 
 
-def _ramp(facts: Facts, steps: int) -> float:
-    """The mean, over a run, of the share of its final speed that plain momentum has reached; Adam corrects for it."""
+def ramp(facts: Facts, steps: int) -> float:
+    """The mean share of its final speed that plain momentum has reached in a run; Adam corrects for it.
+
+    Args:
+        facts: Of the training.
+        steps: Optimizer steps of the run.
+
+    Returns:
+        1 without momentum; else the mean over the steps t of 1 - beta**t.
+    """
     beta, second = facts.betas
     return 1.0 if second or not beta else 1 - (1 - beta**steps) / (steps * (1 - beta))
 
