@@ -39,7 +39,7 @@ def new_axes(width: float = 7.5, height: float = 4.2) -> "Axes":
 
 
 def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":
-    """Draw a range test: raw losses, smooth curve, suggestions, the interval of the peak, the divergence.
+    """Draw a range test: raw losses, smooth curve, suggestions, miniature runs, the peak's interval, the divergence.
 
     Args:
         result: What to draw.
@@ -162,7 +162,9 @@ def _draw_races(evidence: "Evidence", ax: "Axes") -> None:
     if not finite:
         return
     low, high = ax.get_ylim()
-    ax.set_xlim(right=max(ax.get_xlim()[1], *(1.5 * arms.lrs[-1] for arms in evidence.races)))
+    left, right = ax.get_xlim()
+    tried = [lr for arms in evidence.races for lr in arms.lrs]
+    ax.set_xlim(min(left, min(tried) / 1.5), max(right, 1.5 * max(tried)))
     low = min(low, min(finite) - 0.05 * (high - min(finite)))
     ax.set_ylim(low, high)
     for i, arms in enumerate(evidence.races):

@@ -33,7 +33,7 @@ ENDED = {
 
 
 def text(result: "LRResult") -> str:
-    """A result in words: the sweep, every rule's suggestion, the peak, the schedule and how to use them."""
+    """A result in words: the sweep, every rule's suggestion, the miniature runs, the peak, the schedule, their use."""
     lines = [f"lrfinder: range test of {_one_line(result.evidence.facts.model)}", *_sweep(result.evidence), ""]
     lines += [*_suggestions(result.evidence), *_races(result.evidence)]
     if result.plan is None:

@@ -5,7 +5,8 @@ import pytest
 from recorded import descent, noise, recorded
 
 from lrfinder import Curve, Evidence, Facts, LRResult, Status
-from lrfinder.evidence import measure
+from lrfinder.arms import Arms
+from lrfinder.evidence import measure, raced
 from lrfinder.recommend import Wish, plan
 from lrfinder.sweep import ladder
 
@@ -39,6 +40,20 @@ def test_given_axes_are_drawn_on_and_returned():
     _, ax = plt.subplots()
 
     assert found().plot(ax) is ax
+
+
+def test_every_miniature_run_lies_inside_the_picture():
+    """Those below and above the swept range widen it; one that exploded lies on its upper edge."""
+    arms = Arms((1e-9, 1e-3, 1e3), (2.2, 0.9, None), steps=14, start=2.3, is_sure=True, cost=60.0)
+    result = LRResult(raced(found().evidence, [arms]), None)
+
+    ax = result.plot()
+
+    (runs,) = [line for line in ax.lines if line.get_label() == "miniature run of 14 steps"]
+    (left, right), (_, high) = ax.get_xlim(), ax.get_ylim()
+    assert left < 1e-9
+    assert right > 1e3
+    assert list(runs.get_ydata()) == [2.2, 0.9, high]
 
 
 def test_given_axes_need_no_other_figure():
