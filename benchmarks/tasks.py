@@ -324,6 +324,19 @@ class Residual(nn.Module):
         return self.head(x.mean((2, 3)))
 
 
+class Rows(nn.Module):
+    """A small transformer that reads an image row by row."""
+
+    def __init__(self, width=32):
+        super().__init__()
+        self.embed, self.place = nn.Linear(8, width), nn.Parameter(0.02 * torch.randn(8, width))
+        self.body = nn.Sequential(Block(width, 2), Block(width, 2), nn.LayerNorm(width))
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, images):
+        return self.head(self.body(self.embed(images[:, 0]) + self.place).mean(1))
+
+
 class Block(nn.Module):
     """Causal attention and a perceptron, each after a layer norm."""
 
@@ -420,6 +433,12 @@ _TEXT = [
     Task("text-transformer-adamw", partial(text, 32, 24, every=True), partial(Transformer, 32), AdamW, ce, 16, 400,
          (1e-5, 1e-1)),
 ]
+def digits_cnn():
+    """Two convolutions, dropout, one linear layer."""
+    body = [nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU()]
+    return nn.Sequential(*body, nn.Flatten(), nn.Dropout(0.2), nn.Linear(32 * 16, 10))
+
+
 classification, friedman = partial(made, "classification"), partial(made, "friedman")
 groups = partial(nn.GroupNorm, 4)
 _MADE = [
@@ -433,6 +452,10 @@ _MADE = [
     Task("taught-mlp-rmsprop", taught, partial(mlp, 30, 64, 1), RMSprop, mse, 128, 600, (1e-5, 1)),
     Task("digits-resnet-sgd", digit_images, partial(Residual, nn.BatchNorm2d), SGD, ce, 64, 300, (1e-3, 10)),
     Task("digits-resnet-groups-adamw", digit_images, partial(Residual, groups), AdamW, ce, 32, 300, (1e-5, 1)),
+    Task("digits-cnn-momentum", digit_images, digits_cnn, momentum, ce, 64, 300, (1e-3, 10)),
+    Task("digits-cnn-adamw", digit_images, digits_cnn, AdamW, ce, 64, 1000, (1e-4, 1)),
+    Task("digits-rows-momentum", digit_images, Rows, momentum, ce, 64, 500, (1e-3, 10)),
+    Task("digits-rows-adamw", digit_images, Rows, AdamW, ce, 64, 300, (1e-4, 1)),
     Task("counted-lstm-adam", counted, Counter, Adam, ce, 64, 500, (1e-4, 1)),
     Task("digits-mlp-adagrad", digits, partial(mlp, 64, 64, 10), Adagrad, ce, 32, 600, (1e-3, 10)),
     Task("cancer-logistic-nadam", cancer, partial(mlp, 30, 2), NAdam, ce, 32, 500, (1e-4, 10)),

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import pytest
@@ -78,7 +79,8 @@ def test_all_that_was_found_is_in_the_legend():
     """Raw and smooth losses, every suggestion, the peak, its interval and the divergence."""
     named = " ".join(labels(found().plot()))
 
-    for part in ("loss after the step", "smoothed", "steepest", "valley", "minimum", "edge", "interval", "diverges"):
+    rules = ("steepest descent", "valley", "minimum / 10", "divergence / 4")
+    for part in ("loss after the step", "smoothed", *rules, "interval", "diverges"):
         assert part in named
     assert f"suggested peak {found().lr:.2g}" in named
 
@@ -147,3 +149,14 @@ def test_odd_names_can_be_drawn(name):
     drawn(ax)
 
     assert any(label.endswith(" 0.001") for label in labels(ax))
+
+
+def test_the_runs_and_their_edge_are_named():
+    """The edge of the miniature runs has a line of its own; a run that exploded stands at the top, and that is told."""
+    result = found()
+    runs = Arms((1e-3, 1e-2, 1e-1), (1.5, 1.0, None), 14, 2.0, is_sure=True, cost=42.0)
+
+    named = " ".join(labels(replace(result, evidence=replace(result.evidence, races=(runs,))).plot()))
+
+    assert f"the runs' edge {runs.edge:.2g}" in named
+    assert "miniature run of 14 steps (at the top: off the scale)" in " ".join(named.split())
