@@ -266,5 +266,5 @@ def _is_sure(start: Sequence[float], losses: Sequence[float], small: float) -> b
     from scipy.stats import wilcoxon
 
     drops = [before - after for before, after in zip(start[-len(losses) :], losses, strict=True)]
-    fell = min(drops) > 0 or (any(drops) and wilcoxon(drops, alternative="greater").pvalue <= DOUBT)
+    fell = min(drops) > 0 or (any(drops) and bool(wilcoxon(drops, alternative="greater").pvalue <= DOUBT))
     return fell and statistics.fmean(drops) > small

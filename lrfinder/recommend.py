@@ -22,7 +22,7 @@ SPREAD = 0.42
 """Standard deviation, in decades, of the best peak about the weighed suggestion: measured on eight small real tasks."""
 
 EDGE_TO_PEAK = 0.2
-PLENTY = 1_000
+FEW, PLENTY = 100, 1_000
 SAMPLES_EXPONENT, EPOCHS_EXPONENT, STEPS_EXPONENT = 0.5, 0.3, 0.2
 SPREAD_OF_RACE = 0.41
 """Chosen on the tasks of benchmarks/tasks.py by what benchmarks/constants.py shows, rounded."""
@@ -43,7 +43,7 @@ def peak(
     """Weigh what was measured into the peak for a schedule.
 
     Where miniature runs have an edge it decides: times a constant, the mean share of its final speed that momentum has
-    reached within such a run, (N / 1000)**0.5 for N samples where they are fewer, E**-0.3 for E epochs where they are
+    reached within such a run, (N / 1000)**0.5 for N samples from 100 to 1,000, E**-0.3 for E epochs where they are
     more than one, (T / 1000)**-0.2, and the schedule's factor against the line's. What is not known of the data counts
     for nothing; `benchmarks/constants.py` tells what fits. Otherwise the rules decide.
 
@@ -87,7 +87,7 @@ def _shares(evidence: Evidence, total_steps: int, steps_per_epoch: int | None) -
     facts = evidence.facts
     per_epoch = steps_per_epoch or facts.steps_per_epoch or 0
     epochs = max(1.0, total_steps / per_epoch) if per_epoch else 1.0
-    samples = per_epoch * (facts.batch_size or 0) * facts.ranks or PLENTY
+    samples = max(FEW, per_epoch * (facts.batch_size or 0) * facts.ranks or PLENTY)
     return {
         "as fitted on real trainings": EDGE_TO_PEAK,
         "for momentum, which a short run hardly builds up": ramp(facts, evidence.races[0].steps),

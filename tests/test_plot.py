@@ -50,7 +50,7 @@ def test_every_miniature_run_lies_inside_the_picture():
 
     ax = result.plot()
 
-    (runs,) = [line for line in ax.lines if line.get_label() == "miniature run of 14 steps"]
+    (runs,) = [line for line in ax.lines if str(line.get_label()).startswith("miniature run of 14 steps")]
     (left, right), (_, high) = ax.get_xlim(), ax.get_ylim()
     assert left < 1e-9
     assert right > 1e3
