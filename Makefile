@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench bench-oracles bench-end-to-end bench-overhead bench-lightning \
+.PHONY: help setup demo test lint bench bench-oracles bench-end-to-end bench-constants bench-overhead bench-lightning \
 	test-lightning-matrix clean
 
 help:  ## list the targets
@@ -53,6 +53,9 @@ bench: $(BENCH_STAMP)  ## find_lr and every peer on real trainings: the tables a
 
 bench-oracles: $(BENCH_STAMP)  ## make what is missing of the best learning rates that bench compares with: hours, resumable
 	$(MEASURE) benchmarks/oracles.py
+
+bench-constants: $(BENCH_STAMP)  ## which constants turn the edge of the miniature runs into the peak, fitted anew
+	$(MEASURE) benchmarks/constants.py
 
 bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside LR-free optimizers: twenty minutes, resumable
 	$(MEASURE) benchmarks/end_to_end.py

@@ -1,4 +1,4 @@
-"""Real trainings, small enough to be run hundreds of times: data that ship inside packages, models of a few kinds.
+"""Trainings small enough to be run hundreds of times: data that ship inside packages or are made, models of many kinds.
 
 `TASKS` lists them. A task builds its model, its loader and its optimizer from a seed; its data and their split into
 training and validation are the same for every seed.
@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.optim import SGD, Adam, AdamW, RMSprop
+from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 
 __all__ = ["TASKS", "Batches", "Task", "available", "chosen", "missing"]
 
@@ -116,8 +116,52 @@ def table(name):
     inputs, targets = getattr(datasets, f"load_{name}")(return_X_y=True)
     inputs, targets = torch.tensor(inputs, dtype=torch.float32), torch.tensor(targets)
     if name == "diabetes":
-        targets = ((targets - targets.mean()) / targets.std()).float()[:, None]
+        targets = _standard(targets)
     return _split(inputs, targets, len(inputs) // 3)
+
+
+@cache
+def made(name):
+    """Data that scikit-learn makes: `moons`, `classification` (five classes) or `friedman` (a number)."""
+    from sklearn import datasets
+
+    makers = {
+        "moons": partial(datasets.make_moons, 1500, noise=0.2),
+        "classification": partial(datasets.make_classification, 4000, 40, n_informative=12, n_classes=5),
+        "friedman": partial(datasets.make_friedman1, 3000, n_features=10, noise=1.0),
+    }
+    inputs, targets = makers[name](random_state=0)
+    targets = torch.tensor(targets) if targets.dtype.kind == "i" else _standard(torch.tensor(targets))
+    return _split(torch.tensor(inputs, dtype=torch.float32), targets, len(inputs) // 4)
+
+
+@cache
+def taught():
+    """What a wide network answers to random inputs, with noise."""
+    generator = torch.Generator().manual_seed(0)
+    inputs, weights = torch.randn(5000, 30, generator=generator), torch.randn(30, 40, generator=generator) / 5
+    noise = 0.3 * torch.randn(5000, generator=generator)
+    return _split(inputs, _standard(torch.tanh(inputs @ weights).sum(1) + noise), 1250)
+
+
+@cache
+def digit_images():
+    """The digits as images."""
+    flat = table("digits")
+    return Split(flat.inputs.view(-1, 1, 8, 8), flat.targets, flat.held_inputs.view(-1, 1, 8, 8), flat.held_targets)
+
+
+@cache
+def counted():
+    """Random bits, and after each of them how many were set so far, modulo three."""
+    bits = torch.randint(0, 2, (6000, 16), generator=torch.Generator().manual_seed(0))
+    counts = bits.cumsum(1) % 3
+    return Split(bits[1000:], counts[1000:], bits[:1000], counts[:1000])
+
+
+def _standard(numbers):
+    """A column of mean 0 and deviation 1."""
+    return ((numbers - numbers.mean()) / numbers.std()).float()[:, None]
 
 
 @cache
@@ -251,6 +295,48 @@ class Recurrent(nn.Module):
         return self.head(self.gru(self.embed(codes))[0]).transpose(1, 2)
 
 
+class Counter(nn.Module):
+    """An LSTM over bits."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.lstm, self.head = nn.Embedding(2, 8), nn.LSTM(8, 32, batch_first=True), nn.Linear(32, 3)
+
+    def forward(self, bits):
+        return self.head(self.lstm(self.embed(bits))[0]).transpose(1, 2)
+
+
+class Residual(nn.Module):
+    """Two residual blocks on small images; `norm` makes a normalisation of so many channels."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(1, 16, 3, padding=1), nn.Linear(16, 10)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), norm(16), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1))
+            for _ in range(2)
+        )
+
+    def forward(self, images):
+        x = F.relu(self.stem(images))
+        for block in self.blocks:
+            x = F.relu(x + block(x))
+        return self.head(x.mean((2, 3)))
+
+
+class Rows(nn.Module):
+    """A small transformer that reads an image row by row."""
+
+    def __init__(self, width=32):
+        super().__init__()
+        self.embed, self.place = nn.Linear(8, width), nn.Parameter(0.02 * torch.randn(8, width))
+        self.body = nn.Sequential(Block(width, 2), Block(width, 2), nn.LayerNorm(width))
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, images):
+        return self.head(self.body(self.embed(images[:, 0]) + self.place).mean(1))
+
+
 class Block(nn.Module):
     """Causal attention and a perceptron, each after a layer norm."""
 
@@ -347,9 +433,36 @@ _TEXT = [
     Task("text-transformer-adamw", partial(text, 32, 24, every=True), partial(Transformer, 32), AdamW, ce, 16, 400,
          (1e-5, 1e-1)),
 ]
+def digits_cnn():
+    """Two convolutions, dropout, one linear layer."""
+    body = [nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU()]
+    return nn.Sequential(*body, nn.Flatten(), nn.Dropout(0.2), nn.Linear(32 * 16, 10))
+
+
+classification, friedman = partial(made, "classification"), partial(made, "friedman")
+groups = partial(nn.GroupNorm, 4)
+_MADE = [
+    Task("moons-mlp-sgd", partial(made, "moons"), partial(mlp, 2, 32, 32, 2), SGD, ce, 32, 800, (1e-3, 10)),
+    Task("classification-mlp-adamw", classification, partial(mlp, 40, 64, 64, 5), AdamW, ce, 64, 800, (1e-5, 1e-1)),
+    Task("classification-mlp-momentum", classification, partial(mlp, 40, 64, 5), momentum, ce, 32, 1500, (1e-4, 1)),
+    Task("friedman-mlp-adam", friedman, partial(mlp, 10, 64, 64, 1, activation=nn.Tanh), Adam, mse, 64, 1000,
+         (1e-5, 1e-1)),
+    Task("friedman-mlp-nesterov", friedman, partial(mlp, 10, 64, 1), nesterov, mse, 16, 800, (1e-4, 1)),
+    Task("taught-mlp-sgd", taught, partial(mlp, 30, 64, 64, 1), SGD, mse, 64, 1000, (1e-3, 10)),
+    Task("taught-mlp-rmsprop", taught, partial(mlp, 30, 64, 1), RMSprop, mse, 128, 600, (1e-5, 1)),
+    Task("digits-resnet-sgd", digit_images, partial(Residual, nn.BatchNorm2d), SGD, ce, 64, 300, (1e-3, 10)),
+    Task("digits-resnet-groups-adamw", digit_images, partial(Residual, groups), AdamW, ce, 32, 300, (1e-5, 1)),
+    Task("digits-cnn-momentum", digit_images, digits_cnn, momentum, ce, 64, 300, (1e-3, 10)),
+    Task("digits-cnn-adamw", digit_images, digits_cnn, AdamW, ce, 64, 1000, (1e-4, 1)),
+    Task("digits-rows-momentum", digit_images, Rows, momentum, ce, 64, 500, (1e-3, 10)),
+    Task("digits-rows-adamw", digit_images, Rows, AdamW, ce, 64, 300, (1e-4, 1)),
+    Task("counted-lstm-adam", counted, Counter, Adam, ce, 64, 500, (1e-4, 1)),
+    Task("digits-mlp-adagrad", digits, partial(mlp, 64, 64, 10), Adagrad, ce, 32, 600, (1e-3, 10)),
+    Task("cancer-logistic-nadam", cancer, partial(mlp, 30, 2), NAdam, ce, 32, 500, (1e-4, 10)),
+]
 # fmt: on
 
-TASKS = {task.name: task for task in _TABLES + _IMAGES + _TEXT}
+TASKS = {task.name: task for task in _TABLES + _IMAGES + _MADE + _TEXT}
 
 
 def available():

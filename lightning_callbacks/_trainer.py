@@ -129,8 +129,7 @@ class TrainerLoop:
         for snapshot in self._snapshots:
             snapshot.settle()
         self._last_streams = torch_streams()
-        if self._batch_size is None:
-            self._batch_size = total_size(batch)
+        self._batch_size = max(self._batch_size or 0, total_size(batch) or 0) or None
         wanted = self.lr
         scaler = getattr(self._trainer.precision_plugin, "scaler", None)
         scale = None if scaler is None else scaler.get_scale()
@@ -152,7 +151,7 @@ class TrainerLoop:
             train: Repeat the last step's forward as it was: train mode, the same dropout, gradients enabled.
 
         Returns:
-            The mean loss over the samples and over ranks.
+            The mean loss over the samples and over ranks; NaN where `training_step` returns None.
 
         Raises:
             InputError: The module optimizes by itself, so that a loss cannot be had without a step.

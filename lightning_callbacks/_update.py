@@ -1,5 +1,6 @@
 """One optimizer step of a Trainer: what its own loops do for a batch, without their counters."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from importlib import import_module
@@ -35,16 +36,13 @@ class TrainerUpdate:
         return torch.stack(found).mean() if found else None
 
     def forward(self, micro: Any) -> Tensor:
-        """Return the loss of a micro-batch, without a step.
-
-        Raises:
-            InputError: There is none.
-        """
+        """Return the loss of a micro-batch, without a step; NaN where the training skips it."""
         batch = self._to_device(micro)
         self._trainer._logger_connector.on_batch_start(batch)
         loss = self._training_step(batch)[0]
+        # An error on this rank alone would leave the others waiting for its loss.
         if loss is None:
-            raise InputError("`training_step` must return a loss to be measured, got None; measure another batch")
+            return torch.full((), math.nan, device=self._trainer.strategy.root_device)
         return loss.detach().float()
 
     def _micro_step(self, micro: Any, first: bool, last: bool) -> Tensor | None:

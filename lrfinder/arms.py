@@ -9,6 +9,7 @@ from functools import partial
 from lrfinder.curve import Curve
 from lrfinder.divergence import onset
 from lrfinder.loop import Batch, Loop, Snapshot
+from lrfinder.sweep import MAX_SKIPS
 
 __all__ = ["STEPS", "Arms", "guess", "race"]
 
@@ -31,10 +32,10 @@ NEARLY_LINEAR, LONGEST_STRIDE = 0.8, 16
 """A win that grows by more than this share of what the peak does is far below the edge: the stride is doubled."""
 
 HOPELESS = 10.0
-"""An arm whose loss rises by this many times the loss at the start is ended."""
+"""An arm whose loss rises by this many times the loss at the start, or what the sweep won of it, is ended."""
 
-SURE = 1.0
-"""A drop of more standard deviations over the losses that judge it than this is one, if every one of them fell."""
+DOUBT = 0.05
+"""The largest probability, by a signed-rank test, that what judges an arm fell by chance."""
 
 BELOW = 10**0.25
 """How far below where the edge may be a race begins."""
@@ -54,9 +55,9 @@ class Arms:
 
     Args:
         lrs: Peaks of the reference group.
-        losses: What each run came to, None where it exploded.
+        losses: What each run came to, None where it exploded or made no step.
         steps: Optimizer steps of each run.
-        start: The same loss before any.
+        start: The same loss before any; 0 where nothing could be run.
         is_sure: Whether the best run lowered the loss beyond doubt.
         cost: Step-equivalents spent on all of them.
         small: A win that says nothing.
@@ -73,7 +74,13 @@ class Arms:
     @property
     def is_open(self) -> bool:
         """Whether no run above the best one has lost, so that the edge lies anywhere beyond."""
-        return self.losses[-1] is not None and self.losses[-1] == min(loss for loss in self.losses if loss is not None)
+        won = [loss for loss in self.losses if loss is not None]
+        return bool(won) and self.losses[-1] == min(won)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether no run came to anything, as where a batch is not a number: it tells nothing of the training."""
+        return all(loss is None for loss in self.losses)
 
     @property
     def edge(self) -> float | None:
@@ -83,7 +90,7 @@ class Arms:
         no run was tried that high it is the highest peak that was tried; None where no run won more than `small`.
         """
         won = [-math.inf if loss is None else self.start - loss for loss in self.losses]
-        if not max(won) > self.small:
+        if not max(won, default=-math.inf) > self.small:
             return None
         return statistics.geometric_mean(self._where(won, (1 - lost) * max(won)) for lost in LOST)
 
@@ -116,15 +123,17 @@ def race(
     near: float,
     budget: float,
     small: float = 0.0,
+    fall: float = 0.0,
     held_out: Batch | None = None,
     tell: Tell | None = None,
 ) -> Arms:
     """Run arms at one peak after another, beginning below `near`, until the edge is known or the budget spent.
 
     Each arm climbs over a twentieth of its steps and falls in a line to zero. It is judged by the losses of its last
-    steps, each taken before the step on a batch that is new to the arm, so it costs nothing beyond its steps. Further
-    peaks are tried upwards while the best is not yet half lost, towards the better end while nothing is won (downwards
-    first), once below the best, then in the middle of the bracket.
+    steps, each taken before the step on a batch that is new to the arm (where there are that many), so it costs nothing
+    beyond its steps. A batch whose loss is not finite before any of them judges nothing. Further peaks are tried up
+    while the best is not yet half lost, towards the better end while nothing is won (downwards first), once below the
+    best, then in the middle of the bracket.
 
     Args:
         loop: What trains; it can measure.
@@ -133,6 +142,7 @@ def race(
         near: Where the edge may be.
         budget: Step-equivalents to spend; a forward alone counts a third.
         small: A win that says nothing.
+        fall: What a sweep has won of the loss, its scale where it starts about zero.
         held_out: What to judge on instead, each of its batches after the last step.
         tell: Called with the rate and the loss of every step.
 
@@ -141,50 +151,62 @@ def race(
     """
     snapshot.restore()
     judges = batches[-JUDGING:] if held_out is None else [[micro] for micro in held_out]
-    look = sum(map(len, judges)) / len(batches[0]) / 3
-    start = [loop.loss(judge, train=held_out is None) for judge in judges]
-    at: int | None = 0
+    forward = 1 / 3 if held_out is None else 1 / max(map(len, batches)) / 3
+    before = [loop.loss(judge, train=held_out is None) for judge in judges]
+    start = [loss for loss in before if math.isfinite(loss)]
+    at: int | None = 0 if start else None
     peak = partial(_peak, near / BELOW)
-    spent, runs = look, dict[int, list[float] | None]()
-    after = look if held_out is not None else 0.0
-    while at is not None and spent + len(batches) + after <= budget:
-        losses, made = _trace(loop, snapshot, peak(at), batches, _hopeless(start), tell)
-        spent += made
-        if losses is not None and held_out is not None:
+    spent, runs, longest = len(judges) * forward, dict[int, list[float] | None](), len(batches)
+    after = len(judges) * forward if held_out is not None else 0.0
+    while at is not None and spent + longest + after <= budget:
+        losses, made = _trace(loop, snapshot, peak(at), batches, _hopeless(start, fall), tell)
+        spent, longest = spent + made, max(longest, made)
+        if losses and held_out is not None:
             losses = [loop.loss(judge) for judge in judges]
             spent += after
-        runs[at] = losses and losses[-len(judges) :]
+        runs[at] = _judged(before, losses)
         at = _next({place: _won(start, judged) for place, judged in runs.items()})
     snapshot.restore()
     return _record({peak(place): losses for place, losses in runs.items()}, start, len(batches), small, spent)
+
+
+def _judged(before: Sequence[float], losses: Sequence[float | None]) -> list[float] | None:
+    """The losses of the judges that had one before (the same where the step was skipped), None where one exploded."""
+    last = zip(before, losses[-len(before) :], strict=False)
+    judged = [first if loss is None else loss for first, loss in last if math.isfinite(first)]
+    return judged if losses and all(map(math.isfinite, judged)) else None
 
 
 def _peak(first: float, place: int) -> float:
     return float(first * 10 ** (place / PER_DECADE))
 
 
-def _hopeless(start: Sequence[float]) -> float:
-    """The loss from which on an arm will not come back."""
-    return max(start) + HOPELESS * max(map(abs, start))
+def _hopeless(start: Sequence[float], fall: float) -> float:
+    """The loss beyond which an arm will not come back."""
+    return max(start) + HOPELESS * max(fall, *map(abs, start))
 
 
 def _trace(
     loop: Loop, snapshot: Snapshot, peak: float, batches: Sequence[Batch], hopeless: float, tell: Tell | None
-) -> tuple[list[float] | None, int]:
-    """The loss before every step of one arm, None where it was ended, and how many steps were made."""
+) -> tuple[list[float | None], int]:
+    """The loss before every step of one arm (None where it was skipped), none where it exploded; the steps made."""
     snapshot.restore()
-    losses: list[float] = []
+    losses: list[float | None] = []
+    repeated = 0
     for i, batch in enumerate(batches):
         loop.lr = lr = peak * _factor((i + 0.5) / len(batches))
         loss = loop.step(batch)
-        if loss is None:
-            continue
-        if not loss < hopeless:
-            return None, i + 1
+        # A GradScaler looks for its scale first: the first step is repeated until it is made.
+        while loss is None and i == 0 and repeated < MAX_SKIPS:
+            loss = loop.step(batch)
+            repeated += 1
         losses.append(loss)
-        if tell is not None:
+        if loss is not None and not loss <= hopeless:
+            return [], repeated + len(losses)
+        if loss is not None and tell is not None:
             tell(lr, loss)
-    return losses or None, len(batches)
+    stepped = any(loss is not None for loss in losses)
+    return losses if stepped else [], repeated + len(losses)
 
 
 def _factor(share: float) -> float:
@@ -232,7 +254,7 @@ def _record(
         lrs=tuple(lrs),
         losses=tuple(statistics.fmean(losses) if (losses := runs[lr]) else None for lr in lrs),
         steps=steps,
-        start=statistics.fmean(start),
+        start=statistics.fmean(start) if start else 0.0,
         is_sure=best is not None and _is_sure(start, best, small),
         cost=spent,
         small=small,
@@ -240,7 +262,9 @@ def _record(
 
 
 def _is_sure(start: Sequence[float], losses: Sequence[float], small: float) -> bool:
-    """Whether every loss fell, and all of them on average by more than they differ in it."""
+    """Whether the losses fell beyond doubt: by the signed-rank test of Wilcoxon, or all of them where they are few."""
+    from scipy.stats import wilcoxon
+
     drops = [before - after for before, after in zip(start[-len(losses) :], losses, strict=True)]
-    spread = statistics.stdev(drops) if len(drops) > 1 else 0.0
-    return min(drops) > 0 and statistics.fmean(drops) > max(SURE * spread, small)
+    fell = min(drops) > 0 or (any(drops) and bool(wilcoxon(drops, alternative="greater").pvalue <= DOUBT))
+    return fell and statistics.fmean(drops) > small

@@ -19,7 +19,7 @@ __all__ = ["Evidence", "Status", "measure", "raced"]
 
 
 class Status(StrEnum):
-    """Whether a curve can be trusted; each member has a `sentence` that says what happened and what to try."""
+    """Whether a measurement can be trusted; each member has a `sentence` that says what happened and what to try."""
 
     OK = "ok"
     FLAT = "flat"
@@ -41,7 +41,7 @@ _SENTENCES = {
     Status.TOO_NOISY: "The loss fell by hardly more than its noise; use a larger batch or more `steps`.",
     Status.TOO_SHORT: "The sweep ended before there was a curve to read; lower `lr_min`, or raise `steps`.",
     Status.OUT_OF_RANGE: "The best rate, or that of the rule you named, lies at an end of the sweep or beyond it; "
-    "widen `lr_min` and `lr_max`, or name another rule.",
+    "widen `lr_min` and `lr_max`, raise `steps`, or name another rule.",
 }
 
 
@@ -83,10 +83,12 @@ class Evidence:
         Where they lowered the loss nowhere beyond doubt, what the sweep tells of it counts as much.
         """
         edges = [edge for arms in self.races if (edge := arms.edge) is not None and not arms.is_open]
-        if not edges or self.curve is None:
+        if not edges:
             return None
         mean = statistics.geometric_mean(edges)
-        return mean if any(arms.is_sure for arms in self.races) else math.sqrt(mean * guess(self.curve))
+        if self.curve is None or any(arms.is_sure for arms in self.races):
+            return mean
+        return math.sqrt(mean * guess(self.curve))
 
     @property
     def rungs_per_decade(self) -> float | None:
@@ -126,26 +128,30 @@ def measure(
 
 
 def raced(evidence: Evidence, races: Sequence[Arms]) -> Evidence:
-    """Add the miniature runs, which overrule the curve: they lowered the loss beyond doubt, or nowhere at all.
+    """Add the miniature runs, which overrule the curve where they lowered the loss beyond doubt, or nowhere at all.
 
     Args:
         evidence: Of the sweep before them.
-        races: What was run; none leaves it at the curve.
+        races: What was run; none, or runs that all exploded, leave it at the curve.
 
     Returns:
         The evidence of both.
     """
-    if not races:
-        return evidence
-    status = evidence.status
-    if any(arms.is_sure for arms in races):
-        status = Status.OUT_OF_RANGE if all(arms.is_open for arms in races) else Status.OK
-    elif status is not Status.TOO_SHORT and all(arms.edge is None for arms in races):
-        status = Status.FLAT
-    elif status is Status.OUT_OF_RANGE:
-        status = Status.TOO_NOISY
     cost = math.ceil(evidence.cost_steps + sum(arms.cost for arms in races))
-    return replace(evidence, status=status, races=tuple(races), cost_steps=cost)
+    both = replace(evidence, races=tuple(arms for arms in races if arms.lrs), cost_steps=cost)
+    return replace(both, status=_overruled(both))
+
+
+def _overruled(evidence: Evidence) -> Status:
+    """The status of the sweep, as far as miniature runs leave it so."""
+    races = [arms for arms in evidence.races if not arms.is_blank]
+    if not races:
+        return evidence.status
+    if any(arms.is_sure for arms in races):
+        return Status.OUT_OF_RANGE if evidence.edge is None else Status.OK
+    if evidence.status is not Status.TOO_SHORT and all(arms.edge is None for arms in races):
+        return Status.FLAT
+    return Status.TOO_NOISY if evidence.status is Status.OUT_OF_RANGE else evidence.status
 
 
 def rule_name(rule: Callable[[Curve], float | None]) -> str:

@@ -1,5 +1,6 @@
-"""The range test: `find_lr` for plain torch, `range_test` for anything that trains."""
+"""The range test with its miniature runs: `find_lr` for plain torch, `range_test` for anything that trains."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,7 @@ from torch import nn
 
 from lrfinder import arms, recommend
 from lrfinder.curve import Curve
-from lrfinder.divergence import batch_resolution
+from lrfinder.divergence import batch_resolution, start_of
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence import Evidence, Status, raced, rule_name
 from lrfinder.evidence import measure as read
@@ -31,7 +32,7 @@ Measure = Literal["training", "validation"]
 MIN_RUNGS = 10
 
 FEWEST_TO_RACE, STEPS_OF_RACE, MOST_RACES = 75, 100, 4
-"""Steps below which all are swept, for each hundred steps above one race of miniature runs, and no more than these."""
+"""Steps below which all are swept; one race of miniature runs for each whole hundred, one at least, four at most."""
 
 SHARE_OF_RACES = 0.72
 """Of the steps, as far as there are races: the sweep draws the picture, the races set the number."""
@@ -55,18 +56,19 @@ def find_lr(
     strict: bool = False,
     **options: Unpack[FindOptions],
 ) -> LRResult:
-    """Sweep the learning rate over mini-batches and suggest a peak and a schedule; the training is left as it was.
+    """Sweep the learning rate, race miniature runs, suggest a peak and a schedule; the training is left as it was.
 
-    The state of model, optimizer, loader and random streams is put back however the sweep ends.
+    The state of model, optimizer, loader and random streams is put back however the search ends.
 
     Args:
         model: The module to train, on its device.
         loader: Anything that yields batches and can be iterated anew (a DataLoader, a list of batches), or a function
             that returns a fresh iterator; it starts again when it ends.
-        steps: Optimizer steps that the search may cost; a forward alone counts a third of one. From 75 on a bit more
-            than a quarter of them is swept and the others are miniature runs, unless a rule is named.
+        steps: Optimizer steps that the search may cost; a forward alone counts a third of one (at least ten rungs are
+            swept, whatever measuring on `val_loader` costs). From 75 on 72 % of them are miniature runs and the others
+            are swept, unless a rule is named; beyond 100 it is 72 of each whole hundred, of four at most.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
-        lr_max: Last rate.
+        lr_max: Last rate of the sweep, which nothing suggested exceeds; a miniature run may climb above it.
         rule: None weighs everything measured; or the name of a rule, or a function of the `Curve`, to take its rate.
         measure: `training` reads the loss before each step; `validation` that of a few fixed batches of `val_loader`
             after each step, for fine-tuning and small data. None measures on `val_loader` where there is one.
@@ -131,7 +133,7 @@ def range_test(
 
     Args:
         loop: What trains.
-        steps: Optimizer steps of the sweep; see `find_lr`, as for all that follow.
+        steps: Optimizer steps that the search may cost; see `find_lr`, as for all that follow.
         lr_min: First rate of the reference group.
         lr_max: Last rate.
         rule: Whose rate to take.
@@ -152,7 +154,7 @@ def range_test(
     wish = Wish(rule=name, **planning)
     recommend.check(wish, loop.facts)
     races = _races(steps) if loop.can_measure and name is None else 0
-    with loop.preserved() as snapshot, _bar(steps, shown=progress and loop.is_chief) as tell:
+    with loop.preserved() as snapshot, _bar(steps, shown=progress and loop.is_chief and sys.stderr is not None) as tell:
         held_out = _held_out(loop, measure)
         windows = [[loop.draw() for _ in range(arms.STEPS)] for _ in range(races)]
         cost_of_rung = 1.0 if held_out is None else 1 + len(held_out) / 3
@@ -186,7 +188,8 @@ def _raced(
     if curve is None or not len(curve):
         return evidence
     small = 0.0 if held_out is None else batch_resolution(curve.losses)
-    run = partial(arms.race, loop, snapshot, near=arms.guess(curve), small=small, held_out=held_out, tell=tell)
+    near, fall = arms.guess(curve), start_of(curve.levels) - min(curve.levels)
+    run = partial(arms.race, loop, snapshot, near=near, small=small, fall=fall, held_out=held_out, tell=tell)
     left, made = float(steps - evidence.cost_steps), list[arms.Arms]()
     for i, batches in enumerate(windows):
         made.append(run(batches, budget=left / (len(windows) - i)))

@@ -21,7 +21,7 @@ class Facts:
         bases: Base LR of every parameter group, the reference group's at `reference`.
         reference: Index of the reference group: the first with a trainable parameter.
         betas: Its momentum as (momentum, 0), Adam's betas, or (0, 0).
-        batch_size: Samples of one optimizer step on this rank, or None where no tensor tells.
+        batch_size: Samples of one full optimizer step on this rank, or None where no tensor tells.
         steps_per_epoch: Optimizer steps per epoch, or None for a loader without length.
         ranks: Processes that train together.
         precision: What the parameters are stored in, as in `float32`.
@@ -85,7 +85,8 @@ class Loop(Protocol):
     def loss(self, batch: Batch, *, train: bool = False) -> float:
         """Return the loss of a forward alone, mean over ranks; nothing of the training is changed by it.
 
-        With `train` the last step's forward is repeated as it was: train mode, the same dropout.
+        It is NaN where the training skips the batch on any rank. With `train` the last step's forward is repeated as
+        it was: train mode, the same dropout.
         """
 
     def held_out(self) -> Batch | None:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from lrfinder.report import LABELS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -39,7 +41,7 @@ def new_axes(width: float = 7.5, height: float = 4.2) -> "Axes":
 
 
 def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":
-    """Draw a range test: raw losses, smooth curve, suggestions, the interval of the peak, the divergence.
+    """Draw a range test: raw losses, smooth curve, suggestions, miniature runs, the peak's interval, the divergence.
 
     Args:
         result: What to draw.
@@ -153,21 +155,28 @@ def _draw_suggestions(evidence: "Evidence", ax: "Axes") -> None:
             continue
         height = min(zip(smooth.lrs, smooth.losses, strict=True), key=lambda point: abs(point[0] / lr - 1))[1]
         colour, marker = COLOURS.get(name, COLOURS["diverged"]), MARKERS.get(name, "o")
-        ax.plot([lr], [height], marker, ms=8, color=colour, mec="white", label=f"{_plain(name)} {lr:.2g}", zorder=3)
+        label = f"{LABELS.get(name, _plain(name))}: {lr:.2g}"
+        ax.plot([lr], [height], marker, ms=8, color=colour, mec="white", label=label, zorder=3)
 
 
 def _draw_races(evidence: "Evidence", ax: "Axes") -> None:
-    """What the miniature runs came to; those that exploded, or ended above the picture, on its upper edge."""
+    """What the miniature runs came to, and their edge; those that exploded, or ended above the picture, at its top."""
     finite = [loss for arms in evidence.races for loss in arms.losses if loss is not None]
     if not finite:
         return
     low, high = ax.get_ylim()
-    ax.set_xlim(right=max(ax.get_xlim()[1], *(1.5 * arms.lrs[-1] for arms in evidence.races)))
+    left, right = ax.get_xlim()
+    tried = [lr for arms in evidence.races for lr in arms.lrs]
+    ax.set_xlim(min(left, min(tried) / 1.5), max(right, 1.5 * max(tried)))
     low = min(low, min(finite) - 0.05 * (high - min(finite)))
     ax.set_ylim(low, high)
+    if evidence.edge is not None:
+        ax.axvline(evidence.edge, color=COLOURS["runs"], ls="-.", lw=1, label=f"the runs' edge {evidence.edge:.2g}")
+    above = any(loss is None or loss > high for arms in evidence.races for loss in arms.losses)
+    words = "miniature run of {} steps" + ("\n(at the top: off the scale)" if above else "")
     for i, arms in enumerate(evidence.races):
         heights = [high if loss is None else min(loss, high) for loss in arms.losses]
-        label = f"miniature run of {arms.steps} steps" if i == 0 else None
+        label = words.format(arms.steps) if i == 0 else None
         lines = ax.plot(arms.lrs, heights, ":P", ms=8, lw=1, color=COLOURS["runs"], mec="white", label=label, zorder=4)
         lines[0].set_clip_on(False)
 

@@ -13,7 +13,7 @@ from lrfinder.schedules import Schedule, Warmup, describe, to_plain
 from lrfinder.schedules.compose import plateau_in
 from lrfinder.schedules.prior import peak_factor
 
-__all__ = ["QUOTED_STEPS", "Grade", "Plan", "Reason", "Wish", "check", "chosen", "peak", "plan"]
+__all__ = ["QUOTED_STEPS", "Grade", "Plan", "Reason", "Wish", "check", "chosen", "peak", "plan", "ramp"]
 
 REFERENCE_DENSITY = 12.5
 """Rungs per decade of the sweep at which level rules are compared: 100 steps over eight decades."""
@@ -21,10 +21,11 @@ REFERENCE_DENSITY = 12.5
 SPREAD = 0.42
 """Standard deviation, in decades, of the best peak about the weighed suggestion: measured on eight small real tasks."""
 
-EDGE_TO_PEAK = 10**-0.75
-EPOCHS_EXPONENT, STEPS_EXPONENT = 0.5, 0.2
-SPREAD_OF_RACE = 0.38
-"""Chosen on the tasks of benchmarks/tasks.py; docs/benchmarks.md says what they give, and what leave-one-out does."""
+EDGE_TO_PEAK = 0.2
+FEW, PLENTY = 100, 1_000
+SAMPLES_EXPONENT, EPOCHS_EXPONENT, STEPS_EXPONENT = 0.5, 0.3, 0.2
+SPREAD_OF_RACE = 0.41
+"""Chosen on the tasks of benchmarks/tasks.py by what benchmarks/constants.py shows, rounded."""
 
 EIGHTY_PERCENT = 1.28
 FINE_TUNED = 1 / 3
@@ -32,13 +33,19 @@ LONGEST_CODE = 92
 
 
 def peak(
-    evidence: Evidence, schedule: Schedule, total_steps: int, *, finetune: bool = False
+    evidence: Evidence,
+    schedule: Schedule,
+    total_steps: int,
+    *,
+    finetune: bool = False,
+    steps_per_epoch: int | None = None,
 ) -> tuple[float, float, float]:
     """Weigh what was measured into the peak for a schedule.
 
-    Where miniature runs were made their edge decides: edge * r * EDGE_TO_PEAK * E**-0.5 * (T / 1000)**-0.2, with
-    E epochs (one at least) and r the mean share of its final speed that momentum has reached within a miniature run.
-    Otherwise the rules do.
+    Where miniature runs have an edge it decides: times a constant, the mean share of its final speed that momentum has
+    reached within such a run, (N / 1000)**0.5 for N samples from 100 to 1,000, E**-0.3 for E epochs where they are
+    more than one, (T / 1000)**-0.2, and the schedule's factor against the line's. What is not known of the data counts
+    for nothing; `benchmarks/constants.py` tells what fits. Otherwise the rules decide.
 
     The rules that read a level of the curve (`steepest`, `valley`, `minimum`) move with the speed of the sweep, as
     1 / density of the ladder; they are brought to one speed first. The peak is the geometric mean of all that have an
@@ -46,16 +53,17 @@ def peak(
     at most that half. For fine-tuning it is a third, and the interval reaches down by as much more.
 
     Args:
-        evidence: Must hold a suggestion.
+        evidence: Must hold a suggestion or an edge.
         schedule: What the peak is for.
         total_steps: Horizon in optimizer steps.
         finetune: Whether the model is pretrained and should keep what it knows.
+        steps_per_epoch: Optimizer steps of an epoch; None takes the measured loader's.
 
     Returns:
         The peak and the 80 % interval about it, LRs of the reference group.
     """
     factor, factor_spread = _factor(evidence, schedule, total_steps)
-    raced = _raced(evidence, total_steps)
+    raced = _raced(evidence, total_steps, steps_per_epoch)
     if raced is not None:
         center, spread = raced + math.log10(factor), SPREAD_OF_RACE
     else:
@@ -66,18 +74,24 @@ def peak(
     return (lr * FINE_TUNED, low * FINE_TUNED, high) if finetune else (lr, low, high)
 
 
-def _raced(evidence: Evidence, total_steps: int) -> float | None:
+def _raced(evidence: Evidence, total_steps: int, steps_per_epoch: int | None) -> float | None:
     """Log10 of the best peak of the line as the miniature runs have it, or None."""
     edge = evidence.edge
-    return None if edge is None else math.log10(edge * math.prod(_shares(evidence, total_steps).values()))
+    if edge is None:
+        return None
+    return math.log10(edge * math.prod(_shares(evidence, total_steps, steps_per_epoch).values()))
 
 
-def _shares(evidence: Evidence, total_steps: int) -> dict[str, float]:
-    """What the edge is multiplied by, and what for."""
-    epochs = max(1.0, total_steps / (evidence.facts.steps_per_epoch or total_steps))
+def _shares(evidence: Evidence, total_steps: int, steps_per_epoch: int | None) -> dict[str, float]:
+    """What the edge is multiplied by, and what for; what is not known of the data counts for nothing."""
+    facts = evidence.facts
+    per_epoch = steps_per_epoch or facts.steps_per_epoch or 0
+    epochs = max(1.0, total_steps / per_epoch) if per_epoch else 1.0
+    samples = max(FEW, per_epoch * (facts.batch_size or 0) * facts.ranks or PLENTY)
     return {
         "as fitted on real trainings": EDGE_TO_PEAK,
-        "for momentum, which a short run hardly builds up": _ramp(evidence.facts, evidence.races[0].steps),
+        "for momentum, which a short run hardly builds up": ramp(facts, evidence.races[0].steps),
+        f"for {samples:,} samples": min(1.0, samples / PLENTY) ** SAMPLES_EXPONENT,
         f"for {epochs:.3g} epochs": epochs**-EPOCHS_EXPONENT,
         f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -STEPS_EXPONENT,
     }
@@ -85,13 +99,21 @@ def _shares(evidence: Evidence, total_steps: int) -> dict[str, float]:
 
 def _in_words(evidence: Evidence, wish: Wish) -> str:
     """How the edge of the miniature runs became the peak."""
-    shares = _shares(evidence, wish.horizon(evidence.facts) or QUOTED_STEPS)
+    shares = _shares(evidence, wish.horizon(evidence.facts) or QUOTED_STEPS, wish.steps_per_epoch)
     said = ", ".join(f"{share:.2g} {why}" for why, share in shares.items() if share != 1)
     return f"The peak for a line to zero is the edge of the miniature runs times {said}."
 
 
-def _ramp(facts: Facts, steps: int) -> float:
-    """The mean, over a run, of the share of its final speed that plain momentum has reached; Adam corrects for it."""
+def ramp(facts: Facts, steps: int) -> float:
+    """The mean share of its final speed that plain momentum has reached in a run; Adam corrects for it.
+
+    Args:
+        facts: Of the training.
+        steps: Optimizer steps of the run.
+
+    Returns:
+        1 without momentum; else the mean over the steps t of 1 - beta**t.
+    """
     beta, second = facts.betas
     return 1.0 if second or not beta else 1 - (1 - beta**steps) / (steps * (1 - beta))
 
@@ -138,7 +160,9 @@ def plan(evidence: Evidence, wish: Wish, called: str = "found.plan") -> Plan | N
         return None
     case = case_of(evidence, wish)
     choice = choose(case)
-    lr, low, high = peak(evidence, choice.schedule, case.steps, finetune=wish.finetune)
+    lr, low, high = peak(
+        evidence, choice.schedule, case.steps, finetune=wish.finetune, steps_per_epoch=wish.steps_per_epoch
+    )
     if own is not None:
         lr, low, high = own, min(own, low), max(own, high)
     total_steps = wish.horizon(evidence.facts)

@@ -33,7 +33,7 @@ ENDED = {
 
 
 def text(result: "LRResult") -> str:
-    """A result in words: the sweep, every rule's suggestion, the peak, the schedule and how to use them."""
+    """A result in words: the sweep, every rule's suggestion, the miniature runs, the peak, the schedule, their use."""
     lines = [f"lrfinder: range test of {_one_line(result.evidence.facts.model)}", *_sweep(result.evidence), ""]
     lines += [*_suggestions(result.evidence), *_races(result.evidence)]
     if result.plan is None:
@@ -96,10 +96,13 @@ def _sweep(evidence: "Evidence") -> list[str]:
 
 
 def _suggestions(evidence: "Evidence") -> list[str]:
-    lines = []
+    """What each rule reads off the sweep; where miniature runs were made they decide, and these are for comparison."""
+    if not evidence.suggestions:
+        return []
+    lines = ["  read off the sweep" + (", for comparison:" if evidence.edge is not None else ":")]
     for name, lr in evidence.suggestions.items():
         label = LABELS.get(name, _one_line(name))
-        lines.append(f"  {label:<18} {'no answer' if lr is None else f'{lr:.2e}'}")
+        lines.append(f"    {label:<18} {'no answer' if lr is None else f'{lr:.2e}'}")
     return lines
 
 
@@ -108,14 +111,15 @@ def _races(evidence: "Evidence") -> list[str]:
     lines = []
     for arms in evidence.races:
         losses = ["exploded" if loss is None else f"{loss:.4g}" for loss in arms.losses]
-        head = f"{arms.steps} steps each along 5 % warm-up and a line to zero, from a loss of {arms.start:.4g}"
-        lines += ["", *_wrapped("miniature runs", head)]
+        head = f"{arms.steps} steps each, all from the same start: a short climb to the peak, a line to zero"
+        lines += ["", *_wrapped("miniature runs", head), f"    loss before     {arms.start:.4g}"]
         for i in range(0, len(losses), RUNS_TO_THE_LINE):
             some = slice(i, i + RUNS_TO_THE_LINE)
             lines.append(f"    to a peak of    {''.join(f'{lr:<10.1e}' for lr in arms.lrs[some]).rstrip()}")
             lines.append(f"    loss after      {''.join(f'{loss:<10}' for loss in losses[some]).rstrip()}")
     if evidence.edge is not None:
-        lines.append(f"    their edge      {evidence.edge:.2e}, above which most of what the best one wins is lost")
+        meaning = "above it most of the best gain is lost; the peak is a share of it"
+        lines.append(f"    their edge      {evidence.edge:.2e}: {meaning}")
     return lines
 
 

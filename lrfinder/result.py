@@ -107,7 +107,7 @@ class LRResult:
         Args:
             **options: As in `find_lr`: `total_steps`, or `epochs` (with `steps_per_epoch` where it is not known);
                 `schedule`, `finetune`, `may_extend`, `early_stopping`, `open_ended`. Where no length is given, that of
-                `plan` stays; a rule that was asked for stays too.
+                `plan` stays; its steps of an epoch, and a rule that was asked for, stay too.
 
         Returns:
             The plan: `print` it, `plot` it. `lr`, `plan` and `apply` of this result stay as they are.
@@ -121,6 +121,8 @@ class LRResult:
         wish = Wish(rule=self.plan.rule, **options)
         if wish.total_steps is None and wish.epochs is None and not wish.open_ended:
             wish = replace(wish, total_steps=self.plan.total_steps)
+        if wish.steps_per_epoch is None:
+            wish = replace(wish, steps_per_epoch=self.plan.steps_per_epoch)
         made = recommend.plan(self.evidence, wish, called="plan")
         if made is None or (self.curve and not self.curve.lrs[0] <= made.lr <= self.curve.lrs[-1]):
             raise NoSignalError(f"there is no learning rate for {wish.schedule}: {Status.OUT_OF_RANGE.sentence}")

@@ -157,8 +157,7 @@ class TorchLoop:
         for snapshot in self._snapshots:
             snapshot.settle()
         self._last_streams = torch_streams()
-        if self._batch_size is None:
-            self._batch_size = total_size(batch)
+        self._batch_size = max(self._batch_size or 0, total_size(batch) or 0) or None
         loss = self._update(batch) if self.can_measure else self._own_update(batch)
         return None if loss is None else self._rates.descending(ranks.mean(loss))
 

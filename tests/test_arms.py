@@ -16,11 +16,35 @@ def arms(*pairs, start=2.0, is_sure=True):
     return Arms(lrs, losses, steps=STEPS, start=start, is_sure=is_sure, cost=60.0)
 
 
-def run(h=2.0, near=0.1, budget=500.0, **options):
+def run(h=2.0, near=0.1, budget=500.0, loop=None, **options):
     """A race on a quadratic, and its loop."""
-    loop = QuadraticLoop(h=h)
+    loop = loop or QuadraticLoop(h=h)
     with loop.preserved() as snapshot:
         return race(loop, snapshot, [[i] for i in range(STEPS)], near=near, budget=budget, **options), loop
+
+
+class Skipping(QuadraticLoop):
+    """Skips as many first steps of every arm as it is told to."""
+
+    def __init__(self, skips):
+        super().__init__()
+        self.skips = skips
+
+    def step(self, batch):
+        self.tries = self.tries + 1 if self.theta == 1.0 else 0
+        return None if 0 < self.tries <= self.skips else super().step(batch)
+
+    tries = 0
+
+
+class Spoiled(QuadraticLoop):
+    """One batch, of the last six, that is not a number in a forward and is skipped in a step."""
+
+    def loss(self, batch, *, train=False):
+        return math.nan if batch == [STEPS - 2] else super().loss(batch)
+
+    def step(self, batch):
+        return None if batch == [STEPS - 2] else super().step(batch)
 
 
 def test_the_edge_is_where_half_of_the_best_win_is_lost():
@@ -87,6 +111,75 @@ def test_a_hopeless_run_is_ended():
 
     assert found.losses == (None,)
     assert found.cost < 2 + STEPS / 2
+
+
+@pytest.mark.parametrize("offset", [-1.0, -0.999])
+def test_a_loss_that_starts_about_zero_is_not_hopeless(offset):
+    """Its scale is what the sweep won of it: the edge is that of the same loss a hundred higher."""
+    about_zero, _ = run(loop=QuadraticLoop(offset=offset), fall=1.0)
+    higher, _ = run(loop=QuadraticLoop(offset=100.0), fall=1.0)
+
+    assert about_zero.edge == pytest.approx(higher.edge, rel=0.05)
+
+
+@pytest.mark.parametrize("skips", [1, 3, 8])
+def test_the_first_step_of_a_run_is_repeated_until_it_is_made(skips):
+    """A GradScaler that looks for its scale shortens no run; what it takes is charged."""
+    plain, _ = run()
+    skipped, _ = run(loop=Skipping(skips))
+
+    assert skipped.losses == plain.losses
+    assert skipped.cost == plain.cost + skips * len(plain.losses)
+
+
+def test_a_batch_that_is_skipped_judges_nothing():
+    """The others judge: the edge is that of a race without it, and every number is finite."""
+    found, _ = run(loop=Spoiled())
+
+    assert found.is_sure
+    assert found.start == 1.0
+    assert found.edge == pytest.approx(run()[0].edge, rel=0.2)
+
+
+def test_runs_that_all_explode_leave_the_curve_as_it_was():
+    """What even the lowest peak does not bear is no signal about the rate: a batch that is not a number does that."""
+    blank = arms((0.1, None), (1.0, None), is_sure=False)
+
+    evidence = raced(Evidence(CURVE, {}, Status.OK, cost_steps=4), [blank])
+
+    assert (evidence.status, evidence.edge) == (Status.OK, None)
+
+
+def test_a_race_that_cannot_be_paid_is_none():
+    """With a budget below one run nothing is run, and nothing is recorded but the forwards."""
+    found, _ = run(budget=10.0)
+
+    assert (found.lrs, found.edge, found.is_open) == ((), None, False)
+    assert raced(Evidence(CURVE, {}, Status.OK), [found]).races == ()
+
+
+def test_windows_of_unequal_length_do_not_exhaust_the_budget():
+    """A forward costs a third of a step, however short the first window is."""
+    loop = QuadraticLoop()
+    windows = [[0] * (1 if i % 3 == 0 else 64) for i in range(STEPS)]
+    with loop.preserved() as snapshot:
+        found = race(loop, snapshot, windows, near=0.1, budget=20.0)
+
+    assert found.cost == 2 + STEPS
+
+
+def test_validation_that_is_not_a_number_is_a_run_that_exploded():
+    """The last step may blow up what every loss before it did not show."""
+
+    class Last(QuadraticLoop):
+        def loss(self, batch, *, train=False):
+            high = batch == ["held out"] and max(self.rates[-STEPS:], default=0.0) > 0.3
+            return math.nan if high else super().loss(batch)
+
+    found, _ = run(loop=Last(), held_out=["held out"], budget=60.0)
+
+    assert None in found.losses
+    assert all(loss is None or math.isfinite(loss) for loss in found.losses)
 
 
 def test_the_training_is_put_back_to_its_start():
@@ -166,6 +259,13 @@ def test_a_race_that_never_lost_is_no_answer():
     assert raced(curve, [still_winning]).edge is None
     assert raced(curve, [still_winning, other]).status is Status.OK
     assert raced(curve, [still_winning, other]).edge == pytest.approx(other.edge)
+
+
+def test_a_sure_race_that_never_lost_is_not_answered_by_one_without_a_win():
+    """What is left has no edge, so there is no number."""
+    still_winning, lost = arms((0.1, 1.5), (1.0, 1.0)), arms((0.1, 2.1), (0.3, None), is_sure=False)
+
+    assert raced(Evidence(CURVE, {}, Status.OK), [still_winning, lost]).status is Status.OUT_OF_RANGE
 
 
 def test_several_races_are_averaged():

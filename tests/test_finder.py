@@ -1,5 +1,7 @@
 import inspect
 import math
+import sys
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -162,3 +164,59 @@ def test_a_misspelt_option_is_named_with_the_one_that_is_near():
     """It is a mistake of the caller, told before anything is looked at."""
     with pytest.raises(InputError, match="got an unexpected keyword argument 'lossfn'; did you mean loss_fn"):
         find_lr(Quadratic(1.0), BATCHES, lossfn=None)
+
+
+@pytest.mark.parametrize("steps", [75, 99, 100, 199, 200, 399])
+@pytest.mark.parametrize("val_loader", [None, BATCHES, 5 * BATCHES], ids=["training", "one batch", "four batches"])
+def test_a_search_costs_what_it_says_and_no_more_than_it_may(steps, val_loader):
+    """Steps, and a third of every forward without one, as hooks count them."""
+    model = Quadratic(2.0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    made, forwards = Tally(), Tally()
+    optimizer.register_step_post_hook(made)
+    model.register_forward_hook(forwards)
+
+    found = find_lr(model, BATCHES, optimizer=optimizer, steps=steps, val_loader=val_loader, progress=False)
+
+    spent = made.count + (forwards.count - made.count) / 3
+    assert found.evidence.races
+    assert spent <= found.cost_steps + 1e-9
+    assert found.cost_steps <= min(steps, math.ceil(spent) + 1)
+
+
+class Tally:
+    """Counts its calls, on the class, where no snapshot finds it."""
+
+    counts: ClassVar = {}
+
+    def __init__(self):
+        self.counts[id(self)] = 0
+
+    def __call__(self, *_):
+        self.counts[id(self)] += 1
+
+    @property
+    def count(self):
+        return self.counts[id(self)]
+
+
+def test_nobody_is_shown_a_bar_without_stderr(monkeypatch):
+    """A program without a console has no stderr, and is measured all the same."""
+    monkeypatch.setattr(sys, "stderr", None)
+    model = Quadratic(2.0)
+
+    found = find_lr(model, BATCHES, optimizer=torch.optim.SGD(model.parameters(), lr=1.0))
+
+    assert found.status == "ok"
+
+
+def test_the_steps_of_an_epoch_may_be_told():
+    """A loader without length, and the number, give the peak of the loader that tells its length itself."""
+    model, batches = Quadratic(2.0), 20 * BATCHES
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+
+    knows = find_lr(model, batches, optimizer=optimizer, epochs=10, progress=False)
+    told = find_lr(model, lambda: iter(batches), optimizer=optimizer, epochs=10, steps_per_epoch=20, progress=False)
+
+    assert told.lr == knows.lr
+    assert told.recommend(total_steps=800).lr == knows.recommend(total_steps=800).lr

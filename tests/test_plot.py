@@ -1,11 +1,13 @@
 import io
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import pytest
 from recorded import descent, noise, recorded
 
 from lrfinder import Curve, Evidence, Facts, LRResult, Status
-from lrfinder.evidence import measure
+from lrfinder.arms import Arms
+from lrfinder.evidence import measure, raced
 from lrfinder.recommend import Wish, plan
 from lrfinder.sweep import ladder
 
@@ -41,6 +43,20 @@ def test_given_axes_are_drawn_on_and_returned():
     assert found().plot(ax) is ax
 
 
+def test_every_miniature_run_lies_inside_the_picture():
+    """Those below and above the swept range widen it; one that exploded lies on its upper edge."""
+    arms = Arms((1e-9, 1e-3, 1e3), (2.2, 0.9, None), steps=14, start=2.3, is_sure=True, cost=60.0)
+    result = LRResult(raced(found().evidence, [arms]), None)
+
+    ax = result.plot()
+
+    (runs,) = [line for line in ax.lines if str(line.get_label()).startswith("miniature run of 14 steps")]
+    (left, right), (_, high) = ax.get_xlim(), ax.get_ylim()
+    assert left < 1e-9
+    assert right > 1e3
+    assert list(runs.get_ydata()) == [2.2, 0.9, high]
+
+
 def test_given_axes_need_no_other_figure():
     """No figure is made where one is given."""
     _, ax = plt.subplots()
@@ -63,7 +79,8 @@ def test_all_that_was_found_is_in_the_legend():
     """Raw and smooth losses, every suggestion, the peak, its interval and the divergence."""
     named = " ".join(labels(found().plot()))
 
-    for part in ("loss after the step", "smoothed", "steepest", "valley", "minimum", "edge", "interval", "diverges"):
+    rules = ("steepest descent", "valley", "minimum / 10", "divergence / 4")
+    for part in ("loss after the step", "smoothed", *rules, "interval", "diverges"):
         assert part in named
     assert f"suggested peak {found().lr:.2g}" in named
 
@@ -132,3 +149,14 @@ def test_odd_names_can_be_drawn(name):
     drawn(ax)
 
     assert any(label.endswith(" 0.001") for label in labels(ax))
+
+
+def test_the_runs_and_their_edge_are_named():
+    """The edge of the miniature runs has a line of its own; a run that exploded stands at the top, and that is told."""
+    result = found()
+    runs = Arms((1e-3, 1e-2, 1e-1), (1.5, 1.0, None), 14, 2.0, is_sure=True, cost=42.0)
+
+    named = " ".join(labels(replace(result, evidence=replace(result.evidence, races=(runs,))).plot()))
+
+    assert f"the runs' edge {runs.edge:.2g}" in named
+    assert "miniature run of 14 steps (at the top: off the scale)" in " ".join(named.split())

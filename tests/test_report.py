@@ -10,6 +10,7 @@ from recorded import descent, recorded
 
 import lrfinder
 from lrfinder import Facts, LRResult
+from lrfinder.arms import Arms
 from lrfinder.evidence import measure
 from lrfinder.recommend import Wish, plan
 from lrfinder.report import WIDTH, sparkline
@@ -230,3 +231,18 @@ def test_every_schedule_fits_the_width(schedule):
 def test_a_schedule_of_one_step_can_be_told():
     """The shortest horizon there is has a report."""
     assert "for 1 steps" in str(found(Wish(1, Linear(1))))
+
+
+def test_the_miniature_runs_are_told():
+    """The losses before and after, the edge with what it means, and that the rules are there for comparison."""
+    result = found()
+    runs = Arms((1e-3, 1e-2, 1e-1), (1.5, 1.0, None), 14, 2.0, is_sure=True, cost=42.0)
+
+    told = replace(result, evidence=replace(result.evidence, races=(runs,)))
+
+    assert line_with("loss before", told).split() == ["loss", "before", "2"]
+    assert line_with("loss after", told).split() == ["loss", "after", "1.5", "1", "exploded"]
+    assert f"{runs.edge:.2e}: above it most of the best gain is lost" in line_with("their edge", told)
+    assert "for comparison" in line_with("read off the sweep", told)
+    assert "for comparison" not in line_with("read off the sweep", result)
+    assert max(map(len, str(told).splitlines())) <= WIDTH

@@ -58,10 +58,11 @@ def test_every_schedule_of_the_catalogue_survives_a_file(name, tmp_path):
 
 
 def test_a_real_sweep_survives_a_file(tmp_path):
-    """So does what `find_lr` itself returns."""
+    """So does what `find_lr` itself returns, its miniature runs included, those that exploded too."""
     result = swept(Quadratic(1.0), total_steps=100)
     result.to_json(tmp_path / "found.json")
 
+    assert None in result.evidence.races[0].losses
     assert LRResult.from_json(tmp_path / "found.json") == result
 
 

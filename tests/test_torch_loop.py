@@ -353,6 +353,18 @@ def test_facts_tell_what_is_known():
     assert facts.loss == "cross_entropy(output, target)"
 
 
+def test_an_incomplete_batch_is_not_taken_for_the_size_of_a_step():
+    """The facts count the samples of a full step, whichever batch is stepped on first."""
+    model = nn.Linear(3, 1)
+    sizes = [torch.randn(n, 3) for n in (2, 8, 5)]
+    loop = TorchLoop(model, [(x, x.sum(1, keepdim=True)) for x in sizes])
+
+    for _ in sizes:
+        loop.step(loop.draw())
+
+    assert loop.facts.batch_size == 8
+
+
 def test_one_process_agrees_with_itself():
     """Without ranks the loop is its own chief and its flags are its own."""
     loop = linear()

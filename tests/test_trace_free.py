@@ -56,6 +56,29 @@ def sweep_that_is_interrupted(t):
         sweep(t, loss_fn=failing(KeyboardInterrupt("by hand")))
 
 
+def races(t):
+    """Two races of miniature runs after a range test."""
+    assert len(sweep(t, steps=200).evidence.races) == 2
+
+
+class BlownFuse(Exception):
+    """Raised in the middle of a miniature run."""
+
+
+def races_that_fail(t):
+    """A race that an error ends: the model is called more often than a sweep of 28 steps does, by some."""
+    calls = iter(range(50))
+    hook = t.model.register_forward_hook(partial(_burn, calls=calls))
+    with pytest.raises(BlownFuse, match="in a run"):
+        sweep(t, steps=100)
+    hook.remove()
+
+
+def _burn(*_, calls):
+    if next(calls, None) is None:
+        raise BlownFuse("in a run")
+
+
 def nested_sweep(t):
     """A range test within a measurement within another."""
     loop = TorchLoop(t.model, t.loader, loss_fn=t.loss_fn, optimizer=t.optimizer)
@@ -74,6 +97,8 @@ DISTURBANCES = {
     "error": sweep_that_fails,
     "interrupt": sweep_that_is_interrupted,
     "nested": nested_sweep,
+    "races": races,
+    "error in a race": races_that_fail,
 }
 
 

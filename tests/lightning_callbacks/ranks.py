@@ -66,10 +66,10 @@ def main(case, folder):
     """Compare a fit with and without the range test, and gather what every rank found."""
     module = {"ddp": Net, "nan": Poisoned, "fsdp2": Sharded}[case]
     options = {"accumulate_grad_batches": 2, "gradient_clip_val": 0.5} if case == "ddp" else {}
-    report = AutoLR(mode="report", steps=30, lr_min=1e-4)
+    report = AutoLR(mode="report", steps=80, lr_min=1e-4)
     _, plain = run(module, [], f"{folder}/plain", strategy=strategy_of(case), **options)
     trainer, tested = run(module, [report], f"{folder}/tested", strategy=strategy_of(case), **options)
-    auto = AutoLR(steps=30, lr_min=1e-4, verbose=False)
+    auto = AutoLR(steps=80, lr_min=1e-4, verbose=False)
     applied, _ = run(module, [auto], f"{folder}/applied", strategy=strategy_of(case), max_epochs=1, **options)
     found = {
         "same": plain == tested,

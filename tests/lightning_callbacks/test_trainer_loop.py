@@ -139,6 +139,26 @@ def test_a_forward_can_repeat_the_last_step():
     assert first == again
 
 
+class Choosy(Net):
+    """A step that skips the batches that begin with a large number: one in four."""
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        return None if batch[0][0, 0] > 0.7 else loss
+
+
+@pytest.mark.filterwarnings("ignore:`training_step` returned `None`")
+def test_a_step_that_skips_batches_is_raced_all_the_same():
+    """Where the module returns no loss for a batch a miniature run goes on with the next one, and nothing fails."""
+    auto = AutoLR(verbose=False)
+
+    fit(Choosy, [auto])
+
+    (race,) = auto.result.evidence.races
+    assert math.isfinite(race.start)
+    assert any(loss is not None for loss in race.losses)
+
+
 def test_the_snapshot_moves_along_the_step():
     """Moved by one displacement, the weights are those after the step."""
 
