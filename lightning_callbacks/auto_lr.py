@@ -146,8 +146,8 @@ class AutoLR(Callback):
         total = all_steps(trainer)
         if self._attached is not None and total != self._length:
             warnings.warn(
-                f"the schedule was planned for a training of {self._length} optimizer steps, and this one has {total}; "
-                "the plan is kept. For a new one add the current epoch to `at_epochs`, or begin_cooldown(steps)",
+                f"the schedule was planned for {self._length} optimizer steps, and this training has {total}: it is "
+                f"kept and stays at its end from step {self._length} on. For a new one add the epoch to `at_epochs`",
                 LRFinderWarning,
                 stacklevel=2,
             )

@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_find(find: argparse.ArgumentParser) -> None:
     find.add_argument("factory", help="pkg.module:function that returns the keyword arguments of find_lr")
-    find.add_argument("--steps", type=int, help="optimizer steps of the sweep (100)")
+    find.add_argument("--steps", type=int, help="optimizer steps of the whole search (100)")
     find.add_argument("--lr-min", type=float, metavar="LR", help="first rate (1e-7)")
     find.add_argument("--lr-max", type=float, metavar="LR", help="last rate (10)")
     find.add_argument("--total-steps", type=int, metavar="STEPS", help="optimizer steps of the training to come")

@@ -166,7 +166,7 @@ def test_another_budget_keeps_the_plan_and_says_so(tmp_path):
     fit(callbacks=[AutoLR(**SHORT), *keep_all(tmp_path)], enable_checkpointing=True)
     again = AutoLR(**SHORT)
 
-    with pytest.warns(LRFinderWarning, match="planned for a training of 24 optimizer steps, and this one has 36"):
+    with pytest.warns(LRFinderWarning, match="planned for 24 optimizer steps, and this training has 36"):
         rest = fit(callbacks=[again], ckpt_path=checkpoint(tmp_path, 24), max_epochs=3)
 
     assert again.plan.total_steps == 24
@@ -179,7 +179,7 @@ def test_a_second_fit_of_the_same_trainer_goes_on():
     trace = fit(callbacks=[auto], max_epochs=2)
     trace.trainer.fit_loop.max_epochs = 3
 
-    with pytest.warns(LRFinderWarning, match="the plan is kept"):
+    with pytest.warns(LRFinderWarning, match="it is kept and stays at its end from step"):
         trace.trainer.fit(trace.module, loader())
 
     expected = [auto.result.lr * auto.plan.schedule(t) for t in range(1, 37)]
