@@ -2,14 +2,14 @@
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from lrfinder.curve import Curve
 from lrfinder.divergence import onset
 from lrfinder.loop import Batch, Loop, Snapshot
-from lrfinder.sweep import MAX_SKIPS
+from lrfinder.sweep import MAX_SKIPS, Progress
 
 __all__ = ["STEPS", "Arms", "guess", "race"]
 
@@ -45,8 +45,6 @@ FARTHEST = 40
 
 FROM_ONSET, FROM_LOWEST, FROM_LAST = 10**0.15, 10**0.2, 10**-0.65
 """The edge over where a sweep began to diverge, was lowest and ended: medians, each off by 0.3 decades (median)."""
-
-Tell = Callable[[float, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ def race(
     small: float = 0.0,
     fall: float = 0.0,
     held_out: Batch | None = None,
-    tell: Tell | None = None,
+    tell: Progress | None = None,
 ) -> Arms:
     """Run arms at one peak after another, beginning below `near`, until the edge is known or the budget spent.
 
@@ -187,7 +185,7 @@ def _hopeless(start: Sequence[float], fall: float) -> float:
 
 
 def _trace(
-    loop: Loop, snapshot: Snapshot, peak: float, batches: Sequence[Batch], hopeless: float, tell: Tell | None
+    loop: Loop, snapshot: Snapshot, peak: float, batches: Sequence[Batch], hopeless: float, tell: Progress | None
 ) -> tuple[list[float | None], int]:
     """The loss before every step of one arm (None where it was skipped), none where it exploded; the steps made."""
     snapshot.restore()
@@ -227,8 +225,10 @@ def _next(won: dict[int, float]) -> int | None:
         return above
     if best == lowest and below is not None:
         return below
-    inside = max((place for place in won if beyond is not None and place < beyond), default=None)
-    return None if beyond is None or inside is None or beyond - inside < 2 else (inside + beyond) // 2
+    if beyond is None:
+        return None
+    inside = max(place for place in won if place < beyond)
+    return (inside + beyond) // 2 if beyond - inside > 1 else None
 
 
 def _stride(won: dict[int, float]) -> int:

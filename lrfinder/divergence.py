@@ -52,11 +52,10 @@ class Divergence:
         self._best = min(self._best, level)
         start = start_of(self._losses)
         won = max(start - self._best, 0.0)
-        noise = _deviation(self._jumps) * (1 + FEW_JUMPS / max(1, len(self._jumps)))
+        deviation = _deviation(self._jumps)
+        noise = deviation * (1 + FEW_JUMPS / max(1, len(self._jumps)))
         resolution = max(1e-6 * max(abs(start), abs(self._best)), small)
-        self._lost = (
-            self._lost + 1 if won > max(6 * _deviation(self._jumps), small) and level > self._best + won / 2 else 0
-        )
+        self._lost = self._lost + 1 if won > max(6 * deviation, small) and level > self._best + won / 2 else 0
         exploded = len(self._losses) > 3 and level - start > max(won, EXPLODED * noise, resolution)
         return exploded or self._lost >= self._patience
 
