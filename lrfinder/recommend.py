@@ -21,14 +21,14 @@ REFERENCE_DENSITY = 12.5
 SPREAD = 0.42
 """Standard deviation, in decades, of the best peak about the weighed suggestion: measured on eight small real tasks."""
 
-EDGE_TO_PEAK = 0.2
+EDGE_TO_PEAK = 0.32
 FEW, PLENTY = 100, 1_000
-SAMPLES_EXPONENT, EPOCHS_EXPONENT, STEPS_EXPONENT = 0.5, 0.3, 0.2
+SAMPLES_EXPONENT, EPOCHS_EXPONENT, STEPS_EXPONENT = 0.7, 0.4, 0.2
 SPREAD_OF_RACE = 0.41
 """Chosen on the tasks of benchmarks/tasks.py by what benchmarks/constants.py shows, rounded."""
 
-PULL = 0.35
-"""Of the way to what is usual for the optimizer, where that is near; a decade away half of it, further ever less."""
+PULL, FAR = 0.4, 2.0
+"""Of the way to what is usual for the optimizer where that is near; half of it these decades away, further ever less."""
 
 EIGHTY_PERCENT = 1.28
 FINE_TUNED = 1 / 3
@@ -46,10 +46,10 @@ def peak(
     """Weigh what was measured into the peak for a schedule.
 
     Where miniature runs have an edge it decides: times a constant, the mean share of its final speed that momentum has
-    reached within such a run, (N / 1000)**0.5 for N samples from 100 to 1,000, E**-0.3 for E epochs where they are
+    reached within such a run, (N / 1000)**0.7 for N samples from 100 to 1,000, E**-0.4 for E epochs where they are
     more than one, (T / 1000)**-0.2, and the schedule's factor against the line's. What is not known of the data counts
-    for nothing; `benchmarks/constants.py` tells what fits. Unless for fine-tuning it is then drawn up to a third
-    of the way to `usual_lr`, the less the further that is. Otherwise the rules decide.
+    for nothing; `benchmarks/constants.py` tells what fits. Unless for fine-tuning it is then drawn up to two
+    fifths of the way to `usual_lr`, the less the further that is. Otherwise the rules decide.
 
     The rules that read a level of the curve (`steepest`, `valley`, `minimum`) move with the speed of the sweep, as
     1 / density of the ladder; they are brought to one speed first. The peak is the geometric mean of all that have an
@@ -103,7 +103,7 @@ def _pull(evidence: Evidence, lr: float) -> float:
     if usual is None or not lr:
         return 1.0
     away = math.log10(usual / lr)
-    return float(10 ** (PULL * away / (1 + away**2)))
+    return float(10 ** (PULL * away / (1 + (away / FAR) ** 2)))
 
 
 def _in_words(evidence: Evidence, wish: Wish) -> str:
