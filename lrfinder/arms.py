@@ -11,7 +11,7 @@ from lrfinder.divergence import onset
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.sweep import MAX_SKIPS, Progress
 
-__all__ = ["STEPS", "Arms", "guess", "race"]
+__all__ = ["FARTHEST", "STEPS", "Arms", "climb_and_line", "guess", "hopeless", "judged", "peak_at", "race", "record", "trace", "win"]
 
 STEPS = 14
 """Optimizer steps of an arm: with fewer its edge moves more between seeds, with more there are too few arms."""
@@ -59,6 +59,7 @@ class Arms:
         is_sure: Whether the best run lowered the loss beyond doubt.
         cost: Step-equivalents spent on all of them.
         small: A win that says nothing.
+        factor: Of the shape that was run: its best peak over that of a line to zero.
     """
 
     lrs: tuple[float, ...]
@@ -68,6 +69,32 @@ class Arms:
     is_sure: bool
     cost: float
     small: float = 0.0
+    factor: float = 1.0
+
+    @property
+    def best(self) -> float | None:
+        """The peak of the best run, at the lowest point of a parabola in log LR through it and its neighbours.
+
+        It stays within half of the way to them, and at the run where that is the lowest or the highest; None where no
+        run won more than `small`.
+        """
+        won = self._won
+        most = max(won, default=-math.inf)
+        if not most > self.small:
+            return None
+        i = won.index(most)
+        if i in (0, len(won) - 1):
+            return self.lrs[i]
+        left, right = (math.log(self.lrs[j] / self.lrs[i]) for j in (i - 1, i + 1))
+        # What is lost on either side; no run is worse than one that loses as much as the best one wins.
+        lost_left, lost_right = (most - max(won[j], -most) for j in (i - 1, i + 1))
+        bent = lost_right / right - lost_left / left
+        at = 0.0 if bent <= 0 else (lost_right * left / right - lost_left * right / left) / (2 * bent)
+        return self.lrs[i] * math.exp(min(max(at, left / 2), right / 2))
+
+    @property
+    def _won(self) -> list[float]:
+        return [-math.inf if loss is None else self.start - loss for loss in self.losses]
 
     @property
     def is_open(self) -> bool:
@@ -87,7 +114,7 @@ class Arms:
         It is the geometric mean of where 20, 40, 60 and 80 % are lost, each on a line in log LR between two runs. Where
         no run was tried that high it is the highest peak that was tried; None where no run won more than `small`.
         """
-        won = [-math.inf if loss is None else self.start - loss for loss in self.losses]
+        won = self._won
         if not max(won, default=-math.inf) > self.small:
             return None
         return statistics.geometric_mean(self._where(won, (1 - lost) * max(won)) for lost in LOST)
@@ -153,38 +180,38 @@ def race(
     before = [loop.loss(judge, train=held_out is None) for judge in judges]
     start = [loss for loss in before if math.isfinite(loss)]
     at: int | None = 0 if start else None
-    peak = partial(_peak, near / BELOW)
+    peak = partial(peak_at, near / BELOW)
     spent, runs, longest = len(judges) * forward, dict[int, list[float] | None](), len(batches)
     after = len(judges) * forward if held_out is not None else 0.0
     while at is not None and spent + longest + after <= budget:
-        losses, made = _trace(loop, snapshot, peak(at), batches, _hopeless(start, fall), tell)
+        losses, made = trace(loop, snapshot, peak(at), batches, hopeless(start, fall), tell)
         spent, longest = spent + made, max(longest, made)
         if losses and held_out is not None:
             losses = [loop.loss(judge) for judge in judges]
             spent += after
-        runs[at] = _judged(before, losses)
-        at = _next({place: _won(start, judged) for place, judged in runs.items()})
+        runs[at] = judged(before, losses)
+        at = _next({place: win(start, after) for place, after in runs.items()})
     snapshot.restore()
-    return _record({peak(place): losses for place, losses in runs.items()}, start, len(batches), small, spent)
+    return record({peak(place): losses for place, losses in runs.items()}, start, len(batches), small, spent)
 
 
-def _judged(before: Sequence[float], losses: Sequence[float | None]) -> list[float] | None:
+def judged(before: Sequence[float], losses: Sequence[float | None]) -> list[float] | None:
     """The losses of the judges that had one before (the same where the step was skipped), None where one exploded."""
     last = zip(before, losses[-len(before) :], strict=False)
     judged = [first if loss is None else loss for first, loss in last if math.isfinite(first)]
     return judged if losses and all(map(math.isfinite, judged)) else None
 
 
-def _peak(first: float, place: int) -> float:
+def peak_at(first: float, place: int) -> float:
     return float(first * 10 ** (place / PER_DECADE))
 
 
-def _hopeless(start: Sequence[float], fall: float) -> float:
+def hopeless(start: Sequence[float], fall: float) -> float:
     """The loss beyond which an arm will not come back."""
     return max(start) + HOPELESS * max(fall, *map(abs, start))
 
 
-def _trace(
+def trace(
     loop: Loop, snapshot: Snapshot, peak: float, batches: Sequence[Batch], hopeless: float, tell: Progress | None
 ) -> tuple[list[float | None], int]:
     """The loss before every step of one arm (None where it was skipped), none where it exploded; the steps made."""
@@ -192,7 +219,7 @@ def _trace(
     losses: list[float | None] = []
     repeated = 0
     for i, batch in enumerate(batches):
-        loop.lr = lr = peak * _factor((i + 0.5) / len(batches))
+        loop.lr = lr = peak * climb_and_line((i + 0.5) / len(batches))
         loss = loop.step(batch)
         # A GradScaler looks for its scale first: the first step is repeated until it is made.
         while loss is None and i == 0 and repeated < MAX_SKIPS:
@@ -207,7 +234,7 @@ def _trace(
     return losses if stepped else [], repeated + len(losses)
 
 
-def _factor(share: float) -> float:
+def climb_and_line(share: float) -> float:
     """A climb over a twentieth of the way, then a line to zero."""
     return min(share / 0.05, (1 - share) / 0.95)
 
@@ -240,11 +267,11 @@ def _stride(won: dict[int, float]) -> int:
     return min(2 * (last - before), LONGEST_STRIDE) if won[last] > NEARLY_LINEAR * grown > 0 else STRIDE
 
 
-def _won(start: Sequence[float], losses: Sequence[float] | None) -> float:
+def win(start: Sequence[float], losses: Sequence[float] | None) -> float:
     return statistics.fmean(start) - statistics.fmean(losses) if losses else -math.inf
 
 
-def _record(
+def record(
     runs: dict[float, list[float] | None], start: Sequence[float], steps: int, small: float, spent: float
 ) -> Arms:
     lrs = sorted(runs)
