@@ -2,13 +2,17 @@
 
 import math
 import statistics
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 
 from lrfinder.curve import Curve
 from lrfinder.divergence import onset
+from lrfinder.errors import LRFinderWarning
 from lrfinder.loop import Batch, Loop, Snapshot
+from lrfinder.memory import OUT_OF_MEMORY
 from lrfinder.sweep import MAX_SKIPS, Progress
 
 __all__ = ["STEPS", "Arms", "guess", "race"]
@@ -157,7 +161,14 @@ def race(
     spent, runs, longest = len(judges) * forward, dict[int, list[float] | None](), len(batches)
     after = len(judges) * forward if held_out is not None else 0.0
     while at is not None and spent + longest + after <= budget:
-        losses, made = _trace(loop, snapshot, peak(at), batches, _hopeless(start, fall), tell)
+        try:
+            losses, made = _trace(loop, snapshot, peak(at), batches, _hopeless(start, fall), tell)
+        except OUT_OF_MEMORY:
+            if loop.facts.ranks > 1:
+                raise
+            _warn_of_lost(peak(at))
+            spent, at = spent + longest, next(place for place in count(at + 1) if place not in runs)
+            continue
         spent, longest = spent + made, max(longest, made)
         if losses and held_out is not None:
             losses = [loop.loss(judge) for judge in judges]
@@ -166,6 +177,14 @@ def race(
         at = _next({place: _won(start, judged) for place, judged in runs.items()})
     snapshot.restore()
     return _record({peak(place): losses for place, losses in runs.items()}, start, len(batches), small, spent)
+
+
+def _warn_of_lost(lr: float) -> None:
+    warnings.warn(
+        f"the miniature run to a peak of {lr:.2g} ran out of memory and is left out; make room, so that none is lost",
+        LRFinderWarning,
+        stacklevel=3,
+    )
 
 
 def _judged(before: Sequence[float], losses: Sequence[float | None]) -> list[float] | None:

@@ -22,6 +22,7 @@ from lrfinder.plan import PlanOptions, Wish
 from lrfinder.result import LRResult
 from lrfinder.rules import RULES, Rule
 from lrfinder.signature import shows_options_of
+from lrfinder.state import sole_search
 from lrfinder.sweep import Progress, ladder, sweep
 from lrfinder.torch_loop import TorchLoop, TrainingOptions
 
@@ -154,7 +155,8 @@ def range_test(
     wish = Wish(rule=name, **planning)
     recommend.check(wish, loop.facts)
     races = _races(steps) if loop.can_measure and name is None else 0
-    with loop.preserved() as snapshot, _bar(steps, shown=progress and loop.is_chief and sys.stderr is not None) as tell:
+    shown = progress and loop.is_chief and sys.stderr is not None
+    with sole_search(), loop.preserved() as snapshot, _bar(steps, shown=shown) as tell:
         held_out = _held_out(loop, measure)
         windows = [[loop.draw() for _ in range(arms.STEPS)] for _ in range(races)]
         cost_of_rung = 1.0 if held_out is None else 1 + len(held_out) / 3
