@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
-from lrfinder.curve import Curve
+from lrfinder.curve import Curve, is_number
 from lrfinder.divergence import onset
 from lrfinder.errors import LRFinderWarning
 from lrfinder.loop import Batch, Loop, Snapshot
@@ -155,7 +155,7 @@ def race(
     judges = batches[-JUDGING:] if held_out is None else [[micro] for micro in held_out]
     forward = 1 / 3 if held_out is None else 1 / max(map(len, batches)) / 3
     before = [loop.loss(judge, train=held_out is None) for judge in judges]
-    start = [loss for loss in before if math.isfinite(loss)]
+    start = [loss for loss in before if is_number(loss)]
     at: int | None = 0 if start else None
     peak = partial(_peak, near / BELOW)
     spent, runs, longest = len(judges) * forward, dict[int, list[float] | None](), len(batches)
@@ -190,8 +190,8 @@ def _warn_of_lost(lr: float) -> None:
 def _judged(before: Sequence[float], losses: Sequence[float | None]) -> list[float] | None:
     """The losses of the judges that had one before (the same where the step was skipped), None where one exploded."""
     last = zip(before, losses[-len(before) :], strict=False)
-    judged = [first if loss is None else loss for first, loss in last if math.isfinite(first)]
-    return judged if losses and all(map(math.isfinite, judged)) else None
+    judged = [first if loss is None else loss for first, loss in last if is_number(first)]
+    return judged if losses and all(map(is_number, judged)) else None
 
 
 def _peak(first: float, place: int) -> float:

@@ -67,7 +67,7 @@ BLOCKS = {
     "dropout": lambda: nn.Dropout(0.3),
     "alpha dropout": lambda: nn.AlphaDropout(0.2),
     "random relu": lambda: nn.RReLU(),
-    "relu in place": lambda: nn.ReLU(inplace=True),
+    "relu in place": lambda: nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU(inplace=True)),
     "frozen": lambda: nn.Linear(WIDTH, WIDTH).requires_grad_(False),
     "weight norm": lambda: parametrizations.weight_norm(nn.Linear(WIDTH, WIDTH)),
     "spectral norm": lambda: parametrizations.spectral_norm(nn.Linear(WIDTH, WIDTH)),
@@ -200,7 +200,7 @@ def recipes(draw, loaders=tuple(LOADERS)):
         options=tuple(options.items()),
         groups=1 if name == "LBFGS" else draw(st.integers(1, 3)),
         loader=draw(st.sampled_from(loaders)),
-        batch_size=draw(st.integers(5, 12)),
+        batch_size=draw(st.sampled_from([5, 7, 9, 10, 11])),  # none leaves a last batch of one to a batch norm
         dtype=dtype,
         seed=draw(st.integers(0, 99)),
     )
