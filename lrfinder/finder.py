@@ -10,7 +10,8 @@ from typing import Literal, Unpack, cast, get_args
 
 from torch import nn
 
-from lrfinder import arms, recommend
+from lrfinder import edge, recommend
+from lrfinder.arms import Arms
 from lrfinder.curve import Curve
 from lrfinder.divergence import batch_resolution, start_of
 from lrfinder.errors import InputError, NoSignalError
@@ -22,6 +23,7 @@ from lrfinder.plan import PlanOptions, Wish
 from lrfinder.result import LRResult
 from lrfinder.rules import RULES, Rule
 from lrfinder.signature import shows_options_of
+from lrfinder.state import sole_search
 from lrfinder.sweep import Progress, ladder, sweep
 from lrfinder.torch_loop import TorchLoop, TrainingOptions
 
@@ -154,9 +156,10 @@ def range_test(
     wish = Wish(rule=name, **planning)
     recommend.check(wish, loop.facts)
     races = _races(steps) if loop.can_measure and name is None else 0
-    with loop.preserved() as snapshot, _bar(steps, shown=progress and loop.is_chief and sys.stderr is not None) as tell:
+    shown = progress and loop.is_chief and sys.stderr is not None
+    with sole_search(), loop.preserved() as snapshot, _bar(steps, shown=shown) as tell:
         held_out = _held_out(loop, measure)
-        windows = [[loop.draw() for _ in range(arms.STEPS)] for _ in range(races)]
+        windows = [[loop.draw() for _ in range(edge.STEPS)] for _ in range(races)]
         cost_of_rung = 1.0 if held_out is None else 1 + len(held_out) / 3
         swept = steps - SHARE_OF_RACES * min(steps, STEPS_OF_RACE * races)
         if swept < cost_of_rung * steps:
@@ -188,9 +191,9 @@ def _raced(
     if curve is None or not len(curve):
         return evidence
     small = 0.0 if held_out is None else batch_resolution(curve.losses)
-    near, fall = arms.guess(curve), start_of(curve.levels) - min(curve.levels)
-    run = partial(arms.race, loop, snapshot, near=near, small=small, fall=fall, held_out=held_out, tell=tell)
-    left, made = float(steps - evidence.cost_steps), list[arms.Arms]()
+    near, fall = edge.guess(curve), start_of(curve.levels) - min(curve.levels)
+    run = partial(edge.race, loop, snapshot, near=near, small=small, fall=fall, held_out=held_out, tell=tell)
+    left, made = float(steps - evidence.cost_steps), list[Arms]()
     for i, batches in enumerate(windows):
         made.append(run(batches, budget=left / (len(windows) - i)))
         left -= made[-1].cost

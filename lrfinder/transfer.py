@@ -19,7 +19,7 @@ SPREAD_OF_RACE = 0.41
 """Chosen on the tasks of benchmarks/tasks.py by what benchmarks/constants.py shows, rounded."""
 
 PULL, FAR = 0.4, 2.0
-"""Of the way to what is usual for the optimizer where that is near; half of it these decades away, further ever less."""
+"""Of the way to what is usual for the optimizer, where that is near; half of it these decades away, and less beyond."""
 
 BEST_TO_PEAK, HORIZON_EXPONENT = 1.4, 0.2
 """What the best rehearsal's peak is multiplied by, the second to the power of its steps over the training's."""
