@@ -10,7 +10,7 @@ from typing import Literal, Unpack, cast, get_args
 
 from torch import nn
 
-from lrfinder import arms, recommend
+from lrfinder import arms, ranks, recommend
 from lrfinder.curve import Curve
 from lrfinder.divergence import batch_resolution, start_of
 from lrfinder.errors import InputError, NoSignalError
@@ -43,6 +43,7 @@ class FindOptions(TrainingOptions, PlanOptions, total=False):
 
 
 @shows_options_of(Wish, hidden=("rule",), after=TorchLoop)
+@ranks.together()
 def find_lr(
     model: nn.Module,
     loader: Loader,
@@ -117,6 +118,7 @@ def find_lr(
 
 
 @shows_options_of(Wish, hidden=("rule",))
+@ranks.together()
 def range_test(
     loop: Loop,
     *,

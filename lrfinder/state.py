@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from lrfinder.errors import StateLeak
 from lrfinder.memory import Memory, global_streams, same
 
-__all__ = ["StateSnapshot", "forward_only", "preserved"]
+__all__ = ["StateSnapshot", "forward_only", "preserved", "reshard"]
 
 FROZEN_SHARE = 4 / 5
 """With `auto`, frozen parameters are watched instead of copied when they are more than this share of the bytes."""
@@ -39,6 +39,7 @@ class StateSnapshot:
         frozen: Literal["auto", "all"] = "auto",
         leave: Sequence[object] = (),
     ) -> None:
+        self._modules = list(modules)
         self._memory = Memory()
         for left in leave:
             self._memory.leave(left)
@@ -65,6 +66,7 @@ class StateSnapshot:
     def restore(self) -> None:
         """Put everything back as it was. What existed gets its contents back in place, what is new is dropped."""
         self.settle()
+        reshard(self._modules)
         for restore in self._streams:
             restore()
         self._memory.restore()
@@ -126,9 +128,23 @@ def forward_only(modules: Sequence[nn.Module]) -> Iterator[None]:
         memory.restore()
 
 
+def reshard(modules: Sequence[nn.Module]) -> None:
+    """Give up weights that FSDP2 has gathered: after a forward without a backward they would be used again as they are.
+
+    Args:
+        modules: Those of the training.
+    """
+    for root in modules:
+        for module in root.modules():
+            give_up = getattr(module, "reshard", None)
+            if type(module).__name__.startswith("FSDP") and callable(give_up):
+                give_up()
+
+
 def _sample(tensor: Tensor) -> Tensor:
-    """Up to 64 values spread over a tensor, compared bit for bit later."""
-    flat = tensor.detach().reshape(-1)
+    """Up to 64 values spread over a tensor, or over this rank's shard of it, compared bit for bit later."""
+    local = getattr(tensor, "to_local", None)
+    flat = (tensor if local is None else local()).detach().reshape(-1)
     return flat[:: max(1, flat.numel() // SAMPLES)].clone()
 
 
