@@ -20,6 +20,7 @@ from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.feed import HELD_OUT_BATCHES, Feed, shallow_copy
 from lrfinder.loop import Batch, Facts
 from lrfinder.memory import torch_streams
+from lrfinder.options import check_device
 from lrfinder.rates import Rates, swept_optimizers
 from lrfinder.state import StateSnapshot, forward_only, preserved, reshard
 from lrfinder.torch_loop import trainable_parameters
@@ -44,15 +45,22 @@ class TrainerLoop:
         trainer: One that is fitting.
         sweep: Index of the one optimizer to sweep, the others staying as they are; None scales all jointly.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
+        snapshot_device: Where the copies are kept; None keeps each beside its tensor.
 
     Raises:
         InputError: A strategy, a module or a loader that cannot be measured with, each case in one sentence.
     """
 
     def __init__(
-        self, trainer: Trainer, *, sweep: int | None = None, snapshot: Literal["auto", "all"] = "auto"
+        self,
+        trainer: Trainer,
+        *,
+        sweep: int | None = None,
+        snapshot: Literal["auto", "all"] = "auto",
+        snapshot_device: torch.device | str | None = None,
     ) -> None:
         _check_strategy(trainer)
+        check_device(snapshot_device)
         loaders = trainer.fit_loop._combined_loader
         if loaders is None or type(trainer.fit_loop._data_fetcher).__name__ == "_DataLoaderIterDataFetcher":
             raise InputError(
@@ -70,6 +78,7 @@ class TrainerLoop:
         self._held_out = _held_out(trainer)
         self._held_out_batch: Batch | None = None
         self._frozen: Literal["auto", "all"] = "all" if _keeps_average(trainer) else snapshot
+        self._kept_on = snapshot_device
         self._snapshots: list[StateSnapshot] = []
         self._last_streams = torch_streams()
         self._batch_size: int | None = None
@@ -193,7 +202,7 @@ class TrainerLoop:
         optimizers = self._trainer.optimizers
         with (
             set_aside(self._trainer),
-            preserved([self._module], optimizers, others, self._frozen, leave) as snapshot,
+            preserved([self._module], optimizers, others, self._frozen, leave, self._kept_on) as snapshot,
         ):
             self._snapshots.append(snapshot)
             try:

@@ -83,7 +83,8 @@ def find_lr(
             How to make an optimizer step, as in `TorchLoop`: `loss_fn` (default: the model's own loss, or
             inferred), `loss_step` or `train_step` for what that cannot say, `optimizer` (default: AdamW over the
             trainable parameters; a list with `train_step`) and `sweep`, `accumulate`, `clip_grad_norm`,
-            `clip_grad_value`, `autocast`, `scaler`, `channels_last`, `val_loader`, `snapshot`.
+            `clip_grad_value`, `autocast`, `scaler`, `channels_last`, `val_loader`, `snapshot`,
+            `snapshot_device`.
 
     Returns:
         The result: `print` it, `plot` it, `apply` it.

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch import distributed as dist
-from torch.distributed import distributed_c10d
 
 from lrfinder.errors import RankError
 
@@ -107,6 +106,8 @@ class _Watch:
     """Looks out for a peer that fails, by a thread: the store may end with the process that holds it."""
 
     def __init__(self, name: str) -> None:
+        from torch.distributed import distributed_c10d
+
         self._store: Any = distributed_c10d.PrefixStore(name, distributed_c10d._get_default_store())
         self._reason: str | None = None
         self._ended = threading.Event()

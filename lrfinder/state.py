@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lrfinder.errors import StateLeak
-from lrfinder.memory import Memory, global_streams, same
+from lrfinder.memory import Memory, global_streams, local, same
 
 __all__ = ["StateSnapshot", "forward_only", "preserved", "reshard"]
 
@@ -29,6 +29,7 @@ class StateSnapshot:
         frozen: `auto` does not copy frozen parameters when they are more than four fifths of the bytes, and watches a
             sample of each instead; `all` copies everything.
         leave: Objects to leave alone where they are reached, as the data behind a sampler.
+        device: Where the copies are kept; None keeps each beside its tensor.
     """
 
     def __init__(
@@ -38,9 +39,10 @@ class StateSnapshot:
         others: Sequence[object] = (),
         frozen: Literal["auto", "all"] = "auto",
         leave: Sequence[object] = (),
+        device: torch.device | str | None = None,
     ) -> None:
         self._modules = list(modules)
-        self._memory = Memory()
+        self._memory = Memory(device)
         for left in leave:
             self._memory.leave(left)
         self._watched: list[tuple[str, Tensor, Tensor]] = []
@@ -88,9 +90,9 @@ class StateSnapshot:
     def move(self, t: float) -> None:
         """Set the parameters to start + `t` times the displacement since the snapshot."""
         if self._displacement is None:
-            self._displacement = [p.detach() - start for p, start in self._starts]
+            self._displacement = [local(p).detach() - start.to(p.device) for p, start in self._starts]
         for (p, start), d in zip(self._starts, self._displacement, strict=True):
-            p.copy_(start).add_(d, alpha=t)
+            local(p).copy_(start).add_(d, alpha=t)
 
     def settle(self) -> None:
         """Forget the displacement: the next move measures it anew."""
@@ -143,8 +145,7 @@ def reshard(modules: Sequence[nn.Module]) -> None:
 
 def _sample(tensor: Tensor) -> Tensor:
     """Up to 64 values spread over a tensor, or over this rank's shard of it, compared bit for bit later."""
-    local = getattr(tensor, "to_local", None)
-    flat = (tensor if local is None else local()).detach().reshape(-1)
+    flat = local(tensor).detach().reshape(-1)
     return flat[:: max(1, flat.numel() // SAMPLES)].clone()
 
 
@@ -155,6 +156,7 @@ def preserved(
     others: Sequence[object] = (),
     frozen: Literal["auto", "all"] = "auto",
     leave: Sequence[object] = (),
+    device: torch.device | str | None = None,
 ) -> Iterator[StateSnapshot]:
     """Put a training back as it was at exit, on success, on an exception and on Ctrl-C (raised on); nests.
 
@@ -167,6 +169,7 @@ def preserved(
         others: Further objects with state: a GradScaler, samplers, generators.
         frozen: See `StateSnapshot`.
         leave: See `StateSnapshot`.
+        device: See `StateSnapshot`.
 
     Yields:
         The snapshot; its `restore` may be called as often as wanted.
@@ -175,7 +178,7 @@ def preserved(
         StateLeak: A frozen parameter that was watched instead of copied has changed. When an exception is under way
             already, that one goes on, with this sentence as a note.
     """
-    snapshot = StateSnapshot(modules, optimizers, others, frozen, leave)
+    snapshot = StateSnapshot(modules, optimizers, others, frozen, leave, device)
     try:
         yield snapshot
     except BaseException as error:

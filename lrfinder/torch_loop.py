@@ -47,6 +47,7 @@ class TorchLoop:
         channels_last: Lay four-dimensional tensors of a batch out with the channels last.
         val_loader: Batches kept aside, for measuring on them; the first four are used.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
+        snapshot_device: Where the copies are kept, `cpu` for a model that fills the accelerator; None: beside it.
 
     Raises:
         InputError: Something that cannot be trained with, each case in one sentence.
@@ -70,10 +71,11 @@ class TorchLoop:
         channels_last: bool = False,
         val_loader: Loader | None = None,
         snapshot: Literal["auto", "all"] = "auto",
+        snapshot_device: torch.device | str | None = None,
     ) -> None:
         trainable = trainable_parameters(model)
         own = train_step is not None
-        check_choices(accumulate, snapshot)
+        check_choices(accumulate, snapshot, snapshot_device)
         check_one_loss(loss_fn=loss_fn, loss_step=loss_step, train_step=train_step)
         if own:
             check_left_to_train_step(
@@ -103,7 +105,7 @@ class TorchLoop:
         self._modules = [m for m in (model, *functions) if isinstance(m, nn.Module)]
         self._behind = [held for function in functions for held in reached_by(function)]
         self._scaler = scaler
-        self._frozen = snapshot
+        self._frozen, self._kept_on = snapshot, snapshot_device
         self._snapshots: list[StateSnapshot] = []
         self._last_streams = torch_streams()
         self._batch_size: int | None = None
@@ -230,7 +232,8 @@ class TorchLoop:
         others = [thing for streams, _ in stateful for thing in streams]
         others += [*self._behind, *([] if self._scaler is None else [self._scaler])]
         data = [left for _, lefts in stateful for left in lefts]
-        with preserved(self._modules, self.optimizers, others, self._frozen, data) as snapshot, torch.enable_grad():
+        kept = preserved(self._modules, self.optimizers, others, self._frozen, data, self._kept_on)
+        with kept as snapshot, torch.enable_grad():
             self._snapshots.append(snapshot)
             try:
                 if not self.model.training:

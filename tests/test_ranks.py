@@ -1,6 +1,7 @@
 """Two processes on the CPU, plain torch: one answer, no trace, and an end for all when one of them fails."""
 
 import json
+import math
 import os
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from two_ranks import parts
 
+SEARCHES = ["ddp", "fsdp2", "ddp_training", "fsdp2_training"]
 SCRIPT = Path(__file__).parent / "two_ranks.py"
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(240)]
@@ -40,13 +42,18 @@ def two_ranks(*cases):
     return {case: (first[case], second[case]) for case in cases}
 
 
+def came_to(evidence):
+    """What each miniature run came to, NaN where it exploded."""
+    return [math.nan if loss is None else loss for loss in evidence["races"][0]["losses"]]
+
+
 @pytest.fixture(scope="module")
 def seen():
     """What both ranks have seen in the cases that end well for both, one after the other."""
-    return two_ranks("ddp", "fsdp2", "parts", "line_search", "not_a_number", "held_out_on_one")
+    return two_ranks(*SEARCHES, "parts", "line_search", "not_a_number", "held_out_on_one")
 
 
-@pytest.mark.parametrize("case", ["ddp", "fsdp2", "parts", "line_search", "not_a_number"])
+@pytest.mark.parametrize("case", [*SEARCHES, "parts", "line_search", "not_a_number"])
 def test_ranks_agree(seen, case):
     """Curve, miniature runs, decision and number are the same on both to the last digit."""
     first, second = seen[case]
@@ -54,7 +61,7 @@ def test_ranks_agree(seen, case):
     assert first == second
 
 
-@pytest.mark.parametrize("case", ["ddp", "fsdp2"])
+@pytest.mark.parametrize("case", SEARCHES)
 def test_ranks_with_unequal_loaders_leave_no_trace(seen, case):
     """With accumulation, clipping, validation batches and a frozen part the training goes on as without a search."""
     first, second = seen[case]
@@ -72,12 +79,21 @@ def test_an_epoch_is_as_long_as_the_shortest_loader(seen, case):
     assert found["plan"]["total_steps"] == 150
 
 
-@pytest.mark.parametrize("case", ["ddp", "fsdp2", "parts", "line_search"])
+@pytest.mark.parametrize("case", [*SEARCHES, "parts", "line_search"])
 def test_ranks_make_miniature_runs(seen, case):
     """The races are run over all ranks, also for an optimizer that evaluates its closure often."""
     (race,) = seen[case][0]["found"]["evidence"]["races"]
 
     assert race["is_sure"]
+
+
+@pytest.mark.parametrize(("plain", "shards"), [("ddp", "fsdp2"), ("ddp_training", "fsdp2_training")])
+def test_sharding_changes_nothing_of_the_answer(seen, plain, shards):
+    """No weights that were gathered before a change are used after it, in a forward without a step either."""
+    ddp, fsdp2 = seen[plain][0]["found"]["evidence"], seen[shards][0]["found"]["evidence"]
+
+    assert fsdp2["curve"]["losses"] == pytest.approx(ddp["curve"]["losses"], rel=1e-3)
+    assert came_to(fsdp2) == pytest.approx(came_to(ddp), rel=1e-3, nan_ok=True)
 
 
 def test_two_ranks_are_one_with_the_whole_batch(seen):
@@ -87,7 +103,7 @@ def test_two_ranks_are_one_with_the_whole_batch(seen):
 
     assert both["curve"]["losses"] == pytest.approx(whole["curve"]["losses"], rel=1e-6)
     assert both["races"][0]["lrs"] == pytest.approx(whole["races"][0]["lrs"], rel=1e-6)
-    assert both["races"][0]["losses"] == pytest.approx(whole["races"][0]["losses"], rel=1e-6)
+    assert came_to(both) == pytest.approx(came_to(whole), rel=1e-6, nan_ok=True)
 
 
 def test_a_nan_on_one_rank_ends_the_sweep_of_both(seen):

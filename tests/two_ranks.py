@@ -26,10 +26,9 @@ def network(dropout=0.1):
 
 
 def sharded(model):
-    """Under FSDP2, layer by layer."""
-    for layer in (model[0], model[2], model[4], model):
-        fully_shard(layer)
-    return model
+    """Under FSDP2: a layer of its own, and the rest, which stays gathered after a forward."""
+    fully_shard(model[0])
+    return fully_shard(model)
 
 
 WRAPPERS = {"ddp": DistributedDataParallel, "fsdp2": sharded}
@@ -59,7 +58,7 @@ def trained(model, optimizer, batches):
     return losses, weights(model)
 
 
-def found_in_mid_training(kind, rank):
+def found_in_mid_training(kind, rank, measure="validation"):
     """What a search finds where the ranks' loaders differ, and whether the training ends as one without it."""
     traces, found = [], None
     for searches in (True, False):
@@ -69,7 +68,13 @@ def found_in_mid_training(kind, rank):
         torch.manual_seed(rank)
         before = trained(model, optimizer, train[:4])
         if searches:
-            options = {"optimizer": optimizer, "accumulate": 2, "clip_grad_norm": 1.0, "val_loader": val}
+            options = {
+                "optimizer": optimizer,
+                "accumulate": 2,
+                "clip_grad_norm": 1.0,
+                "measure": measure,
+                "val_loader": val,
+            }
             found = find_lr(model, train, **FIND, **options)
         traces.append((before, trained(model, optimizer, train[:4])))
     return {"same": traces[0] == traces[1], "found": json.loads(found.to_json())}
@@ -83,6 +88,16 @@ def ddp(rank):
 def fsdp2(rank):
     """Find under FSDP2."""
     return found_in_mid_training("fsdp2", rank)
+
+
+def fsdp2_training(rank):
+    """Find under FSDP2 by the losses of the training."""
+    return found_in_mid_training("fsdp2", rank, "training")
+
+
+def ddp_training(rank):
+    """Find under DDP by the losses of the training."""
+    return found_in_mid_training("ddp", rank, "training")
 
 
 def parts(rank, ranks=2, optimizer=torch.optim.AdamW):
