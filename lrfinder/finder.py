@@ -10,7 +10,7 @@ from typing import Literal, Unpack, cast, get_args
 
 from torch import nn
 
-from lrfinder import edge, recommend
+from lrfinder import edge, ranks, recommend
 from lrfinder.arms import Arms
 from lrfinder.curve import Curve
 from lrfinder.divergence import batch_resolution, start_of
@@ -45,6 +45,7 @@ class FindOptions(TrainingOptions, PlanOptions, total=False):
 
 
 @shows_options_of(Wish, hidden=("rule",), after=TorchLoop)
+@ranks.together()
 def find_lr(
     model: nn.Module,
     loader: Loader,
@@ -84,7 +85,8 @@ def find_lr(
             How to make an optimizer step, as in `TorchLoop`: `loss_fn` (default: the model's own loss, or
             inferred), `loss_step` or `train_step` for what that cannot say, `optimizer` (default: AdamW over the
             trainable parameters; a list with `train_step`) and `sweep`, `accumulate`, `clip_grad_norm`,
-            `clip_grad_value`, `autocast`, `scaler`, `channels_last`, `val_loader`, `snapshot`.
+            `clip_grad_value`, `autocast`, `scaler`, `channels_last`, `val_loader`, `snapshot`,
+            `snapshot_device`.
 
     Returns:
         The result: `print` it, `plot` it, `apply` it.
@@ -119,6 +121,7 @@ def find_lr(
 
 
 @shows_options_of(Wish, hidden=("rule",))
+@ranks.together()
 def range_test(
     loop: Loop,
     *,

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lrfinder.errors import InputError, StateLeak
-from lrfinder.memory import OUT_OF_MEMORY, Memory, global_streams, same
+from lrfinder.memory import OUT_OF_MEMORY, Memory, global_streams, local, same
 
-__all__ = ["StateSnapshot", "forward_only", "preserved", "sole_search"]
+__all__ = ["StateSnapshot", "forward_only", "preserved", "reshard", "sole_search"]
 
 FROZEN_SHARE = 4 / 5
 """With `auto`, frozen parameters are watched instead of copied when they are more than this share of the bytes."""
@@ -32,6 +32,7 @@ class StateSnapshot:
         frozen: `auto` does not copy frozen parameters when they are more than four fifths of the bytes, and watches a
             sample of each instead; `all` copies everything.
         leave: Objects to leave alone where they are reached, as the data behind a sampler.
+        device: Where the copies are kept; None keeps each beside its tensor.
     """
 
     def __init__(
@@ -41,8 +42,10 @@ class StateSnapshot:
         others: Sequence[object] = (),
         frozen: Literal["auto", "all"] = "auto",
         leave: Sequence[object] = (),
+        device: torch.device | str | None = None,
     ) -> None:
-        self._memory = Memory()
+        self._modules = list(modules)
+        self._memory = Memory(device)
         for left in leave:
             self._memory.leave(left)
         self._watched: list[tuple[str, Tensor, Tensor]] = []
@@ -68,6 +71,7 @@ class StateSnapshot:
     def restore(self) -> None:
         """Put everything back as it was. What existed gets its contents back in place, what is new is dropped."""
         self.settle()
+        reshard(self._modules)
         for restore in self._streams:
             restore()
         self._memory.restore()
@@ -89,9 +93,9 @@ class StateSnapshot:
     def move(self, t: float) -> None:
         """Set the parameters to start + `t` times the displacement since the snapshot."""
         if self._displacement is None:
-            self._displacement = [p.detach() - start for p, start in self._starts]
+            self._displacement = [local(p).detach() - start.to(p.device) for p, start in self._starts]
         for (p, start), d in zip(self._starts, self._displacement, strict=True):
-            p.copy_(start).add_(d, alpha=t)
+            local(p).copy_(start).add_(d, alpha=t)
 
     def settle(self) -> None:
         """Forget the displacement: the next move measures it anew."""
@@ -129,9 +133,22 @@ def forward_only(modules: Sequence[nn.Module]) -> Iterator[None]:
         memory.restore()
 
 
+def reshard(modules: Sequence[nn.Module]) -> None:
+    """Give up weights that FSDP2 has gathered: after a forward without a backward they would be used again as they are.
+
+    Args:
+        modules: Those of the training.
+    """
+    for root in modules:
+        for module in root.modules():
+            give_up = getattr(module, "reshard", None)
+            if type(module).__name__.startswith("FSDP") and callable(give_up):
+                give_up()
+
+
 def _sample(tensor: Tensor) -> Tensor:
-    """Up to 64 values spread over a tensor, compared bit for bit later."""
-    flat = tensor.detach().reshape(-1)
+    """Up to 64 values spread over a tensor, or over this rank's shard of it, compared bit for bit later."""
+    flat = local(tensor).detach().reshape(-1)
     return flat[:: max(1, flat.numel() // SAMPLES)].clone()
 
 
@@ -142,6 +159,7 @@ def preserved(
     others: Sequence[object] = (),
     frozen: Literal["auto", "all"] = "auto",
     leave: Sequence[object] = (),
+    device: torch.device | str | None = None,
 ) -> Iterator[StateSnapshot]:
     """Put a training back as it was at exit, on success, on an exception and on Ctrl-C (raised on); nests.
 
@@ -154,6 +172,7 @@ def preserved(
         others: Further objects with state: a GradScaler, samplers, generators.
         frozen: See `StateSnapshot`.
         leave: See `StateSnapshot`.
+        device: See `StateSnapshot`.
 
     Yields:
         The snapshot; its `restore` may be called as often as wanted.
@@ -163,7 +182,7 @@ def preserved(
             already, that one goes on, with this sentence as a note.
     """
     try:
-        snapshot = StateSnapshot(modules, optimizers, others, frozen, leave)
+        snapshot = StateSnapshot(modules, optimizers, others, frozen, leave, device)
     except OUT_OF_MEMORY as error:
         error.add_note(
             "lrfinder: there is no room for a copy of the weights, the buffers and the optimizer's state, from which "

@@ -35,6 +35,8 @@ CHOICES = [
     ({"clip_grad_norm": math.nan}, "`clip_grad_norm` must be positive or None, got nan"),
     ({"clip_grad_norm": "1"}, "`clip_grad_norm` must be positive or None, got '1'"),
     ({"snapshot": "none"}, '`snapshot` must be "auto" or "all", got \'none\''),
+    ({"snapshot_device": "gpu"}, "`snapshot_device` must be a device of this machine, .*, got 'gpu'"),
+    ({"snapshot_device": "meta"}, "`snapshot_device` must be a device of this machine, .*, got 'meta'"),
     ({"optimizer": "adam"}, "`optimizer` must be a torch optimizer, or a list of them, got str"),
     ({"optimizer": []}, "`optimizer` must hold at least one optimizer, got an empty list; pass those of the training"),
     ({"model": "net"}, "`model` must be a torch.nn.Module, got str"),
