@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench bench-oracles bench-end-to-end bench-constants bench-overhead bench-lightning \
+.PHONY: help setup demo test lint pictures bench bench-oracles bench-end-to-end bench-constants bench-overhead bench-lightning \
 	test-lightning-matrix clean
 
 help:  ## list the targets
@@ -35,6 +35,12 @@ bench-overhead: $(STAMP)  ## what find_lr costs beside the same optimizer steps 
 
 bench-lightning: $(STAMP)  ## Lightning's own finder beside AutoLR on one module
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/lightning_side_by_side.py
+
+pictures: $(STAMP)  ## draw the pictures of README and docs anew, but for those of bench
+	$(BIN)/lrfinder demo --folder docs
+	$(BIN)/lrfinder schedules --plot docs/schedules.png
+	for name in reading_range_tests decays_side_by_side why_the_rate_matters; do \
+		MPLBACKEND=Agg OMP_NUM_THREADS=1 $(BIN)/python examples/$$name.py docs || exit 1; done
 
 # The peers in an environment of their own, on top of the packages of .venv: torch is not installed again.
 BENCH := .bench

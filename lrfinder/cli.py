@@ -183,11 +183,9 @@ def _tell(found: "LRResult", picture: Path | None, record: str | None) -> int:
 
 
 def _draw(found: "LRResult", picture: Path) -> None:
-    from matplotlib.figure import Figure
+    from lrfinder.plot import figure_of
 
-    figure = Figure(figsize=(8.5, 4.2), layout="constrained")
-    found.plot(figure.subplots())
-    _save(figure, picture)
+    _save(figure_of(found), picture)
 
 
 def _save(figure: "Figure", picture: Path) -> None:

@@ -1,6 +1,7 @@
 """The range test with its miniature runs: `find_lr` for plain torch, `range_test` for anything that trains."""
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -257,7 +258,9 @@ def _bar(total: int, *, shown: bool) -> Iterator[Progress | None]:
     if not shown:
         yield None
         return
-    from tqdm.auto import tqdm
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # in a notebook without ipywidgets there is no bar, and nothing to warn of
+        from tqdm.auto import tqdm
 
     with tqdm(total=total, desc="lrfinder", unit="step", leave=False, disable=None) as bar:
 

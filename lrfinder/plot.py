@@ -6,13 +6,17 @@ from lrfinder.report import LABELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from lrfinder.evidence import Evidence
     from lrfinder.plan import Plan
     from lrfinder.result import LRResult
     from lrfinder.schedules import Schedule
 
-__all__ = ["COLOURS", "draw_plan", "draw_result", "draw_schedule"]
+__all__ = ["COLOURS", "STYLE", "draw_plan", "draw_result", "draw_schedule", "figure_of"]
+
+STYLE = "lrfinder.pictures"
+"""The style sheet of every picture, for `matplotlib.style.context`."""
 
 COLOURS = {
     "raw": "#999999",
@@ -37,7 +41,25 @@ def new_axes(width: float = 7.5, height: float = 4.2) -> "Axes":
     """Axes on a new pyplot figure."""
     import matplotlib.pyplot as plt
 
-    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+    with plt.style.context(STYLE):
+        return plt.subplots(figsize=(width, height))[1]
+
+
+def figure_of(found: "LRResult | Plan", width: float = 8.5, height: float = 4.2) -> "Figure":
+    """Return what `found.plot` draws, on a figure for a file: pyplot does not know it, so that none is left open.
+
+    Args:
+        found: A result or a plan.
+        width: Inches.
+        height: Inches.
+    """
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    with style.context(STYLE):
+        figure = Figure(figsize=(width, height))
+        found.plot(figure.subplots())
+    return figure
 
 
 def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":

@@ -13,6 +13,7 @@ from lrfinder.curve import Curve, Stopped
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence import Evidence, Status
 from lrfinder.loop import Facts
+from lrfinder.notebook import html_of
 from lrfinder.plan import Plan, PlanOptions, Wish
 from lrfinder.reading import check_evidence, check_plan, typed
 from lrfinder.schedules import from_plain, to_plain
@@ -100,6 +101,9 @@ class LRResult:
 
     def __str__(self) -> str:
         return report.text(self)
+
+    def _repr_html_(self) -> str:
+        return html_of(self, self.plan)
 
     @shows_options_of(Wish, hidden=("rule",))
     def recommend(self, **options: Unpack[PlanOptions]) -> Plan:

@@ -14,7 +14,7 @@ import lrfinder
 ROOT = Path(lrfinder.__file__).parent.parent
 
 FLOORS = [
-    {"errors", "report", "plot", "signature", "_version"},
+    {"errors", "report", "plot", "notebook", "signature", "_version"},
     {"curve", "schedules", "state", "batch"},
     {"divergence", "smoothing", "scheduler", "loop", "torch_loop", "feed", "loss", "ranks", "rescaling"},
     {"rules", "sweep", "probe", "arms", "evidence"},
