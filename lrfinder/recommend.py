@@ -142,17 +142,20 @@ def plan(evidence: Evidence, wish: Wish, called: str = "found.plan") -> Plan | N
     )
 
 
-def check(wish: Wish, facts: Facts) -> None:
-    """Refuse a wish that no plan can be made of, before anything is measured.
+def check(wish: Wish, facts: Facts) -> Schedule:
+    """Refuse a wish that no plan can be made of, before anything is measured; return the schedule that is meant.
 
     Args:
         wish: What the user asks for.
         facts: What is known of the training before its first step.
 
+    Returns:
+        The schedule, as far as it can be chosen before a measurement.
+
     Raises:
         InputError: A schedule or a length that cannot be used.
     """
-    choose(case_of(Evidence(None, {}, Status.OK, facts=facts), wish))
+    return choose(case_of(Evidence(None, {}, Status.OK, facts=facts), wish)).schedule
 
 
 def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, tuple[Reason, ...]]:

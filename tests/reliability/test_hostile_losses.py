@@ -18,9 +18,9 @@ from lrfinder.arms import Arms
 from lrfinder.curve import LARGEST, Curve
 from lrfinder.edge import STEPS
 from lrfinder.evidence import Status, measure, raced
-from lrfinder.finder import _concluded
 from lrfinder.plan import Wish
 from lrfinder.rules import RULES
+from lrfinder.search import concluded
 from lrfinder.sweep import ladder
 
 finite = st.floats(-LARGEST, LARGEST)
@@ -74,7 +74,7 @@ def test_any_curve_gives_a_sound_result(data, curve, total):
     if len(curve):
         evidence = raced(evidence, data.draw(st.lists(races(curve), max_size=2)))
 
-    assert is_sound(_concluded(evidence, list(curve.lrs) or [1e-7, 10.0], Wish(total)), curve)
+    assert is_sound(concluded(evidence, list(curve.lrs) or [1e-7, 10.0], Wish(total)), curve)
 
 
 @given(curve=curves())
