@@ -18,6 +18,7 @@ README = Path(__file__).parent.parent / "README.md"
 PAGE = README.parent / "docs" / "benchmarks.md"
 MARKERS = {
     "tables": ("<!-- tables: made by `make bench` -->", "<!-- end of tables -->"),
+    "tuning": ("<!-- tuning: made by `make bench-tuning` -->", "<!-- end of tuning -->"),
     "end to end": ("<!-- end to end: made by `make bench-end-to-end` -->", "<!-- end of end to end -->"),
     "short": ("<!-- table: accuracy, made by `make bench` -->", "<!-- end -->"),
 }

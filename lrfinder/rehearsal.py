@@ -11,7 +11,7 @@ from lrfinder.sweep import Progress
 
 __all__ = ["FEWEST_STEPS", "Stage", "rehearse", "stage", "steps_of"]
 
-FEWEST_STEPS = 20
+FEWEST_STEPS = 16
 """With fewer steps an arm says no more than a race of miniature runs."""
 
 ARMS = 3.5
