@@ -266,14 +266,14 @@ def _near(evidence: Evidence, made: list[Arms], steps: int, total_steps: int) ->
     """Where the best peak of an arm with a line to zero may be: as before, as races have it, or as is usual."""
     if made and made[-1].best is not None:
         return made[-1].best / made[-1].factor
-    longer = (total_steps / steps) ** HORIZON_EXPONENT
+    longer = float((total_steps / steps) ** HORIZON_EXPONENT)
     found = line_peak(evidence, total_steps) if any(arms.is_sure for arms in evidence.races) else None
     if found is not None:
-        return float(10 ** found[0] * longer)
+        return 10 ** found[0] * longer
     curve = cast(Curve, evidence.curve)
     guessed = guess(curve) * GUESS_TO_PEAK
     usual = usual_lr(evidence.facts, curve.levels[0])
-    return float(guessed if usual is None else math.sqrt(guessed * usual)) * longer
+    return (guessed if usual is None else math.sqrt(guessed * usual)) * longer
 
 
 def _told(result: LRResult, steps: int) -> LRResult:
