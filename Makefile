@@ -68,7 +68,7 @@ bench-tuning: $(BENCH_STAMP)  ## tune_lr on the same trainings, at its default b
 
 bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside LR-free optimizers: twenty minutes, resumable
 	$(MEASURE) benchmarks/end_to_end.py
-	$(MEASURE) benchmarks/tables.py
+	$(MEASURE) benchmarks/endings.py
 
 # Each version in an environment of its own, on top of the packages of .venv: torch is not installed again.
 LIGHTNINGS ?= pytorch-lightning==2.4.0 pytorch-lightning==2.5.6 pytorch-lightning==2.6.6 lightning==2.6.6
