@@ -39,9 +39,7 @@ SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
 """Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most."""
 
 SEARCH, SWEEP = 100, 28
-"""Steps of the search before the rehearsals; where that leaves them fewer than 24 each, of its sweep alone."""
-
-ENOUGH_BESIDE_RACES = 24
+"""Steps of the search before the rehearsals; where that leaves them too few, of its sweep alone."""
 
 GUESS_TO_PEAK = 0.2
 """The best peak over the edge as a sweep tells it, where nothing else is known."""
@@ -77,7 +75,7 @@ def tune_lr(
         loader: Its batches, as in `find_lr`.
         budget: What all of it may cost: an int is optimizer steps (a forward alone counts a third), a float below 1 a
             share of the training. None is 5 % of the training or 300 steps, whichever is more, and no more than a third
-            of it. Below 95 steps there are no rehearsals, and the answer is that of `find_lr`.
+            of it. Below 122 steps there are no rehearsals, and the answer is that of `find_lr`.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate of the sweep, which nothing suggested exceeds.
         measure: `training` judges on batches of the loader that an arm was not trained on, `validation` on a few fixed
@@ -204,7 +202,7 @@ def budget_for(total_steps: int, budget: float | None = None) -> int:
 
 def _before(steps: int) -> int:
     """The steps of a budget that the search before the rehearsals may cost: all where there is no room for any."""
-    if steps_of(steps - SEARCH) >= ENOUGH_BESIDE_RACES:
+    if steps_of(steps - SEARCH) >= FEWEST_STEPS:
         return SEARCH
     return SWEEP if steps_of(steps - SWEEP) >= FEWEST_STEPS else steps
 
@@ -267,13 +265,17 @@ def _near(evidence: Evidence, made: list[Arms], steps: int, total_steps: int) ->
     if made and made[-1].best is not None:
         return made[-1].best / made[-1].factor
     longer = float((total_steps / steps) ** HORIZON_EXPONENT)
-    found = line_peak(evidence, total_steps) if any(arms.is_sure for arms in evidence.races) else None
+    curve = cast(Curve, evidence.curve)
+    sure = [arms for arms in evidence.races if arms.is_sure]
+    found = line_peak(evidence, total_steps) if sure else None
     if found is not None:
         return 10 ** found[0] * longer
-    curve = cast(Curve, evidence.curve)
-    guessed = guess(curve) * GUESS_TO_PEAK
+    if sure:  # and still winning at the highest peak
+        return max(cast(float, arms.best) for arms in sure) / 2
     usual = usual_lr(evidence.facts, curve.levels[0])
-    return (guessed if usual is None else math.sqrt(guessed * usual)) * longer
+    if usual is None:
+        return guess(curve) * GUESS_TO_PEAK * longer
+    return (usual if evidence.races else math.sqrt(guess(curve) * GUESS_TO_PEAK * usual)) * longer
 
 
 def _told(result: LRResult, steps: int) -> LRResult:
