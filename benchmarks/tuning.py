@@ -10,6 +10,7 @@ import math
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,6 +20,8 @@ from scoring import Run, coverage, score
 from tables import HEADER, decades, oracles, percent, row, table, write
 from tasks import TASKS, chosen
 
+from lrfinder.optimizers import usual_lr
+from lrfinder.transfer import line_peak
 from lrfinder.tuner import tune_lr
 
 __all__ = ["STORED", "ask", "page"]
@@ -46,7 +49,8 @@ def ask(task, seed, budget, schedule="primary"):
         budget=None if budget == "default" else budget,
         progress=False,
     )
-    evidence = tuned.evidence
+    evidence, rehearsals = tuned.evidence, tuned.evidence.rehearsals
+    before = line_peak(replace(evidence, rehearsals=()), task.total_steps)
     return {
         "task": task.name,
         "seed": seed,
@@ -57,8 +61,9 @@ def ask(task, seed, budget, schedule="primary"):
         "status": str(tuned.status),
         "steps": tuned.cost_steps,
         "seconds": round(time.perf_counter() - begin, 3),
-        "edge": evidence.edge,
-        "rehearsals": [[arms.steps, arms.best, len(arms.lrs)] for arms in evidence.rehearsals],
+        "raced": before and 10 ** before[0],
+        "usual": usual_lr(evidence.facts, rehearsals[0].start) if rehearsals else None,
+        "rehearsals": [[arms.steps, arms.best, len(arms.lrs), arms.is_open] for arms in rehearsals],
     }
 
 
