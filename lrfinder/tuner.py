@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Integral, Real
 from typing import Unpack
 
 from torch import nn
@@ -16,7 +17,7 @@ from lrfinder.feed import Loader
 from lrfinder.loop import Loop, Snapshot
 from lrfinder.plan import PlanOptions, Reason, Wish
 from lrfinder.progress import Bar, bar
-from lrfinder.rehearsal import FEWEST_STEPS, Stage, rehearse, stage, steps_of
+from lrfinder.rehearsal import FEWEST_STEPS, Stage, rehearse, stages, steps_of
 from lrfinder.result import LRResult
 from lrfinder.schedules import Schedule
 from lrfinder.schedules.base import whole
@@ -157,9 +158,9 @@ def race(
     lrs = ladder(lr_min, lr_max, min(SEARCH, steps) if _rehearsals(steps) else steps)
     with sole_search(), loop.preserved() as snapshot, bar(loop, steps, wanted=progress) as tell:
         held_out = held_out_of(loop, measure)
-        stages = [stage(loop, _length(steps), total_steps, held_out) for _ in range(_rehearsals(steps))]
+        set_up = stages(loop, _rehearsals(steps), _length(steps, total_steps), total_steps, held_out)
         evidence, lrs = search(loop, snapshot, lrs, held_out=held_out, tell=tell)
-        arms = _rehearsed(loop, snapshot, stages, evidence, (schedule, total_steps, steps), tell)
+        arms = _rehearsed(loop, snapshot, set_up, evidence, (schedule, total_steps, steps), tell)
         evidence = rehearsed(evidence, arms)
     result = _told(concluded(evidence, lrs, wish), steps)
     if strict and result.plan is None:
@@ -186,11 +187,14 @@ def budget_for(total_steps: int, budget: float | None = None) -> int:
     if budget is None:
         whole("total_steps", total_steps, "for so short a training pass `budget` in steps", least=30)
         return int(min(max(SHARE * total_steps, LEAST), MOST_SHARE * total_steps))
-    if isinstance(budget, float) and 0 < budget < 1:
-        budget = int(budget * total_steps)
-    if isinstance(budget, bool) or not isinstance(budget, int):
-        raise InputError(f"`budget` must be whole steps, or a share of the training below 1, got {budget!r}")
-    return whole("budget", budget, "300 is a good choice", least=10)
+    given: object = budget
+    if isinstance(given, Real) and 0 < float(given) < 1:
+        given = int(float(given) * total_steps)
+    if isinstance(given, bool) or not isinstance(given, Integral):
+        raise InputError(
+            f"`budget` must be whole steps, or a share of the training below 1, got {given!r}; 300 is a good choice"
+        )
+    return whole("budget", given, "300 is a good choice", least=10)
 
 
 def _rehearsals(steps: int) -> int:
@@ -200,9 +204,9 @@ def _rehearsals(steps: int) -> int:
     return min(MOST_REHEARSALS, max(1, steps_of(steps - SEARCH) // LONG))
 
 
-def _length(steps: int) -> int:
-    """Optimizer steps of their arms."""
-    return steps_of(steps - SEARCH, _rehearsals(steps))
+def _length(steps: int, total_steps: int) -> int:
+    """Optimizer steps of their arms, which are no longer than the training."""
+    return min(total_steps, steps_of(steps - SEARCH, max(1, _rehearsals(steps))))
 
 
 def _rehearsed(
@@ -263,9 +267,12 @@ def _told(result: LRResult, steps: int) -> LRResult:
     if plan is None:
         return result
     rehearsals = result.evidence.rehearsals
-    if not rehearsals:
+    if not _rehearsals(steps):
         needed = next(steps for steps in range(SEARCH, 10 * SEARCH) if _rehearsals(steps))
         text = f"The budget of {steps} steps is too small to rehearse the training; that takes {needed}."
+        return replace(result, plan=replace(plan, warnings=(*plan.warnings, text)))
+    if all(arms.best is None for arms in rehearsals):
+        text = "No rehearsal lowered the loss of what judges it, so that the peak is that of `find_lr`."
         return replace(result, plan=replace(plan, warnings=(*plan.warnings, text)))
     now, then = (10 ** (EIGHTY_PERCENT * spread_of(rehearsals, times)) for times in (1.0, 2 + SEARCH / steps))
     text = (
