@@ -29,7 +29,7 @@ from lrfinder.sweep import ladder
 from lrfinder.torch_loop import TorchLoop
 from lrfinder.transfer import BEST_TO_PEAK, HORIZON_EXPONENT, line_peak, spread_of
 
-__all__ = ["budget_for", "race", "tune_lr"]
+__all__ = ["budget_for", "is_worth_tuning", "race", "tune_lr"]
 
 SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
 """Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most."""
@@ -191,6 +191,18 @@ def budget_for(total_steps: int, budget: float | None = None) -> int:
     if isinstance(budget, bool) or not isinstance(budget, int):
         raise InputError(f"`budget` must be whole steps, or a share of the training below 1, got {budget!r}")
     return whole("budget", budget, "300 is a good choice", least=10)
+
+
+def is_worth_tuning(total_steps: int) -> bool:
+    """Return whether a training is so long that its share for tuning is no less than the least that tunes well.
+
+    Args:
+        total_steps: Optimizer steps of the training.
+
+    >>> is_worth_tuning(6_000), is_worth_tuning(5_000)
+    (True, False)
+    """
+    return SHARE * total_steps >= LEAST
 
 
 def _rehearsals(steps: int) -> int:
