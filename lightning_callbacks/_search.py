@@ -10,7 +10,7 @@ from lightning_callbacks._wish import Wish
 from lrfinder import LRResult, race, range_test
 from lrfinder.errors import InputError
 from lrfinder.rules import Rule
-from lrfinder.tuner import is_worth_tuning
+from lrfinder.tuner import LEAST, SHARE
 
 __all__ = ["Search", "Tune", "searched"]
 
@@ -95,6 +95,6 @@ def _tunes(search: Search, loop: TrainerLoop, total_steps: int | None) -> bool:
     hindered = [why for why, is_so in hindrances.items() if is_so]
     if search.tune is True and hindered:
         raise InputError(f'`tune` must be "auto" or False {hindered[0]}, got True')
-    return search.tune is True or (
-        search.tune == "auto" and not hindered and total_steps is not None and is_worth_tuning(total_steps)
-    )
+    if search.tune == "auto":
+        return not hindered and total_steps is not None and SHARE * total_steps >= LEAST
+    return search.tune

@@ -12,7 +12,7 @@ from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.memory import OUT_OF_MEMORY
 from lrfinder.sweep import MAX_SKIPS, Progress
 
-__all__ = ["Arms", "Runs", "climb_and_line", "hopeless", "judged", "record", "run", "win"]
+__all__ = ["Arms", "Runs", "climb_and_line", "fell", "hopeless", "judged", "record", "run", "win"]
 
 Runs = dict[float, list[float] | None]
 """What each judge of a run gave, by its peak; None where the run exploded or made no step."""
@@ -236,17 +236,17 @@ def record(
         losses=tuple(statistics.fmean(losses) if (losses := runs[lr]) else None for lr in lrs),
         steps=steps,
         start=statistics.fmean(start) if start else 0.0,
-        is_sure=best is not None and _is_sure(start, best, small),
+        is_sure=best is not None and fell(start, best, small),
         cost=spent,
         small=small,
         factor=factor,
     )
 
 
-def _is_sure(start: Sequence[float], losses: Sequence[float], small: float) -> bool:
+def fell(start: Sequence[float], losses: Sequence[float], small: float = 0.0) -> bool:
     """Whether the losses fell beyond doubt: by the signed-rank test of Wilcoxon, or all of them where they are few."""
     from scipy.stats import wilcoxon
 
     drops = [before - after for before, after in zip(start[-len(losses) :], losses, strict=True)]
-    fell = min(drops) > 0 or (any(drops) and bool(wilcoxon(drops, alternative="greater").pvalue <= DOUBT))
-    return fell and statistics.fmean(drops) > small
+    is_sure = min(drops) > 0 or (any(drops) and bool(wilcoxon(drops, alternative="greater").pvalue <= DOUBT))
+    return is_sure and statistics.fmean(drops) > small

@@ -1,17 +1,18 @@
 """Rehearsals: a whole training in small, its schedule and its epochs included, at one peak after another."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lrfinder.arms import Arms, hopeless, judged, record, run, win
+from lrfinder.arms import Arms, fell, hopeless, judged, record, run, win
 from lrfinder.curve import is_number
-from lrfinder.edge import FARTHEST, peak_at
+from lrfinder.edge import FARTHEST, peak_at, stride
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.sweep import Progress
 
 __all__ = ["FEWEST_STEPS", "Stage", "rehearse", "stage", "steps_of"]
 
-FEWEST_STEPS = 20
+FEWEST_STEPS = 24
 """With fewer steps an arm says no more than a race of miniature runs."""
 
 ARMS = 3.5
@@ -111,8 +112,9 @@ def rehearse(
 ) -> Arms:
     """Run arms about a peak until the best is enclosed and its neighbours are close, or the budget is spent.
 
-    The first three are half a decade apart. Where the best is the lowest or the highest another follows beyond it;
-    else the gaps beside it are halved, the one to the better neighbour first.
+    Neighbours are half a decade apart, and more where the win grows as the peak does. Where the best is the highest or
+    the lowest another follows beyond it; else the gaps beside it are halved, the one to the better neighbour first.
+    While none has won beyond doubt higher peaks are tried, and lower ones once one has exploded.
 
     Args:
         loop: What trains; it can measure.
@@ -145,22 +147,26 @@ def rehearse(
         won = {place: win(start, gave) for place, gave in runs.items()}
         if said is not None:
             said(len(runs), peak_at(near, max(won, key=won.__getitem__)))
-        at = _next(won)
+        best = runs[max(won, key=won.__getitem__)]
+        at = _next(won, is_sure=best is not None and fell(start, best))
     snapshot.restore()
     made_at = {peak_at(near, place): gave for place, gave in runs.items() if place not in lost}
     return record(made_at, start, set_up.steps, spent=spent, factor=factor)
 
 
-def _next(won: dict[int, float]) -> int | None:
+def _next(won: dict[int, float], *, is_sure: bool) -> int | None:
     """The place of the peak to try next, or None where the best is known as well as it can be."""
     best = max(won, key=won.__getitem__)
     lowest, highest = min(won), max(won)
-    if won[best] <= 0:
-        return lowest - 2 * APART if lowest > -FARTHEST else None
-    if best == lowest:
-        return lowest - APART if lowest > -FARTHEST else None
+    below = lowest - APART if lowest > -FARTHEST else None
+    above = highest + stride(won) if highest < FARTHEST else None
+    if not is_sure:
+        # A plateau that only a high peak leaves looks like this from below, and one far too high has exploded.
+        return above if won[highest] > -math.inf else below
     if best == highest:
-        return highest + APART if highest < FARTHEST else None
+        return above
+    if best == lowest:
+        return below
     places = sorted(won)
     i = places.index(best)
     beside = sorted((places[i - 1], places[i + 1]), key=won.__getitem__, reverse=True)

@@ -1,19 +1,23 @@
 """Tuning: rehearsals of the whole training in small, for a few percent of it; `tune_lr` for plain torch, `race`."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Unpack
+from itertools import count
+from typing import Unpack, cast
 
 from torch import nn
 
 from lrfinder import ranks, recommend
 from lrfinder.arms import Arms, climb_and_line
+from lrfinder.curve import Curve
 from lrfinder.divergence import fall_of
 from lrfinder.edge import guess
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence import Evidence, rehearsed
 from lrfinder.feed import Loader
 from lrfinder.loop import Loop, Snapshot
+from lrfinder.optimizers import usual_lr
 from lrfinder.plan import PlanOptions, Reason, Wish
 from lrfinder.progress import Bar, bar
 from lrfinder.rehearsal import FEWEST_STEPS, Stage, rehearse, stage, steps_of
@@ -27,15 +31,18 @@ from lrfinder.signature import shows_options_of
 from lrfinder.state import sole_search
 from lrfinder.sweep import ladder
 from lrfinder.torch_loop import TorchLoop
-from lrfinder.transfer import BEST_TO_PEAK, HORIZON_EXPONENT, line_peak, spread_of
+from lrfinder.transfer import HORIZON_EXPONENT, line_peak, spread_of
 
-__all__ = ["budget_for", "is_worth_tuning", "race", "tune_lr"]
+__all__ = ["LEAST", "SHARE", "budget_for", "race", "tune_lr"]
 
 SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
 """Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most."""
 
-SEARCH = 100
-"""Steps of the search that comes before the rehearsals."""
+SEARCH, SWEEP = 100, 28
+"""Steps of the search before the rehearsals; where that leaves them too few, of its sweep alone."""
+
+GUESS_TO_PEAK = 0.2
+"""The best peak over the edge as a sweep tells it, where nothing else is known."""
 
 LONG, MOST_REHEARSALS = 160, 4
 """Arms longer than this are made fewer: the budget goes into a second rehearsal on other batches, up to four."""
@@ -68,7 +75,7 @@ def tune_lr(
         loader: Its batches, as in `find_lr`.
         budget: What all of it may cost: an int is optimizer steps (a forward alone counts a third), a float below 1 a
             share of the training. None is 5 % of the training or 300 steps, whichever is more, and no more than a third
-            of it. Below 180 steps there are no rehearsals, and the answer is that of `find_lr`.
+            of it. Below 122 steps there are no rehearsals, and the answer is that of `find_lr`.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate of the sweep, which nothing suggested exceeds.
         measure: `training` judges on batches of the loader that an arm was not trained on, `validation` on a few fixed
@@ -154,7 +161,7 @@ def race(
         )
     schedule = recommend.check(wish, loop.facts)
     steps = budget_for(total_steps, budget)
-    lrs = ladder(lr_min, lr_max, min(SEARCH, steps) if _rehearsals(steps) else steps)
+    lrs = ladder(lr_min, lr_max, _before(steps))
     with sole_search(), loop.preserved() as snapshot, bar(loop, steps, wanted=progress) as tell:
         held_out = held_out_of(loop, measure)
         stages = [stage(loop, _length(steps), total_steps, held_out) for _ in range(_rehearsals(steps))]
@@ -193,28 +200,22 @@ def budget_for(total_steps: int, budget: float | None = None) -> int:
     return whole("budget", budget, "300 is a good choice", least=10)
 
 
-def is_worth_tuning(total_steps: int) -> bool:
-    """Return whether a training is so long that its share for tuning is no less than the least that tunes well.
-
-    Args:
-        total_steps: Optimizer steps of the training.
-
-    >>> is_worth_tuning(6_000), is_worth_tuning(5_000)
-    (True, False)
-    """
-    return SHARE * total_steps >= LEAST
+def _before(steps: int) -> int:
+    """The steps of a budget that the search before the rehearsals may cost: all where there is no room for any."""
+    if steps_of(steps - SEARCH) >= FEWEST_STEPS:
+        return SEARCH
+    return SWEEP if steps_of(steps - SWEEP) >= FEWEST_STEPS else steps
 
 
 def _rehearsals(steps: int) -> int:
     """How many rehearsals a budget pays for."""
-    if steps_of(steps - SEARCH) < FEWEST_STEPS:
-        return 0
-    return min(MOST_REHEARSALS, max(1, steps_of(steps - SEARCH) // LONG))
+    left = steps - _before(steps)
+    return min(MOST_REHEARSALS, max(1, steps_of(left) // LONG)) if left else 0
 
 
 def _length(steps: int) -> int:
     """Optimizer steps of their arms."""
-    return steps_of(steps - SEARCH, _rehearsals(steps))
+    return steps_of(steps - _before(steps), _rehearsals(steps))
 
 
 def _rehearsed(
@@ -260,13 +261,21 @@ def _in_small(schedule: Schedule, total_steps: int) -> Callable[[float], float]:
 
 
 def _near(evidence: Evidence, made: list[Arms], steps: int, total_steps: int) -> float:
-    """Where the best peak of an arm with a line to zero may be: as before, or as the search has it."""
+    """Where the best peak of an arm with a line to zero may be: as before, as races have it, or as is usual."""
     if made and made[-1].best is not None:
         return made[-1].best / made[-1].factor
-    found = line_peak(evidence, total_steps)
-    if found is None:
-        return guess(evidence.curve) if evidence.curve is not None else 1e-3
-    return float(10 ** found[0] * (total_steps / steps) ** HORIZON_EXPONENT / BEST_TO_PEAK)
+    longer = float((total_steps / steps) ** HORIZON_EXPONENT)
+    curve = cast(Curve, evidence.curve)
+    sure = [arms for arms in evidence.races if arms.is_sure]
+    found = line_peak(evidence, total_steps) if sure else None
+    if found is not None:
+        return 10 ** found[0] * longer
+    if sure:  # and still winning at the highest peak
+        return max(cast(float, arms.best) for arms in sure) / 2
+    usual = usual_lr(evidence.facts, curve.levels[0])
+    if usual is None:
+        return guess(curve) * GUESS_TO_PEAK * longer
+    return (usual if evidence.races else math.sqrt(guess(curve) * GUESS_TO_PEAK * usual)) * longer
 
 
 def _told(result: LRResult, steps: int) -> LRResult:
@@ -276,10 +285,10 @@ def _told(result: LRResult, steps: int) -> LRResult:
         return result
     rehearsals = result.evidence.rehearsals
     if not rehearsals:
-        needed = next(steps for steps in range(SEARCH, 10 * SEARCH) if _rehearsals(steps))
+        needed = next(steps for steps in count(SWEEP) if _rehearsals(steps))
         text = f"The budget of {steps} steps is too small to rehearse the training; that takes {needed}."
         return replace(result, plan=replace(plan, warnings=(*plan.warnings, text)))
-    now, then = (10 ** (EIGHTY_PERCENT * spread_of(rehearsals, times)) for times in (1.0, 2 + SEARCH / steps))
+    now, then = (10 ** (EIGHTY_PERCENT * spread_of(rehearsals, times)) for times in (1.0, 2.0 + SEARCH / steps))
     text = (
         f"The interval is the peak times or over {now:.2g}; twice the budget, {2 * steps:,} steps, would make it about "
         f"{then:.2g}."
