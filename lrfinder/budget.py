@@ -8,7 +8,7 @@ from lrfinder.errors import InputError
 from lrfinder.rehearsal import FEWEST_STEPS, steps_of
 from lrfinder.schedules.base import whole
 
-__all__ = ["Spending", "budget_for", "least_to_rehearse", "spend"]
+__all__ = ["LEAST", "SHARE", "Spending", "budget_for", "least_to_rehearse", "spend"]
 
 SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
 """Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most."""
