@@ -229,7 +229,7 @@ def _draw_rehearsals(result: "LRResult", ax: "Axes") -> None:
     for i, arms in enumerate(rehearsals):
         heights = [top if loss is None else min(loss, top) for loss in arms.losses]
         label = words.format(arms.steps) if i == 0 else None
-        runs = ax.plot(arms.lrs, heights, "P", ms=9, color=colour, mec="white", label=label, zorder=5)
+        runs = ax.plot(arms.lrs, heights, ":P", ms=9, lw=0.8, color=colour, mec="white", label=label, zorder=5)
         runs[0].set_clip_on(False)
         lrs, losses = [lr for lr, _ in arms.fit], [loss for _, loss in arms.fit]
         ax.plot(lrs, losses, color=colour, lw=1.5, label="fit through the best" if i == 0 and lrs else None)
