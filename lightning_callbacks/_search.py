@@ -8,9 +8,9 @@ from lightning_callbacks._horizon import stops_early
 from lightning_callbacks._trainer import TrainerLoop
 from lightning_callbacks._wish import Wish
 from lrfinder import LRResult, race, range_test
+from lrfinder.budget import LEAST, SHARE
 from lrfinder.errors import InputError
 from lrfinder.rules import Rule
-from lrfinder.tuner import LEAST, SHARE
 
 __all__ = ["Search", "Tune", "searched"]
 

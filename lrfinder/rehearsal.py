@@ -1,7 +1,6 @@
 """Rehearsals: a whole training in small, its schedule and its epochs included, at one peak after another."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lrfinder.arms import Arms, fell, hopeless, judged, record, run, win
@@ -10,7 +9,7 @@ from lrfinder.edge import FARTHEST, peak_at, stride
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.sweep import Progress
 
-__all__ = ["FEWEST_STEPS", "Stage", "rehearse", "stage", "steps_of"]
+__all__ = ["FEWEST_STEPS", "Stage", "rehearse", "stage", "stages", "steps_of"]
 
 FEWEST_STEPS = 24
 """With fewer steps an arm says no more than a race of miniature runs."""
@@ -26,6 +25,9 @@ MOST_OF_AN_EPOCH = 3 / 4
 
 APART, REFINED = 4, 2
 """Places between neighbouring arms: at first half a decade, beside the best a quarter."""
+
+RISEN = 0.02
+"""An arm has clearly lost whose loss rose by this share of that at the start, or of what the sweep won of it."""
 
 KEPT_BYTES = 2**30
 """What the windows of a rehearsal may hold in memory; beyond it fewer are used again and again."""
@@ -53,6 +55,36 @@ class Stage:
 def steps_of(budget: float, rehearsals: int = 1) -> int:
     """Optimizer steps of an arm for a budget in step-equivalents."""
     return int(budget / rehearsals / (ARMS * (1 + JUDGES_PER_STEP / 3)))
+
+
+def stages(loop: Loop, count: int, steps: int, total_steps: int, held_out: Batch | None = None) -> list[Stage]:
+    """Draw what several rehearsals need, one after another.
+
+    Where the rest of an epoch has no room for another stage that is judged on windows of it, that one begins with the
+    next epoch: else it might be judged on samples that it was trained on.
+
+    Args:
+        loop: What trains, at the start of an epoch.
+        count: How many rehearsals.
+        steps: Optimizer steps of an arm.
+        total_steps: Those of the training.
+        held_out: Validation batches to judge on.
+
+    Returns:
+        A stage for each.
+    """
+    made: list[Stage] = []
+    used = needed = 0
+    for _ in range(count):
+        per_epoch = loop.facts.steps_per_epoch
+        if per_epoch and needed and used + needed > per_epoch:
+            for _ in range(per_epoch - used):
+                loop.draw()
+            used = 0
+        made.append(stage(loop, steps, total_steps, held_out))
+        needed = len(made[-1].windows) + len(made[-1].judges) if held_out is None else 0
+        used += needed
+    return made
 
 
 def stage(loop: Loop, steps: int, total_steps: int, held_out: Batch | None = None) -> Stage:
@@ -92,7 +124,7 @@ def _bytes(batch: object) -> int:
     """What the tensors of a batch hold."""
     if hasattr(batch, "nbytes"):
         return int(batch.nbytes)
-    if isinstance(batch, dict):
+    if isinstance(batch, Mapping):
         return sum(map(_bytes, batch.values()))
     return sum(map(_bytes, batch)) if isinstance(batch, (list, tuple)) else 0
 
@@ -114,7 +146,7 @@ def rehearse(
 
     Neighbours are half a decade apart, and more where the win grows as the peak does. Where the best is the highest or
     the lowest another follows beyond it; else the gaps beside it are halved, the one to the better neighbour first.
-    While none has won beyond doubt higher peaks are tried, and lower ones once one has exploded.
+    While none has won beyond doubt higher peaks are tried, and lower ones once one has exploded or clearly lost.
 
     Args:
         loop: What trains; it can measure.
@@ -135,34 +167,38 @@ def rehearse(
     before = [loop.loss(judge) for judge in set_up.judges]
     start = [loss for loss in before if is_number(loss)]
     batches = [set_up.windows[i % len(set_up.windows)] for i in range(set_up.steps)]
-    spent, runs, lost = set_up.forward, dict[int, list[float] | None](), set[int]()
+    spent, longest = set_up.forward, set_up.steps
+    runs, lost = dict[int, list[float] | None](), set[int]()
     at: int | None = 0 if start else None
-    while at is not None and spent + set_up.steps + set_up.forward <= budget:
+    while at is not None and spent + longest + set_up.forward <= budget:
         ran = run(loop, snapshot, peak_at(near, at), batches, shape=shape, limit=hopeless(start, fall), tell=tell)
         losses, made = ran or ([], set_up.steps)
         spent += made + (set_up.forward if losses else 0)
+        longest = max(longest, made)
         if ran is None:
             lost.add(at)
         runs[at] = judged(before, [loop.loss(judge) for judge in set_up.judges]) if losses else None
         won = {place: win(start, gave) for place, gave in runs.items()}
         if said is not None:
             said(len(runs), peak_at(near, max(won, key=won.__getitem__)))
-        best = runs[max(won, key=won.__getitem__)]
-        at = _next(won, is_sure=best is not None and fell(start, best))
+        best, highest = runs[max(won, key=won.__getitem__)], runs[max(runs)]
+        is_sure = best is not None and fell(start, best)
+        is_high = highest is None or fell(highest, start, RISEN * max(fall, *map(abs, start)))
+        at = _next(won, is_sure=is_sure, is_high=is_high)
     snapshot.restore()
     made_at = {peak_at(near, place): gave for place, gave in runs.items() if place not in lost}
     return record(made_at, start, set_up.steps, spent=spent, factor=factor)
 
 
-def _next(won: dict[int, float], *, is_sure: bool) -> int | None:
+def _next(won: dict[int, float], *, is_sure: bool, is_high: bool) -> int | None:
     """The place of the peak to try next, or None where the best is known as well as it can be."""
     best = max(won, key=won.__getitem__)
     lowest, highest = min(won), max(won)
     below = lowest - APART if lowest > -FARTHEST else None
     above = highest + stride(won) if highest < FARTHEST else None
     if not is_sure:
-        # A plateau that only a high peak leaves looks like this from below, and one far too high has exploded.
-        return above if won[highest] > -math.inf else below
+        # A plateau that only a high peak leaves looks like this from below; one far too high explodes, or forgets.
+        return below if is_high else above
     if best == highest:
         return above
     if best == lowest:
