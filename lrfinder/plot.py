@@ -220,7 +220,7 @@ def _draw_rehearsals(result: "LRResult", ax: "Axes") -> None:
     finite = [loss for arms in rehearsals for loss in (arms.start, *arms.losses) if loss is not None]
     low, high = min(finite), max(arms.start for arms in rehearsals)
     room = high - low or abs(high) or 1.0
-    ax.set_xlim(min(tried) / 1.5, 1.5 * max(tried))
+    _span(ax, min(tried) / 1.5, 1.5 * max(tried))
     ax.set_ylim(low - 0.15 * room, high + 0.15 * room)
     top, colour = ax.get_ylim()[1], COLOURS["runs"]
     above = any(loss is None or loss > top for arms in rehearsals for loss in arms.losses)
@@ -229,7 +229,7 @@ def _draw_rehearsals(result: "LRResult", ax: "Axes") -> None:
     for i, arms in enumerate(rehearsals):
         heights = [top if loss is None else min(loss, top) for loss in arms.losses]
         label = words.format(arms.steps) if i == 0 else None
-        runs = ax.plot(arms.lrs, heights, "P", ms=9, color=colour, mec="white", label=label, zorder=5)
+        runs = ax.plot(arms.lrs, heights, ":P", ms=9, lw=0.8, color=colour, mec="white", label=label, zorder=5)
         runs[0].set_clip_on(False)
         lrs, losses = [lr for lr, _ in arms.fit], [loss for _, loss in arms.fit]
         ax.plot(lrs, losses, color=colour, lw=1.5, label="fit through the best" if i == 0 and lrs else None)
@@ -239,6 +239,12 @@ def _draw_rehearsals(result: "LRResult", ax: "Axes") -> None:
             ax.annotate("", (plan.lr, height), (arms.best, height), arrowprops=style, zorder=6)
             told = "from its best to the peak" if i == 0 else None
             ax.plot([], [], ">-", ms=5, lw=1.5, color=COLOURS["lr"], label=told)
+
+
+def _span(ax: "Axes", left: float, right: float) -> None:
+    """Show rates on two decades at least: on fewer the ticks between the powers of ten are labelled, and overlap."""
+    wider = max(1.0, 10 / (right / left) ** 0.5)
+    ax.set_xlim(left / wider, right * wider)
 
 
 def _plain(name: str, longest: int = LONGEST_NAME) -> str:

@@ -148,9 +148,9 @@ def _rehearsals(evidence: "Evidence") -> list[str]:
     for arms in evidence.rehearsals:
         head = f"{arms.steps} steps each, all from the same start: the schedule and the epochs in small"
         lines += ["", *_wrapped("rehearsals", head), *_runs(arms)]
-        if arms.best is not None:
-            how = "on a parabola through the best run and its neighbours" if arms.fit else "of those that were tried"
-            lines.append(f"    the best        {arms.best:.2e}: {how}")
+        how = "on a parabola through the best run and its neighbours" if arms.fit else "of those that were tried"
+        found = "none: no run lowered the loss" if arms.best is None else f"{arms.best:.2e}: {how}"
+        lines.append(f"    the best        {found}")
     return lines
 
 

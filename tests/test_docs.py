@@ -8,7 +8,7 @@ import pytest
 from pytorch_lightning import Trainer
 
 from lightning_callbacks import AutoLR, DecaySchedule
-from lrfinder import LRResult, Status, attach, find_lr
+from lrfinder import LRResult, Status, attach, find_lr, tune_lr
 from lrfinder.schedules import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
@@ -50,14 +50,24 @@ def test_the_answers_are_numbered_in_order():
     assert [int(number) for number in answers] == list(range(1, 57))
 
 
-@pytest.mark.parametrize("name", ["faq", "reading", "schedules", "lightning"])
+@pytest.mark.parametrize("name", ["faq", "reading", "schedules", "lightning", "tuning"])
 def test_every_option_that_a_page_names_exists(name):
     """What stands in backticks with an equals sign is an argument of a public function or class."""
     page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     shapes = [entry.family for entry in CATALOGUE.values()]
     known = {
         argument
-        for function in (find_lr, attach, LRResult.recommend, AutoLR, DecaySchedule, Trainer, Trainer.fit, *shapes)
+        for function in (
+            find_lr,
+            tune_lr,
+            attach,
+            LRResult.recommend,
+            AutoLR,
+            DecaySchedule,
+            Trainer,
+            Trainer.fit,
+            *shapes,
+        )
         for argument in inspect.signature(function).parameters
     }
 

@@ -127,6 +127,13 @@ def test_a_best_at_the_end_is_reported_as_one_of_those_tried():
     assert "    the best        1.00e-02: of those that were tried\n" in str(tuned(OPEN))
 
 
+def test_rehearsals_that_win_nothing_are_reported_so():
+    """Where no run lowered the loss there is no best one, and that is said."""
+    lost = Arms((1e-3, 1e-2), (2.5, 3.0), 60, 2.0, is_sure=False, cost=130.0)
+
+    assert "    the best        none: no run lowered the loss\n" in str(tuned(lost))
+
+
 @pytest.mark.parametrize("status", [None, Status.FLAT])
 def test_a_tuning_fits_into_a_hundred_columns(status):
     """With many runs, with a plan and without."""
