@@ -28,6 +28,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from scale import place
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -272,6 +273,7 @@ def main():
     results = {"about": about, **{name: stored.get(name, []) for name in CASES}}
     run(results, options.case or list(CASES), options.rounds, options.minutes)
     print(f"lrfinder {__version__}, torch {torch.__version__}, one thread\n\n{table(results)}")
+    place(table(results), "overhead")
 
 
 if __name__ == "__main__":

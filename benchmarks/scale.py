@@ -29,8 +29,9 @@ from torch import nn
 from lrfinder import TorchLoop, find_lr
 
 RESULTS = Path(__file__).parent / "results" / "scale.json"
+PAGE = RESULTS.parents[2] / "docs" / "scale.md"
 SHAPES = {"1M": (512, 4), "10M": (1024, 10), "100M": (2048, 24)}
-STATES = ("fresh", "mid", "mid, gradients", "frozen")
+STATES = ("fresh", "frozen", "mid", "mid, gradients")
 PLAIN, TRAINER = "plain steps", "fit"
 BASELINES = {"find_lr": PLAIN, "torch-lr-finder": PLAIN, "AutoLR": TRAINER, "LearningRateFinder": TRAINER}
 STEPS, FEW = 75, 10
@@ -219,10 +220,11 @@ def wanted():
     """Every measurement: the arguments of a process each."""
     runs = [["anatomy", size] for size in SHAPES]
     runs += [["measure", tool, size, "mid"] for size in SHAPES for tool in (PLAIN, "find_lr")]
-    runs += [["measure", tool, "100M", state] for state in STATES for tool in (PLAIN, *BASELINES, TRAINER)]
-    skipped = [["measure", tool, "100M", "mid"] for tool in (TRAINER, "AutoLR", "LearningRateFinder")]
-    # Before a later epoch a Trainer still holds the last gradients, so one of the two rows is enough.
-    return [list(run) for run in dict.fromkeys(map(tuple, runs)) if list(run) not in skipped]
+    # Before a later epoch a Trainer still holds the last gradients; what loops by hand have is in the other columns.
+    absent = {"mid": (TRAINER, "AutoLR", "LearningRateFinder"), "mid, gradients": ("torch-lr-finder",)}
+    everything = [(tool, state) for state in STATES for tool in (PLAIN, *BASELINES, TRAINER)]
+    runs += [["measure", tool, "100M", state] for tool, state in everything if tool not in absent.get(state, ())]
+    return [list(run) for run in dict.fromkeys(map(tuple, runs))]
 
 
 def run_missing(results):
@@ -268,6 +270,13 @@ def tables(results):
     return "\n".join(rows + [f"| {name} | {' | '.join(cells)} |" for name, cells in lines.items()])
 
 
+def place(text, part):
+    """Put a table between its markers in docs/scale.md."""
+    head, begin, rest = PAGE.read_text().partition(f"<!-- table: {part}, made by `make bench-{part}` -->\n")
+    _, end, tail = rest.partition("<!-- end -->")
+    PAGE.write_text(f"{head}{begin}\n{text}\n\n{end}{tail}")
+
+
 def has(results, tool, state):
     return f"measure | {tool} | 100M | {state}" in results
 
@@ -285,6 +294,7 @@ def main():
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() and not options.anew else {}
     run_missing(results)
     print(f"torch {torch.__version__}, one thread\n\n{tables(results)}")
+    place(tables(results), "scale")
 
 
 if __name__ == "__main__":
