@@ -1,6 +1,6 @@
 """What a search costs beside the same optimizer steps without it, and what the other finders cost.
 
-A round times, in an order that is drawn anew, each finder once on one model, from its call to its answer, and 100 bare
+A round times, in an order drawn anew, each finder once on a new model, from its call to its answer, and 100 bare
 optimizer steps of a torch loop three times (one loss read per step, as users have it). What is compared is the time per
 step-equivalent, a forward alone counting a third, so a finder's own preparations are spread over its steps. Finders for
 a Trainer are timed inside a fit that is set up already, but pay for the Trainer's own cost of a step. Rates end at
@@ -211,22 +211,21 @@ def silent(function, *arguments):
         return function(*arguments)
 
 
-def round_of(tools, order):
-    """Seconds and steps of everything, each once."""
+def round_of(shape, order):
+    """Seconds and steps of everything, each once and on a model of its own."""
     functions = {**FINDERS, "sweep": sweep_alone, **dict.fromkeys(BARE, bare)}
     names = list(functions)
     order.shuffle(names)
-    return {name: silent(functions[name], *tools) for name in names}
+    return {name: silent(functions[name], *setting(*shape)) for name in names}
 
 
 def run(results, cases, rounds, minutes):
     """Make the rounds that are missing, those of each case until its minutes are over."""
-    round_of(setting(8, 8), random.Random(0))  # what is imported and set up at the first use is not counted
+    round_of((8, 8), random.Random(0))  # what is imported and set up at the first use is not counted
     for name in cases:
         made, end = results[name], time.monotonic() + 60 * minutes
-        tools = setting(*CASES[name])
         while len(made) < rounds and time.monotonic() < end:
-            made.append(round_of(tools, random.Random(len(made))))
+            made.append(round_of(CASES[name], random.Random(len(made))))
             RESULTS.write_text(json.dumps(results) + "\n")
             print(f"{name}: round {len(made)} of {rounds}", file=sys.stderr)
 
