@@ -145,8 +145,8 @@ def fastai(model, batches, _):
         return time.perf_counter() - start, len(learner.recorder.lrs)
 
 
-def in_trainer(model, batches, finder, hook):
-    """Seconds of a callback's hook in a fit of one batch."""
+def fitted(model, batches, callback, steps):
+    """Fit for some steps."""
     import pytorch_lightning as pl
 
     class Module(pl.LightningModule):
@@ -160,6 +160,16 @@ def in_trainer(model, batches, finder, hook):
         def configure_optimizers(self):
             return torch.optim.AdamW(self.parameters(), lr=self.lr)
 
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu"}
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = pl.Trainer(
+            max_steps=steps, default_root_dir=folder, callbacks=[callback], enable_model_summary=False, **quiet
+        )
+        trainer.fit(Module(), loader(batches))
+
+
+def in_trainer(model, batches, finder, hook):
+    """Seconds of a callback's hook in a fit of one batch."""
     seconds, original = [], getattr(finder, hook)
 
     def timed(*arguments):
@@ -168,13 +178,24 @@ def in_trainer(model, batches, finder, hook):
         seconds.append(time.perf_counter() - start)
 
     setattr(finder, hook, timed)
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu"}
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = pl.Trainer(
-            max_steps=1, default_root_dir=folder, callbacks=[finder], enable_model_summary=False, **quiet
-        )
-        trainer.fit(Module(), loader(batches))
+    fitted(model, batches, finder, steps=1)
     return max(seconds)
+
+
+def trainer_alone(model, batches, _):
+    """Seconds of the Trainer's own steps, without a finder."""
+    import pytorch_lightning as pl
+
+    class Watch(pl.Callback):
+        def on_train_start(self, *_):
+            self.start = time.perf_counter()
+
+        def on_train_end(self, *_):
+            self.seconds = time.perf_counter() - self.start
+
+    watch = Watch()
+    fitted(model, batches, watch, STEPS)
+    return watch.seconds, STEPS
 
 
 def auto_lr(model, batches, _):
@@ -195,11 +216,12 @@ def lightning(model, batches, _):
 
 FINDERS = {
     "find_lr": ours,
-    "AutoLR": auto_lr,
     "torch-lr-finder": torch_lr_finder,
     "ignite": ignite,
-    "Lightning": lightning,
     "fastai": fastai,
+    "a Trainer's own steps": trainer_alone,
+    "AutoLR": auto_lr,
+    "Lightning": lightning,
 }
 
 
