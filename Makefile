@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint pictures bench bench-oracles bench-end-to-end bench-constants bench-tuning bench-overhead bench-lightning \
-	test-lightning-matrix clean
+.PHONY: help setup demo test lint bench-lightning pictures bench bench-overhead bench-scale bench-oracles \
+	bench-constants bench-tuning bench-end-to-end test-lightning-matrix clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -29,9 +29,6 @@ lint: $(STAMP)  ## formatting, lint rules and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-
-bench-overhead: $(STAMP)  ## what find_lr costs beside the same optimizer steps without it
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/overhead.py
 
 bench-lightning: $(STAMP)  ## Lightning's own finder beside AutoLR on one module
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/lightning_side_by_side.py
@@ -56,6 +53,12 @@ bench: $(BENCH_STAMP)  ## find_lr and every peer on real trainings: the tables a
 	$(MEASURE) benchmarks/steadiness.py
 	$(MEASURE) benchmarks/tables.py
 	$(MEASURE) benchmarks/pictures.py
+
+bench-overhead: $(BENCH_STAMP)  ## what a search and the peers cost beside the same steps without: an hour and a half, resumable
+	$(MEASURE) benchmarks/overhead.py
+
+bench-scale: $(BENCH_STAMP)  ## memory, disk and seconds of a search up to 100M parameters, beside the peers: half an hour
+	$(MEASURE) benchmarks/scale.py
 
 bench-oracles: $(BENCH_STAMP)  ## make what is missing of the best learning rates that bench compares with: hours, resumable
 	$(MEASURE) benchmarks/oracles.py

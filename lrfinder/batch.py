@@ -27,6 +27,8 @@ def to_device(batch: Any, device: torch.device, layout: torch.memory_format | No
     if isinstance(batch, Tensor):
         moved = batch.to(device, non_blocking=True)
         return moved if layout is None or moved.dim() != 4 else moved.to(memory_format=layout)
+    if type(batch) in (list, tuple):  # first, since it is most common and asking what is a mapping takes long
+        return type(batch)([to_device(item, device, layout) for item in batch])
     if isinstance(batch, MutableMapping):
         items = copy.copy(batch)
         items.update({key: to_device(value, device, layout) for key, value in batch.items()})
@@ -65,6 +67,10 @@ def tensors(batch: Any) -> Iterator[tuple[str, Tensor]]:
 
 def size(batch: Any) -> int | None:
     """Samples in a batch: the first dimension of its first tensor that has one, or None."""
+    if type(batch) in (list, tuple):
+        return next((n for n in map(size, batch) if n is not None), None)
+    if isinstance(batch, Tensor):
+        return len(batch) if batch.dim() > 0 else None
     return next((len(tensor) for _, tensor in tensors(batch) if tensor.dim() > 0), None)
 
 

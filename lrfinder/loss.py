@@ -215,7 +215,7 @@ def _scalar(loss: Any, source: str) -> Tensor:
             f"the loss ({source}) must be a scalar tensor, got {got}; reduce it with .mean(), "
             "and return the tensor itself, not .item()"
         )
-    return loss.reshape(())
+    return loss if loss.dim() == 0 else loss.reshape(())
 
 
 def _check_callable(**functions: object) -> None:

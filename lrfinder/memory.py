@@ -7,7 +7,7 @@ import types
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -295,9 +295,15 @@ def global_streams() -> list[Callable[[], object]]:
 
 def torch_streams() -> list[Callable[[], object]]:
     """Restores for torch's random streams alone: cheap enough for every step, which NumPy's is not."""
-    restores: list[Callable[[], object]] = [partial(torch.set_rng_state, torch.get_rng_state())]
+    return [partial(put, get()) for get, put in _stream_access()]
+
+
+@cache
+def _stream_access() -> list[tuple[Callable[[], Any], Callable[[Any], object]]]:
+    """How the state of each of torch's streams is read and put back; to look for devices takes too long for a step."""
+    access: list[tuple[Callable[[], Any], Callable[[Any], object]]] = [(torch.get_rng_state, torch.set_rng_state)]
     if torch.cuda.is_available():
-        restores.append(partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
+        access.append((torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all))
     if torch.backends.mps.is_available():
-        restores.append(partial(torch.mps.set_rng_state, torch.mps.get_rng_state()))
-    return restores
+        access.append((torch.mps.get_rng_state, torch.mps.set_rng_state))
+    return access
