@@ -21,15 +21,24 @@ def mean(value: Tensor) -> float:
     """The mean of a scalar over all processes, the same on each."""
     if count() == 1:
         return float(value)
-    total = value.detach().double().clone()
-    dist.all_reduce(total)
-    return float(total) / count()
+    return float(_sum(value.detach().double().clone())) / count()
 
 
 def any_true(flag: bool, device: torch.device) -> bool:
     """True on every process if the flag is true on any."""
     if count() == 1:
         return flag
-    votes = torch.tensor(int(flag), device=device)
-    dist.all_reduce(votes)
-    return bool(votes)
+    return bool(_sum(torch.tensor(int(flag), device=device)))
+
+
+def _sum(value: Tensor) -> Tensor:
+    """The sum over all processes, in place; where one is gone the error says so."""
+    try:
+        dist.all_reduce(value)
+    except RuntimeError as error:
+        error.add_note(
+            "lrfinder: another process of this training has failed or ended in the search; its own error says why. "
+            "Here everything is put back as it was"
+        )
+        raise
+    return value

@@ -1,15 +1,19 @@
 """Faults that are put into a search, one at a time, and what became of the training."""
 
+import os
+import signal
 import sys
+import time
 import warnings
 from collections import Counter
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from sites import SITES, Blown, Fuse, trained
-from twins import identities, state_of
+from torch.utils.data import DataLoader, Dataset
+from twins import dataset, identities, state_of
 
 import lrfinder
 from lrfinder import StateLeak
@@ -63,6 +67,37 @@ def _after(case, wanted, fault):
     if raised is None and issubclass(wanted, OUT_OF_MEMORY):
         return "run lost" if any("ran out of memory" in str(w.message) for w in caught) else "lost without a word"
     return "restored" if isinstance(raised, wanted) else f"not raised on, but {raised!r}"
+
+
+class Deadly(Dataset):
+    """Rows in a worker process that is killed when it is asked for a certain one."""
+
+    def __init__(self, deadly):
+        self.inner, self.deadly, self.parent = dataset(), deadly, os.getpid()
+
+    def __len__(self):
+        return len(self.inner)
+
+    def __getitem__(self, i):
+        if i == self.deadly and os.getpid() != self.parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.inner[i]
+
+
+def outcome_of_a_dead_worker(row):
+    """What became of a training whose loader lost its worker in a search."""
+    torch.manual_seed(0)
+    case = trained(loader=DataLoader(Deadly(row), 8, num_workers=1, multiprocessing_context="fork"))
+    search = case.search
+
+    def until_the_signal_came():
+        try:
+            search()
+        finally:
+            time.sleep(0.2)
+
+    case.search = until_the_signal_came
+    return _after(case, (RuntimeError, OSError, EOFError), nullcontext())
 
 
 class Lines:
