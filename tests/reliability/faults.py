@@ -130,12 +130,17 @@ class Lines:
 
 
 def passages():
-    """Every line that a search passes, with its first, middle and last passage."""
+    """Every line that a search passes, with its first, middle or last passage, in turn."""
     torch.manual_seed(0)
     case = trained()
     with Lines() as lines:
         case.search()
-    return [(line, n) for line, times in sorted(lines.passed.items()) for n in sorted({0, times // 2, times - 1})]
+    return _in_turn(lines)
+
+
+def _in_turn(lines):
+    """Every line that was passed, with one of its passages."""
+    return [(line, (0, n // 2, n - 1)[i % 3]) for i, (line, n) in enumerate(sorted(lines.passed.items()))]
 
 
 def outcome_at_line(line, passage):
@@ -145,13 +150,13 @@ def outcome_at_line(line, passage):
 
 
 def passages_while_leaving():
-    """Every line that is passed after a first Ctrl-C, with its first and last passage."""
+    """Every line that is passed after a first Ctrl-C, with its first, middle or last passage, in turn."""
     torch.manual_seed(0)
     lines = Lines(armed=False)
     case = leaving(lines)
     with lines, suppress(KeyboardInterrupt):
         case.search()
-    return [(line, n) for line, times in sorted(lines.passed.items()) for n in sorted({0, times - 1})]
+    return _in_turn(lines)
 
 
 def leaving(lines):

@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
@@ -34,7 +35,7 @@ def cases():
     """
     names = ", ".join(error.__name__ for error in ERRORS)
     for site in SITES:
-        rows = [(site, call, error) for call in range(calls_of(site)) for error in ERRORS]
+        rows = [(site, call, error) for call, error in zip(range(calls_of(site)), cycle(ERRORS), strict=False)]
         yield site, names, [lambda row=row: outcome(*row) for row in rows]
     yield "a worker of the loader", "killed", [lambda row=row: outcome_of_a_dead_worker(row) for row in range(0, 36, 4)]
     yield "any line of lrfinder", "Ctrl-C", [lambda row=row: outcome_at_line(*row) for row in passages()]
