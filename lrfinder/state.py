@@ -238,9 +238,13 @@ def sole_search() -> Iterator[None]:
                 "a search must be the only one in its process while it runs, got a second one inside or beside it "
                 "(they share the random streams, and perhaps the model); start it when the first has returned"
             )
-        # Gone with this frame, so that an interruption at any point leaves nothing locked.
+        # Gone with this frame at the latest, so that no interruption leaves the way barred for good.
         _searching = (os.getpid(), weakref.ref(search))
     try:
-        yield
-    finally:
+        try:
+            yield
+        finally:
+            _searching = None
+    except BaseException:
         _searching = None
+        raise

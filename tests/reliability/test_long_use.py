@@ -65,7 +65,7 @@ def held(t):
 def grown(times, *, workers=0):
     """What is held after some uses and after more; the objects that the collector knows by then, and the kilobytes."""
     t = training(num_workers=workers).train(2)
-    for _ in range(3):
+    for _ in range(2):
         use(t)
     first, objects, size = held(t), len(gc.get_objects()), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(times):
@@ -75,13 +75,14 @@ def grown(times, *, workers=0):
 
 
 def test_searches_leave_nothing_behind():
-    """After nine uses there is what there was after three."""
-    first, second, objects, _ = grown(6)
+    """After six uses there is what there was after two."""
+    first, second, objects, _ = grown(4)
 
     assert second == first
     assert objects < 100
 
 
+@pytest.mark.long
 def test_searches_with_workers_leave_nothing_behind():
     """No worker, pipe or thread of a loader outlives its search."""
     first, second, _, _ = grown(2, workers=1)
