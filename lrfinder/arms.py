@@ -163,16 +163,15 @@ def race(
     while at is not None and spent + longest + after <= budget:
         try:
             losses, made = _trace(loop, snapshot, peak(at), batches, _hopeless(start, fall), tell)
+            if losses and held_out is not None:
+                losses = [loop.loss(judge) for judge in judges]
         except OUT_OF_MEMORY:
             if loop.facts.ranks > 1:
                 raise
             _warn_of_lost(peak(at))
             spent, at = spent + longest, next(place for place in count(at + 1) if place not in runs)
             continue
-        spent, longest = spent + made, max(longest, made)
-        if losses and held_out is not None:
-            losses = [loop.loss(judge) for judge in judges]
-            spent += after
+        spent, longest = spent + made + (after if losses else 0.0), max(longest, made)
         runs[at] = _judged(before, losses)
         at = _next({place: _won(start, judged) for place, judged in runs.items()})
     snapshot.restore()
