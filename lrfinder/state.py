@@ -230,21 +230,32 @@ def sole_search() -> Iterator[None]:
     Raises:
         InputError: Another one runs.
     """
-    global _searching
     search = _Search()
+    mine = (os.getpid(), weakref.ref(search))
+    try:
+        try:
+            _begin(mine)
+            yield
+        finally:
+            _end(mine)
+    except BaseException:
+        # Ctrl-C may have come just before the end was noted.
+        _end(mine)
+        raise
+
+
+def _begin(mine: tuple[int, weakref.ref[_Search]]) -> None:
+    global _searching
     with _beginning:
-        if _searching is not None and _searching[0] == os.getpid() and _searching[1]() is not None:
+        if _searching is not None and _searching[0] == mine[0] and _searching[1]() is not None:
             raise InputError(
                 "a search must be the only one in its process while it runs, got a second one inside or beside it "
                 "(they share the random streams, and perhaps the model); start it when the first has returned"
             )
-        # Gone with this frame at the latest, so that no interruption leaves the way barred for good.
-        _searching = (os.getpid(), weakref.ref(search))
-    try:
-        try:
-            yield
-        finally:
-            _searching = None
-    except BaseException:
+        _searching = mine
+
+
+def _end(mine: tuple[int, weakref.ref[_Search]]) -> None:
+    global _searching
+    if _searching is mine:
         _searching = None
-        raise

@@ -6,6 +6,7 @@ import pytest
 import torch
 from faults import (
     ERRORS,
+    Lines,
     calls_of,
     outcome,
     outcome_at_line,
@@ -145,3 +146,21 @@ def test_a_search_that_failed_does_not_bar_the_next(error):
 
     with sole_search():
         pass
+
+
+def test_ctrl_c_at_any_line_of_the_door_does_not_bar_the_next():
+    """Also while the error is still held, as a notebook does."""
+    with Lines() as lines, sole_search():
+        pass
+    held = []
+
+    for line in lines.passed:
+        try:
+            with Lines(line), sole_search():
+                pass
+        except KeyboardInterrupt as error:
+            held.append(error)
+        with sole_search():
+            pass
+
+    assert len(held) == len(lines.passed)
