@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench-lightning pictures bench bench-overhead bench-scale bench-oracles \
-	bench-constants bench-tuning bench-end-to-end test-lightning-matrix clean
+.PHONY: help setup demo test test-long reliability mutation lint bench-lightning pictures bench bench-overhead \
+	bench-scale bench-oracles bench-constants bench-tuning bench-end-to-end test-lightning-matrix clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -24,6 +24,15 @@ demo: $(STAMP)  ## find a learning rate and schedule on a real data set, train w
 
 test: lint  ## lint, types and all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q
+
+test-long: $(STAMP)  ## the reliability tests at length: hundreds of generated trainings, a thousand searches; half an hour
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -q tests/reliability -m "long or not long" --hypothesis-profile=long -o timeout=3600
+
+reliability: $(STAMP)  ## a fault at every call of every place, and the table of docs/reliability.md; ten minutes
+	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/survey.py
+
+mutation: $(STAMP)  ## flip signs, bounds and comparisons of the engine, and see whether the tests notice; half an hour
+	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/mutation.py
 
 lint: $(STAMP)  ## formatting, lint rules and types
 	$(BIN)/ruff format --check .

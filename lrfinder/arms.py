@@ -145,8 +145,9 @@ def run(
     *,
     shape: Callable[[float], float],
     limit: float,
+    judges: Sequence[Batch] | None = None,
     tell: Progress | None = None,
-) -> tuple[list[float | None], int] | None:
+) -> tuple[Sequence[float | None], int] | None:
     """Run one arm from the start.
 
     Args:
@@ -156,15 +157,17 @@ def run(
         batches: What to train on, one window to the step.
         shape: The factor of the peak at each share of the way.
         limit: The loss beyond which the arm is ended.
+        judges: What it is judged on at the end, instead of the losses of its own steps.
         tell: Called with the rate and the loss of every step.
 
     Returns:
-        The loss before every step (None where it was skipped), none at all where the arm exploded, and the steps made;
-        None, with a warning, where a single process ran out of memory.
+        The loss before every step (None where it was skipped) or of every judge, none at all where the arm exploded,
+        and the steps made; None, with a warning, where a single process ran out of memory.
     """
     snapshot.restore()
     try:
-        return _trace(loop, peak, batches, shape, limit, tell)
+        losses, made = _trace(loop, peak, batches, shape, limit, tell)
+        return (losses if judges is None or not losses else [loop.loss(judge) for judge in judges]), made
     except OUT_OF_MEMORY:
         if loop.facts.ranks > 1:
             raise

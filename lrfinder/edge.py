@@ -88,7 +88,8 @@ def race(
     before = [loop.loss(judge, train=held_out is None) for judge in judges]
     start = [loss for loss in before if is_number(loss)]
     at: int | None = 0 if start else None
-    peak, arm = partial(peak_at, near / BELOW), partial(run, loop, snapshot, shape=climb_and_line, tell=tell)
+    peak = partial(peak_at, near / BELOW)
+    arm = partial(run, loop, snapshot, shape=climb_and_line, judges=None if held_out is None else judges, tell=tell)
     spent, runs, longest = len(judges) * forward, dict[int, list[float] | None](), len(batches)
     after = len(judges) * forward if held_out is not None else 0.0
     while at is not None and spent + longest + after <= budget:
@@ -97,10 +98,7 @@ def race(
             spent, at = spent + longest, next(place for place in count(at + 1) if place not in runs)
             continue
         losses, made = ran
-        spent, longest = spent + made, max(longest, made)
-        if losses and held_out is not None:
-            losses = [loop.loss(judge) for judge in judges]
-            spent += after
+        spent, longest = spent + made + (after if losses else 0.0), max(longest, made)
         runs[at] = judged(before, losses)
         at = _next({place: win(start, gave) for place, gave in runs.items()})
     snapshot.restore()

@@ -88,13 +88,10 @@ class Memory:
         Raises:
             StateLeak: Something could not be put back; everything else was.
         """
-        failures = []
         with torch.no_grad():
-            for restore in self._restores:
-                try:
-                    restore()
-                except Exception as error:  # one tensor that refuses must not keep the rest from coming back
-                    failures.append(f"{type(error).__name__}: {error}")
+            # One tensor that refuses must not keep the rest from coming back; a signal's error does not come twice.
+            refused = [restore for restore in self._restores if _refusal(restore) is not None]
+            failures = [reason for restore in refused if (reason := _refusal(restore)) is not None]
         if failures:
             raise StateLeak(
                 f"{len(failures)} of {len(self._restores)} parts of the state could not be put back "
@@ -172,6 +169,15 @@ class Memory:
         """Remember whether this leaf tensor needs a gradient, and the one that it has, or that it has none."""
         self._restores.append(partial(_restore_grad, tensor, tensor.requires_grad, tensor.grad))
         return () if tensor.grad is None else (tensor.grad,)
+
+
+def _refusal(restore: Callable[[], object]) -> str | None:
+    """Put one thing back; what kept it from coming back, or None."""
+    try:
+        restore()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def _globals_of(function: object) -> list[object]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from lrfinder.arms import Arms, fell, hopeless, judged, record, run, win
 from lrfinder.curve import is_number
@@ -169,15 +170,15 @@ def rehearse(
     batches = [set_up.windows[i % len(set_up.windows)] for i in range(set_up.steps)]
     spent, longest = set_up.forward, set_up.steps
     runs, lost = dict[int, list[float] | None](), set[int]()
+    arm = partial(run, loop, snapshot, shape=shape, judges=set_up.judges, tell=tell)
     at: int | None = 0 if start else None
     while at is not None and spent + longest + set_up.forward <= budget:
-        ran = run(loop, snapshot, peak_at(near, at), batches, shape=shape, limit=hopeless(start, fall), tell=tell)
+        ran = arm(peak_at(near, at), batches, limit=hopeless(start, fall))
         losses, made = ran or ([], set_up.steps)
-        spent += made + (set_up.forward if losses else 0)
-        longest = max(longest, made)
+        spent, longest = spent + made + (set_up.forward if losses else 0.0), max(longest, made)
         if ran is None:
             lost.add(at)
-        runs[at] = judged(before, [loop.loss(judge) for judge in set_up.judges]) if losses else None
+        runs[at] = judged(before, losses)
         won = {place: win(start, gave) for place, gave in runs.items()}
         if said is not None:
             said(len(runs), peak_at(near, max(won, key=won.__getitem__)))

@@ -21,6 +21,9 @@ FROZEN_SHARE = 4 / 5
 
 SAMPLES = 64
 
+MOST_INTERRUPTIONS = 1_000
+"""Of a restore that is begun anew after each; one that never ends is no signal but a fault."""
+
 
 class StateSnapshot:
     """A copy in memory of everything a training changes, to which it can be put back as often as wanted.
@@ -189,38 +192,46 @@ def preserved(
             "they are put back; nothing was changed. Make room for it, or search on a smaller model of the same kind"
         )
         raise
+    is_back = False
     try:
         try:
             yield snapshot
         except BaseException as error:
             _put_back(snapshot, error)
+            is_back = True
             raise
         _put_back(snapshot)
-    except KeyboardInterrupt as error:
-        # It may have come on the way to putting back, or a second time.
-        _put_back(snapshot, error)
+        is_back = True
+    except BaseException as error:
+        # Ctrl-C, or what another signal raises (as when a worker is killed), may have come on the way.
+        if not is_back:
+            _put_back(snapshot, error)
         raise
 
 
 def _put_back(snapshot: StateSnapshot, error: BaseException | None = None) -> None:
-    """Restore, anew where Ctrl-C falls into it (raised on at the end), and check; a leak is a note on an error."""
-    interruption: KeyboardInterrupt | None = None
+    """Restore, anew where a signal falls into it (raised on at the end), and check; a leak is a note on an error."""
+    interruptions: list[BaseException] = []
     is_whole = False
     try:
         while not is_whole:
             try:
                 snapshot.restore()
                 is_whole = True
-            except KeyboardInterrupt as again:
-                interruption = again
+            except StateLeak:
+                raise
+            except BaseException as again:
+                interruptions.append(again)
+                if len(interruptions) == MOST_INTERRUPTIONS:
+                    raise
         snapshot.verify()
     except StateLeak as leak:
         if error is None:
             raise
-        if str(leak) not in getattr(error, "__notes__", ()):
+        if str(leak) not in (str(error), *getattr(error, "__notes__", ())):
             error.add_note(str(leak))
-    if interruption is not None:
-        raise interruption
+    if interruptions:
+        raise interruptions[-1]
 
 
 class _Search:
@@ -238,17 +249,32 @@ def sole_search() -> Iterator[None]:
     Raises:
         InputError: Another one runs.
     """
-    global _searching
     search = _Search()
+    mine = (os.getpid(), weakref.ref(search))
+    try:
+        try:
+            _begin(mine)
+            yield
+        finally:
+            _end(mine)
+    except BaseException:
+        # Ctrl-C may have come just before the end was noted.
+        _end(mine)
+        raise
+
+
+def _begin(mine: tuple[int, weakref.ref[_Search]]) -> None:
+    global _searching
     with _beginning:
-        if _searching is not None and _searching[0] == os.getpid() and _searching[1]() is not None:
+        if _searching is not None and _searching[0] == mine[0] and _searching[1]() is not None:
             raise InputError(
                 "a search must be the only one in its process while it runs, got a second one inside or beside it "
                 "(they share the random streams, and perhaps the model); start it when the first has returned"
             )
-        # Gone with this frame, so that an interruption at any point leaves nothing locked.
-        _searching = (os.getpid(), weakref.ref(search))
-    try:
-        yield
-    finally:
+        _searching = mine
+
+
+def _end(mine: tuple[int, weakref.ref[_Search]]) -> None:
+    global _searching
+    if _searching is mine:
         _searching = None

@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorded import descent, noise, recorded
 
+from lrfinder import rules
 from lrfinder.curve import Curve
 from lrfinder.divergence import onset
 from lrfinder.rules import RULES, edge, minimum, steepest, valley
-from lrfinder.smoothing import smooth
+from lrfinder.smoothing import SmoothCurve, smooth
 from lrfinder.sweep import ladder
 
 every_rule = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
@@ -153,3 +154,63 @@ def test_edge_is_a_quarter_of_the_onset():
 def test_edge_outside_the_sweep_is_none():
     """Where a quarter of the onset was not swept there is no answer."""
     assert edge(Curve(ladder(1.0, 3.0, 12), [2.0**i for i in range(12)], stopped="diverged")) is None
+
+
+def drawn(monkeypatch, losses, slopes=None, lrs=None):
+    """A curve whose smoothed losses are exactly these, at rates a factor of ten apart."""
+    lrs = lrs or [10.0 ** (i - 4) for i in range(len(losses))]
+    smoothed = SmoothCurve(lrs, losses, slopes or [0.0] * len(losses), deviation=0.0)
+    monkeypatch.setattr(rules, "smooth", lambda curve: smoothed)
+    return Curve(lrs, losses)
+
+
+FALLS = [
+    ([3.0, 2.0, 1.0], (0, 2)),
+    ([1.0, 2.0, 3.0], (0, 0)),
+    ([3.0, 2.0, 5.0, 4.5], (0, 1)),
+    ([3.0, 2.0, 2.0, 1.0], (0, 1)),
+    ([1.0, 3.0, 2.0], (1, 2)),
+    ([3.0, 2.0, 3.0, 2.0], (0, 1)),
+    ([5.0, 1.0, 3.0, 2.0], (0, 1)),
+    ([5.0, 4.0, 9.0, 6.0, 7.0, 1.0], (4, 5)),
+]
+
+
+@pytest.mark.parametrize(("losses", "stretch"), FALLS)
+def test_valley_takes_the_largest_fall_and_the_first_of_equals(monkeypatch, losses, stretch):
+    """A fall ends where the loss does not fall; the one that is largest counts."""
+    drawn(monkeypatch, losses)
+
+    assert rules._longest_fall(rules.smooth(None)) == stretch
+
+
+def test_valley_leaves_out_the_flat_beginning_to_the_very_last_step(monkeypatch):
+    """Where all of the fall is in the last step it is there, and a twentieth that is done exactly counts."""
+    assert valley(drawn(monkeypatch, [2.0, 2.0 - 1e-3, 2.0 - 2e-3, 1.0])) == pytest.approx(0.1)
+    assert valley(drawn(monkeypatch, [20.0, 19.0, 10.0, 0.0])) == pytest.approx(1e-2)
+
+
+def test_steepest_may_be_at_the_lowest_loss_and_not_beyond(monkeypatch):
+    """The slope at the lowest point counts, those after it do not."""
+    assert steepest(drawn(monkeypatch, [3.0, 2.0, 1.0, 2.0], slopes=[0.0, -1.0, -2.0, -9.0])) == 1e-2
+
+
+@pytest.mark.parametrize(("lowest", "answer"), [(1e-3, 1e-4), (5e-3, 5e-4), (0.9e-3, None)])
+def test_minimum_may_be_the_very_first_rate(monkeypatch, lowest, answer):
+    """A tenth that is the first rate, or lies between the first two, was swept."""
+    curve = drawn(monkeypatch, [2.0, 1.9, 1.0], lrs=[1e-4, 0.8e-3, lowest])
+
+    assert minimum(curve) == (None if answer is None else pytest.approx(answer))
+
+
+def test_edge_may_be_the_very_first_rate():
+    """A quarter of the onset that is the first rate was swept."""
+    curve = Curve([1.0, 2.0, 4.0, 8.0], [1.0, 0.5, 0.1, 9.0], stopped="diverged")
+
+    assert onset(curve) == 4.0
+    assert edge(curve) == 1.0
+
+
+def test_a_descent_of_one_step_is_read(monkeypatch):
+    """The lowest loss may be the second."""
+    assert steepest(drawn(monkeypatch, [3.0, 1.0, 2.0], slopes=[0.0, -1.0, 0.0])) == 1e-3

@@ -408,3 +408,44 @@ def _one_step(model, optimizer):
     optimizer.zero_grad()
     model(torch.randn(5, 3)).square().mean().backward()
     optimizer.step()
+
+
+def test_what_refuses_once_is_put_back_at_the_second_try():
+    """An error that a signal raises in the midst of a restore (a worker that was killed) costs nothing."""
+    model = nn.Linear(1, 1)
+    model.held = Hesitant(a=1)
+
+    with preserved([model], []):
+        model.held["a"] = 2
+
+    assert model.held == {"a": 1}
+
+
+class Hesitant(Stubborn):
+    """A dictionary that refuses to be refilled once."""
+
+    refusals = 0
+
+    def update(self, *args):
+        self.refusals += 1
+        if self.refusals == 1:
+            super().update(*args)
+        dict.update(self, *args)
+
+
+def test_an_error_that_falls_between_two_parts_of_a_restore_is_raised_on_after_a_whole_one(monkeypatch):
+    """As an interruption is: the restore begins anew."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    whole, pending = StateSnapshot.restore, [RuntimeError("a worker was killed")]
+
+    def disturbed(snapshot):
+        if pending:
+            raise pending.pop()
+        whole(snapshot)
+
+    monkeypatch.setattr(StateSnapshot, "restore", disturbed)
+    with pytest.raises(RuntimeError, match="a worker was killed"), preserved([model], []):
+        spoil(model)
+
+    assert model.weight.item() == 0.0

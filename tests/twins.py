@@ -195,9 +195,14 @@ def state_of(training):
         "buffers": [plain(dict(m.named_buffers())) for m in modules],
         "attributes": [{name: plain(_attributes(sub)) for name, sub in m.named_modules()} for m in modules],
         "optimizer": [plain(optimizer.state_dict()) for optimizer in optimizers],
-        "streams": plain([random.getstate(), np.random.get_state(), torch.get_rng_state()]),
+        "streams": plain([random.getstate(), np.random.get_state(), torch.get_rng_state(), *_streams_of_devices()]),
         "seen": plain(training.seen),
     }
+
+
+def _streams_of_devices():
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return [*cuda, *([torch.mps.get_rng_state()] if torch.backends.mps.is_available() else [])]
 
 
 def identities(training):
@@ -214,7 +219,7 @@ def plain(value):
     if isinstance(value, torch.Tensor) and value.is_sparse:
         return plain([value.coalesce().indices(), value.coalesce().values()])
     if isinstance(value, torch.Tensor):
-        bits = value.detach().contiguous().reshape(-1).view(torch.uint8)
+        bits = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
         return str(value.dtype), tuple(value.shape), bits.numpy().tobytes()
     if isinstance(value, weakref.ref):
         return plain(value())

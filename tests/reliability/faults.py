@@ -1,15 +1,19 @@
 """Faults that are put into a search, one at a time, and what became of the training."""
 
+import os
+import signal
 import sys
+import time
 import warnings
 from collections import Counter
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from sites import SITES, Blown, Fuse, trained
-from twins import identities, state_of
+from torch.utils.data import DataLoader, Dataset
+from twins import dataset, identities, state_of
 
 import lrfinder
 from lrfinder import StateLeak
@@ -65,6 +69,37 @@ def _after(case, wanted, fault):
     return "restored" if isinstance(raised, wanted) else f"not raised on, but {raised!r}"
 
 
+class Deadly(Dataset):
+    """Rows in a worker process that is killed when it is asked for a certain one."""
+
+    def __init__(self, deadly):
+        self.inner, self.deadly, self.parent = dataset(), deadly, os.getpid()
+
+    def __len__(self):
+        return len(self.inner)
+
+    def __getitem__(self, i):
+        if i == self.deadly and os.getpid() != self.parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.inner[i]
+
+
+def outcome_of_a_dead_worker(row):
+    """What became of a training whose loader lost its worker in a search."""
+    torch.manual_seed(0)
+    case = trained(loader=DataLoader(Deadly(row), 8, num_workers=1, multiprocessing_context="fork"))
+    search = case.search
+
+    def until_the_signal_came():
+        try:
+            search()
+        finally:
+            time.sleep(0.2)
+
+    case.search = until_the_signal_came
+    return _after(case, (RuntimeError, OSError, EOFError), nullcontext())
+
+
 class Lines:
     """Counts how often each line of the package is passed, and lets Ctrl-C fall into one passage."""
 
@@ -95,12 +130,17 @@ class Lines:
 
 
 def passages():
-    """Every line that a search passes, with its first, middle and last passage."""
+    """Every line that a search passes, with its first, middle or last passage, in turn."""
     torch.manual_seed(0)
     case = trained()
     with Lines() as lines:
         case.search()
-    return [(line, n) for line, times in sorted(lines.passed.items()) for n in sorted({0, times // 2, times - 1})]
+    return _in_turn(lines)
+
+
+def _in_turn(lines):
+    """Every line that was passed, with one of its passages."""
+    return [(line, (0, n // 2, n - 1)[i % 3]) for i, (line, n) in enumerate(sorted(lines.passed.items()))]
 
 
 def outcome_at_line(line, passage):
@@ -110,13 +150,13 @@ def outcome_at_line(line, passage):
 
 
 def passages_while_leaving():
-    """Every line that is passed after a first Ctrl-C, with its first and last passage."""
+    """Every line that is passed after a first Ctrl-C, with its first, middle or last passage, in turn."""
     torch.manual_seed(0)
     lines = Lines(armed=False)
     case = leaving(lines)
     with lines, suppress(KeyboardInterrupt):
         case.search()
-    return [(line, n) for line, times in sorted(lines.passed.items()) for n in sorted({0, times - 1})]
+    return _in_turn(lines)
 
 
 def leaving(lines):

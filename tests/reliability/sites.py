@@ -19,13 +19,15 @@ class Fuse:
     """Counts the calls of a place within the block, and raises in one of them."""
 
     def __init__(self, at=None, error=Blown):
-        self.calls, self.at, self.error, self.is_armed = 0, at, error, False
+        self.calls, self.at, self.error = 0, at, error
+        self.is_armed = self.stays_blown = False
         self.handle = iter(())  # with one the guard leaves an object alone, and so does not put the count back
 
     def __call__(self):
         if self.is_armed:
             self.calls += 1
-            if self.calls - 1 == self.at:
+            again = self.stays_blown and issubclass(self.error, Exception)
+            if self.calls - 1 == self.at or (again and self.at is not None and self.calls > self.at):
                 raise self.error("put in by the test")
 
     def __enter__(self):
@@ -180,7 +182,7 @@ def _in_validation(fuse):
 
 
 class Refusing(dict):
-    """A dictionary that may refuse to be refilled."""
+    """A dictionary that may refuse to be refilled, and then goes on refusing."""
 
     fuse = None
 
@@ -193,6 +195,7 @@ def _in_restore(fuse):
     model = Net()
     model.refusing = Refusing(a=1)
     model.refusing.fuse = fuse
+    fuse.stays_blown = True
     return trained(model)
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
@@ -13,6 +14,7 @@ from faults import (  # noqa: E402
     calls_of,
     outcome,
     outcome_at_line,
+    outcome_of_a_dead_worker,
     outcome_of_a_second,
     passages,
     passages_while_leaving,
@@ -33,8 +35,9 @@ def cases():
     """
     names = ", ".join(error.__name__ for error in ERRORS)
     for site in SITES:
-        rows = [(site, call, error) for call in range(calls_of(site)) for error in ERRORS]
+        rows = [(site, call, error) for call, error in zip(range(calls_of(site)), cycle(ERRORS), strict=False)]
         yield site, names, [lambda row=row: outcome(*row) for row in rows]
+    yield "a worker of the loader", "killed", [lambda row=row: outcome_of_a_dead_worker(row) for row in range(0, 36, 4)]
     yield "any line of lrfinder", "Ctrl-C", [lambda row=row: outcome_at_line(*row) for row in passages()]
     second = passages_while_leaving()
     yield "any line on the way out", "a second Ctrl-C", [lambda row=row: outcome_of_a_second(*row) for row in second]

@@ -6,9 +6,11 @@ import pytest
 import torch
 from faults import (
     ERRORS,
+    Lines,
     calls_of,
     outcome,
     outcome_at_line,
+    outcome_of_a_dead_worker,
     outcome_of_a_second,
     passages,
     passages_while_leaving,
@@ -23,7 +25,7 @@ from lrfinder.state import sole_search
 
 @pytest.mark.parametrize("site", SITES)
 def test_a_fault_anywhere_leaves_no_trace(site):
-    """At the first, a middle and the last call of every place, whatever is raised there."""
+    """At the first, a middle and the last call of every place, whatever is raised; `make reliability` tries all."""
     calls = calls_of(site)
     tried = [(call, error) for call, error in zip((0, calls // 2, calls - 1), ERRORS, strict=False)]
 
@@ -33,26 +35,22 @@ def test_a_fault_anywhere_leaves_no_trace(site):
 
 
 def test_ctrl_c_at_a_line_of_the_package_leaves_no_trace():
-    """At the first, middle or last passage of lines all over the search; `make test-long` tries every one."""
-    some = passages()[::97]
+    """At the first, middle or last passage of lines all over the search; `make reliability` tries every one."""
+    some = passages()[::40]
 
     assert {outcome_at_line(*passage) for passage in some} == {"restored"}
 
 
 def test_a_second_ctrl_c_leaves_no_trace():
     """Wherever it falls while the first is on its way out, in the midst of the restore too."""
-    some = passages_while_leaving()[::9]
+    some = passages_while_leaving()[::5]
 
     assert {outcome_of_a_second(*passage) for passage in some} == {"restored"}
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("site", SITES)
-def test_every_fault_leaves_no_trace(site):
-    """Each call of every place, with each of the errors."""
-    became = {outcome(site, call, error) for call in range(calls_of(site)) for error in ERRORS}
-
-    assert became <= SURVIVED
+def test_a_worker_that_is_killed_leaves_no_trace():
+    """The loader's own error ends the search."""
+    assert outcome_of_a_dead_worker(30) == "restored"
 
 
 def test_a_copy_that_finds_no_room_says_so():
@@ -148,3 +146,21 @@ def test_a_search_that_failed_does_not_bar_the_next(error):
 
     with sole_search():
         pass
+
+
+def test_ctrl_c_at_any_line_of_the_door_does_not_bar_the_next():
+    """Also while the error is still held, as a notebook does."""
+    with Lines() as lines, sole_search():
+        pass
+    held = []
+
+    for line in lines.passed:
+        try:
+            with Lines(line), sole_search():
+                pass
+        except KeyboardInterrupt as error:
+            held.append(error)
+        with sole_search():
+            pass
+
+    assert len(held) == len(lines.passed)

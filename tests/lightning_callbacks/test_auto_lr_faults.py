@@ -1,0 +1,99 @@
+"""A range test that fails inside a Trainer leaves the module, the optimizer and the Trainer as they were."""
+
+import os
+import signal
+from itertools import count
+
+import pytest
+import torch
+from fits import Net, fit, pl, samples
+from torch.utils.data import DataLoader, Dataset
+from twins import plain
+
+from lightning_callbacks import AutoLR
+
+SHORT = {"steps": 80, "lr_min": 1e-4, "verbose": False}
+
+
+class Blown(Exception):
+    """The fault that a test has put in."""
+
+
+class Witness(pl.Callback):
+    """What there is at the door of the range test, and what is left of it after the fit."""
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        self.trainer, self.module = trainer, pl_module
+        self.before = self.seen()
+
+    def seen(self):
+        """Weights, buffers, gradients, counters, modes, moments, groups, streams and the Trainer's counters."""
+        module, trainer = self.module, self.trainer
+        (optimizer,) = trainer.optimizers
+        return {
+            "weights": plain(dict(module.named_parameters())),
+            "gradients": [plain(p.grad) for p in module.parameters()],
+            "buffers": plain(dict(module.named_buffers())),
+            "counters": (module.batches_seen, module.epochs_seen, list(module.rates)),
+            "metric": plain(module.accuracy.metric_state),
+            "modes": [m.training for m in module.modules()],
+            "optimizer": plain(optimizer.state_dict()),
+            "streams": plain(torch.get_rng_state()),
+            "trainer": (trainer.global_step, trainer.current_epoch, dict(trainer.callback_metrics)),
+        }
+
+
+def net_that_fails(hook, call, error):
+    """The net of the fits, one of whose hooks raises in a call."""
+    calls = count()
+
+    def failing(self, *args):
+        if next(calls) == call:
+            raise error("put in by the test")
+        return getattr(Net, hook)(self, *args)
+
+    return type("Failing", (Net,), {hook: failing})
+
+
+@pytest.mark.parametrize(
+    "hook", ["training_step", "on_before_optimizer_step", "optimizer_zero_grad", "on_after_backward"]
+)
+@pytest.mark.parametrize("call", [0, 9, 40], ids=["first", "in the sweep", "in a race"])
+@pytest.mark.parametrize("error", [Blown, KeyboardInterrupt])
+def test_a_fault_in_a_hook_leaves_no_trace(hook, call, error):
+    """The error ends the fit, and everything is as it was at the door."""
+    witness = Witness()
+
+    with pytest.raises((error, SystemExit), match=r"put in by the test|^1?$"):  # Lightning exits after Ctrl-C
+        fit(net_that_fails(hook, call, error), callbacks=[witness, AutoLR(**SHORT)])
+
+    assert witness.seen() == witness.before
+
+
+class Deadly(Dataset):
+    """Rows in a worker process that is killed when it is asked for a certain one."""
+
+    def __init__(self, kills):
+        self.inner, self.kills, self.parent = samples(), kills, os.getpid()
+
+    def __len__(self):
+        return len(self.inner)
+
+    def __getitem__(self, i):
+        if i == self.kills and os.getpid() != self.parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.inner[i]
+
+
+def test_a_worker_that_is_killed_leaves_no_trace():
+    """The loader's own error ends the fit."""
+    witness = Witness()
+
+    def train():
+        return DataLoader(Deadly(200), 32, num_workers=1, multiprocessing_context="fork")
+
+    gone = "exited unexpectedly|killed by signal|reset by peer|^$"
+    with pytest.raises((RuntimeError, ConnectionError, EOFError), match=gone):
+        fit(callbacks=[witness, AutoLR(**SHORT)], train=train)
+
+    assert witness.seen() == witness.before
