@@ -1,11 +1,11 @@
 """The range test with its miniature runs: `find_lr` for plain torch, `range_test` for anything that trains."""
 
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import partial
 from typing import Literal, Unpack, cast, get_args
 
@@ -22,7 +22,7 @@ from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.plan import PlanOptions, Wish
 from lrfinder.result import LRResult
 from lrfinder.rules import RULES, Rule
-from lrfinder.signature import shows_options_of
+from lrfinder.signature import hint, shows_options_of
 from lrfinder.sweep import Progress, ladder, sweep
 from lrfinder.torch_loop import TorchLoop, TrainingOptions
 
@@ -234,9 +234,8 @@ def _split(options: FindOptions) -> tuple[PlanOptions, TrainingOptions]:
     known = {**PlanOptions.__annotations__, **TrainingOptions.__annotations__}
     for name in options:
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(sorted(known))}"
-            raise InputError(f"`find_lr` got an unexpected keyword argument {name!r}; {hint}")
+            meant = hint(name, inspect.signature(find_lr).parameters)
+            raise InputError(f"`find_lr` got an unexpected keyword argument {name!r}; {meant}")
     planning = {name: value for name, value in options.items() if name in PlanOptions.__annotations__}
     training = {name: value for name, value in options.items() if name not in planning}
     return cast(PlanOptions, planning), cast(TrainingOptions, training)

@@ -221,6 +221,12 @@ def _shape(schedule: Schedule, warmup: int) -> Shape:
     if isinstance(schedule, str) and schedule in CATALOGUE:
         build = f"CATALOGUE[{schedule!r}].build(total_steps, warmup)"
         raise InputError(f"`schedule` must be a schedule or a function of the step, got {schedule!r}; pass {build}")
+    given: object = schedule
+    if given is None or type(given).__name__ in ("Plan", "LRResult"):
+        raise InputError(
+            f"`schedule` must be a schedule or a function of the step, got {type(given).__name__}; pass "
+            "found.plan.schedule and lr=found.plan.lr, of a search that knows the length: find_lr(..., total_steps=...)"
+        )
     shape = as_shape("schedule", schedule)
     if isinstance(shape, ReduceOnPlateau):
         return Warmup(shape, warmup) if warmup else shape

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lrfinder.errors import InputError
+from lrfinder.plan import Plan
 from lrfinder.scheduler import PlateauLR, attach
 from lrfinder.schedules import (
     Constant,
@@ -401,6 +402,8 @@ def test_a_rate_of_zero_has_no_shape(rate, lr):
         ({"last_epoch": -2}, "`last_epoch` must be a whole number of at least -1, got -2"),
         ({"warmup": 3}, r"`warmup` must be 0 for Linear\(steps=10, floor=0.0\), got 3"),
         ({"optimizer": {}}, "`optimizer` must be a torch Optimizer, got dict"),
+        ({"schedule": None}, r"got NoneType; pass found\.plan\.schedule .* find_lr\(\.\.\., total_steps=\.\.\.\)"),
+        ({"schedule": Plan(0.1, (0.05, 0.2), None, None, 0)}, r"got Plan; pass found\.plan\.schedule and lr="),
     ],
 )
 def test_bad_arguments_change_nothing(arguments, message):
