@@ -9,6 +9,7 @@ import argparse
 import itertools
 import json
 import math
+import statistics
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +21,19 @@ from tables import oracles
 from tasks import available
 
 from lrfinder import find_lr, recommend
+from lrfinder.optimizers import usual_lr
 
 STORED = Path(__file__).parent / "results" / "edges.json"
-PLENTY = (1_000, 3_000, 6_000, 20_000)
-SAMPLES, EPOCHS, STEPS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8), (0.0, 0.1, 0.2, 0.3, 0.4, 0.5), (0.0, 0.2, 0.4)
-CONSTANTS = np.arange(-2.0, 0.6, 0.05)
+SAMPLES, EPOCHS, STEPS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 1.0), (0.0, 0.2, 0.3, 0.4, 0.5), (0.0, 0.1, 0.2, 0.3)
+PULLS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6)
+CONSTANTS = np.arange(-1.5, 0.3, 0.05)
+CHOICES = tuple(itertools.product(SAMPLES, EPOCHS, STEPS, PULLS))
 WORST = 1.0
 """Regrets above this count as this: a training that is lost cannot be lost twice."""
 
 
 def measure(seeds):
-    """Log10 of the edge, corrected for momentum, and what it is to be multiplied for; only where there is an answer."""
+    """Log10 of the edge, corrected for momentum, of what is usual, and what else counts, where there is an answer."""
     rows = []
     for task in available():
         for seed in range(FIRST_SEED, FIRST_SEED + seeds):
@@ -40,41 +43,67 @@ def measure(seeds):
             edge = found.evidence.edge
             if found.lr is None or edge is None:
                 continue
-            ramp = recommend.ramp(found.evidence.facts, found.evidence.races[0].steps)
-            rows.append({"task": task.name, "seed": seed, "edge": math.log10(edge * ramp), **of_data(task, loader)})
+            facts, races = found.evidence.facts, found.evidence.races
+            usual = usual_lr(facts, statistics.fmean(arms.start for arms in races))
+            edge = math.log10(edge * recommend.ramp(facts, races[0].steps))
+            far = None if usual is None else math.log10(usual)
+            rows.append({"task": task.name, "seed": seed, "edge": edge, "usual": far, **of_data(task, loader)})
     return rows
 
 
 def of_data(task, loader):
     """Samples, epochs and steps of a task."""
     epochs = max(1.0, task.total_steps / len(loader))
-    return {"samples": task.batch * len(loader), "epochs": epochs, "steps": task.total_steps}
+    kind = "sgd" if task.family in ("sgd", "momentum") else "adaptive"
+    return {"samples": task.batch * len(loader), "epochs": epochs, "steps": task.total_steps, "kind": kind}
 
 
-def peak(row, plenty, samples, epochs, steps):
-    """Log10 of the peak but for the constant."""
-    fewer = samples * min(0.0, math.log10(row["samples"] / plenty))
-    return row["edge"] + fewer - epochs * math.log10(row["epochs"]) - steps * math.log10(row["steps"] / 1000)
+def peak(row, shift, samples, epochs, steps, pull):
+    """Log10 of the peak for every constant; `shift` is added to what is usual."""
+    fewer = samples * min(0.0, math.log10(max(row["samples"], recommend.FEW) / recommend.PLENTY))
+    own = row["edge"] + fewer - epochs * math.log10(row["epochs"]) - steps * math.log10(row["steps"] / 1000) + CONSTANTS
+    if row["usual"] is None:
+        return own
+    away = row["usual"] + shift - own
+    return own + pull * away / (1 + (away / recommend.FAR) ** 2)
 
 
-def regrets(rows, choice, oracle):
+def usual(rows, oracle, without):
+    """By kind, how far the median of the other tasks' best rates is from what `lrfinder` holds to be usual."""
+    off = {"sgd": {}, "adaptive": {}}
+    for row in rows:
+        if row["usual"] is not None and row["task"] != without:
+            best = math.log10(oracle[row["task"]].best_lr)
+            off[row["kind"]].setdefault(row["task"], []).append(best - row["usual"])
+    return {kind: statistics.median(map(statistics.fmean, by.values())) for kind, by in off.items()}
+
+
+def regrets(rows, choice, tables, shifts):
     """By task, the mean regret over seeds for each constant."""
     found = {}
     for row in rows:
-        peaks = 10 ** (peak(row, *choice) + CONSTANTS)
-        found.setdefault(row["task"], []).append([min(oracle[row["task"]].regret(lr), WORST) for lr in peaks])
+        found.setdefault(row["task"], []).append(
+            np.interp(peak(row, shifts[row["kind"]], *choice), *tables[row["task"]])
+        )
     return {task: np.mean(costs, axis=0) for task, costs in found.items()}
 
 
-def left_out(rows, costs):
-    """The answers for every task with the choice that is best on the others."""
+def tabled(oracle):
+    """By task, the logarithms of the oracle's rates and their regrets."""
+    return {task: (np.log10(one.lrs), [min(one.regret(lr), WORST) for lr in one.lrs]) for task, one in oracle.items()}
+
+
+def left_out(rows, oracle, tables):
+    """The answers for every task with all that is best on the others."""
     runs = []
     for task in {row["task"]: None for row in rows}:
-        others = {choice: sum(cost for name, cost in by.items() if name != task) for choice, by in costs.items()}
-        choice = min(others, key=lambda choice: others[choice].min())
-        constant = CONSTANTS[others[choice].argmin()]
-        mine = (row for row in rows if row["task"] == task)
-        runs += [Run(task, row["seed"], 10 ** (peak(row, *choice) + constant)) for row in mine]
+        shifts = usual(rows, oracle, without=task)
+        others = [row for row in rows if row["task"] != task]
+        total = {choice: sum(regrets(others, choice, tables, shifts).values()) for choice in CHOICES}
+        choice = min(total, key=lambda choice: total[choice].min())
+        mine = [row for row in rows if row["task"] == task]
+        peaks = [peak(row, shifts[row["kind"]], *choice)[total[choice].argmin()] for row in mine]
+        runs += [Run(task, row["seed"], 10**lr) for row, lr in zip(mine, peaks, strict=True)]
     return runs
 
 
@@ -88,17 +117,18 @@ def main():
         STORED.write_text("[\n" + ",\n".join(map(json.dumps, measure(options.seeds))) + "\n]\n")
     oracle = oracles("primary")
     rows = [row for row in json.loads(STORED.read_text()) if row["task"] in oracle]
-    costs = {choice: regrets(rows, choice, oracle) for choice in itertools.product(PLENTY, SAMPLES, EPOCHS, STEPS)}
-    total = {choice: sum(by.values()) / len(by) for choice, by in costs.items()}
-    print("plenty, exponents of samples, epochs, steps   constant   mean regret")
-    for choice in sorted(total, key=lambda choice: total[choice].min())[:10]:
-        print(f"{choice!s:<45} {CONSTANTS[total[choice].argmin()]:+.2f}      {total[choice].min():.3f}")
-    own = (recommend.PLENTY, recommend.SAMPLES_EXPONENT, recommend.EPOCHS_EXPONENT, recommend.STEPS_EXPONENT)
-    at = np.interp(math.log10(recommend.EDGE_TO_PEAK), CONSTANTS, total[own])
+    shifts, tables = {"sgd": 0.0, "adaptive": 0.0}, tabled(oracle)
+    mean = {choice: np.mean([*regrets(rows, choice, tables, shifts).values()], axis=0) for choice in CHOICES}
+    print("exponents of samples, epochs, steps; pull   constant   mean regret")
+    for choice in sorted(mean, key=lambda choice: mean[choice].min())[:10]:
+        print(f"{choice!s:<45} {CONSTANTS[mean[choice].argmin()]:+.2f}      {mean[choice].min():.3f}")
+    own = (recommend.SAMPLES_EXPONENT, recommend.EPOCHS_EXPONENT, recommend.STEPS_EXPONENT, recommend.PULL)
+    at = np.interp(math.log10(recommend.EDGE_TO_PEAK), CONSTANTS, mean[own])
     print(f"lrfinder: {own}, {math.log10(recommend.EDGE_TO_PEAK):+.2f}: {at:.3f}")
-    s = score(left_out(rows, costs), oracle)
+    s = score(left_out(rows, oracle, tables), oracle)
     shares = f"{100 * s['close']:.0f} % within 5 %, {100 * s['near']:.0f} % within 20 %"
-    print(f"all chosen on the other tasks: {shares}, 90th percentile {100 * s['p90']:.0f} %, bias {s['bias']:+.2f}")
+    rest = f"90th percentile {100 * s['p90']:.0f} %, bias {s['bias']:+.2f}, seed deviation {s['deviation']:.2f}"
+    print(f"all chosen on the other tasks: {shares}, {rest}")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class Facts:
         relative_step: Whether the optimizer takes the size of its steps from their number and ignores its LR, as
             Adafactor can.
         optimizers: How many are swept, jointly.
+        weights: Root mean square of the swept parameters before training, or None where that is not known.
     """
 
     model: str = "model"
@@ -43,6 +44,7 @@ class Facts:
     loss: str = "the training's own"
     relative_step: bool = False
     optimizers: int = 1
+    weights: float | None = None
 
 
 class Snapshot(Protocol):

@@ -5,11 +5,15 @@ from typing import Literal
 
 from lrfinder.loop import Facts
 
-__all__ = ["Kind", "kind_of", "own_pace"]
+__all__ = ["Kind", "kind_of", "own_pace", "usual_lr"]
 
 Kind = Literal["adam", "sgd", "muon", "other"]
 
 ADAM_LIKE = ("adam", "lamb", "adabelief")
+
+USUAL_NORMALISED, USUAL_SGD = 0.16, 63.0
+"""Medians on the tasks of benchmarks/tasks.py: of the best LR over the size of the weights for 16 optimizers of Adam's
+kind (standard deviation 0.7 decades), of LR x loss / (1 - momentum) over its square for 17 of SGD (0.6)."""
 
 _AVERAGED = (
     "It averages its own iterates in place of a decay: a schedule on top would only slow it. Give it its own warm-up "
@@ -57,6 +61,30 @@ def kind_of(facts: Facts) -> Kind:
     if name.startswith("sgd") or name == "asgd":
         return "sgd"
     return "adam" if any(word in name for word in ADAM_LIKE) else "other"
+
+
+def usual_lr(facts: Facts, loss: float) -> float | None:
+    """Return the peak that most trainings with such an optimizer want, or None where nothing is known of it.
+
+    It moves as it must: as the size of the weights where the gradient's own size is divided out, else as its square,
+    as 1 / loss and as 1 - momentum.
+
+    Args:
+        facts: Of the training.
+        loss: Before training.
+
+    Returns:
+        A LR of the reference group, for a line to zero.
+    """
+    size, slow = facts.weights, 1 - facts.betas[0]
+    name = facts.optimizer.lower()
+    if not size or not loss > 0:
+        return None
+    if kind_of(facts) == "adam":
+        return USUAL_NORMALISED * size
+    if name == "rmsprop":
+        return USUAL_NORMALISED * size * slow
+    return USUAL_SGD * size**2 * slow / loss if name == "sgd" else None
 
 
 def own_pace(facts: Facts) -> str | None:

@@ -1,10 +1,13 @@
 """The learning rates of a training: every swept group at one ratio to the reference group."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import AdamW, Optimizer
 
 from lrfinder.errors import InputError
@@ -43,6 +46,7 @@ class Rates:
                 f"the base LR of `optimizer`'s reference group {self.reference} must be positive, got "
                 f"{self.bases[self.reference]}; the groups' ratios are kept, so give each its own, as in lr=1e-3"
             )
+        self._weights = _size([p for group in self._groups for p in group["params"] if p.requires_grad])
 
     @property
     def group(self) -> dict[str, Any]:
@@ -59,6 +63,7 @@ class Rates:
             reference=self.reference,
             betas=(float(betas[0]), float(betas[1])),
             relative_step=bool(self.group.get("relative_step")),
+            weights=self._weights,
             **others,
         )
 
@@ -94,6 +99,17 @@ class Rates:
         """Set the reference group's LR, and every other swept group's in its ratio; tensor LRs are filled in place."""
         for group, base in zip(self._groups, self.bases, strict=True):
             set_rate(group, lr * (base / self.bases[self.reference]))
+
+
+def _size(parameters: Sequence[Tensor]) -> float | None:
+    """Root mean square of all elements; None where one has none yet."""
+    if any(is_lazy(p) for p in parameters):
+        return None
+    # A sharded tensor's norm is sharded too, until it is made whole.
+    wide = (torch.promote_types(p.dtype, torch.float32) for p in parameters)
+    norms = [torch.linalg.vector_norm(p.detach(), dtype=dtype) for p, dtype in zip(parameters, wide, strict=True)]
+    whole = [norm.full_tensor() if hasattr(norm, "full_tensor") else norm for norm in norms]
+    return math.hypot(*map(float, whole)) / math.sqrt(sum(p.numel() for p in parameters))
 
 
 def set_rate(group: dict[str, Any], rate: float, key: str = "lr") -> None:

@@ -7,7 +7,7 @@ import statistics
 from lrfinder.choice import Choice, case_of, choose
 from lrfinder.evidence import Evidence, Status
 from lrfinder.loop import Facts
-from lrfinder.optimizers import own_pace
+from lrfinder.optimizers import own_pace, usual_lr
 from lrfinder.plan import QUOTED_STEPS, Grade, Plan, Reason, Wish
 from lrfinder.schedules import Schedule, Warmup, describe, to_plain
 from lrfinder.schedules.compose import plateau_in
@@ -21,11 +21,14 @@ REFERENCE_DENSITY = 12.5
 SPREAD = 0.42
 """Standard deviation, in decades, of the best peak about the weighed suggestion: measured on eight small real tasks."""
 
-EDGE_TO_PEAK = 0.2
+EDGE_TO_PEAK = 0.32
 FEW, PLENTY = 100, 1_000
-SAMPLES_EXPONENT, EPOCHS_EXPONENT, STEPS_EXPONENT = 0.5, 0.3, 0.2
+SAMPLES_EXPONENT, EPOCHS_EXPONENT, STEPS_EXPONENT = 0.7, 0.4, 0.2
 SPREAD_OF_RACE = 0.41
 """Chosen on the tasks of benchmarks/tasks.py by what benchmarks/constants.py shows, rounded."""
+
+PULL, FAR = 0.4, 2.0
+"""Of the way to what is usual for the optimizer where that is near; half of it these decades away, further ever less."""
 
 EIGHTY_PERCENT = 1.28
 FINE_TUNED = 1 / 3
@@ -43,9 +46,10 @@ def peak(
     """Weigh what was measured into the peak for a schedule.
 
     Where miniature runs have an edge it decides: times a constant, the mean share of its final speed that momentum has
-    reached within such a run, (N / 1000)**0.5 for N samples from 100 to 1,000, E**-0.3 for E epochs where they are
+    reached within such a run, (N / 1000)**0.7 for N samples from 100 to 1,000, E**-0.4 for E epochs where they are
     more than one, (T / 1000)**-0.2, and the schedule's factor against the line's. What is not known of the data counts
-    for nothing; `benchmarks/constants.py` tells what fits. Otherwise the rules decide.
+    for nothing; `benchmarks/constants.py` tells what fits. Unless for fine-tuning it is then drawn up to two
+    fifths of the way to `usual_lr`, the less the further that is. Otherwise the rules decide.
 
     The rules that read a level of the curve (`steepest`, `valley`, `minimum`) move with the speed of the sweep, as
     1 / density of the ladder; they are brought to one speed first. The peak is the geometric mean of all that have an
@@ -63,9 +67,9 @@ def peak(
         The peak and the 80 % interval about it, LRs of the reference group.
     """
     factor, factor_spread = _factor(evidence, schedule, total_steps)
-    raced = _raced(evidence, total_steps, steps_per_epoch)
-    if raced is not None:
-        center, spread = raced + math.log10(factor), SPREAD_OF_RACE
+    if evidence.edge is not None:
+        shares = _shares(evidence, total_steps, steps_per_epoch, finetune=finetune)
+        center, spread = math.log10(evidence.edge * factor * math.prod(shares.values())), SPREAD_OF_RACE
     else:
         center, spread = _weighed(evidence)
         center = _held(evidence, _held(evidence, center) + math.log10(factor))
@@ -74,34 +78,44 @@ def peak(
     return (lr * FINE_TUNED, low * FINE_TUNED, high) if finetune else (lr, low, high)
 
 
-def _raced(evidence: Evidence, total_steps: int, steps_per_epoch: int | None) -> float | None:
-    """Log10 of the best peak of the line as the miniature runs have it, or None."""
-    edge = evidence.edge
-    if edge is None:
-        return None
-    return math.log10(edge * math.prod(_shares(evidence, total_steps, steps_per_epoch).values()))
-
-
-def _shares(evidence: Evidence, total_steps: int, steps_per_epoch: int | None) -> dict[str, float]:
+def _shares(
+    evidence: Evidence, total_steps: int, steps_per_epoch: int | None, *, finetune: bool = False
+) -> dict[str, float]:
     """What the edge is multiplied by, and what for; what is not known of the data counts for nothing."""
     facts = evidence.facts
     per_epoch = steps_per_epoch or facts.steps_per_epoch or 0
     epochs = max(1.0, total_steps / per_epoch) if per_epoch else 1.0
     samples = max(FEW, per_epoch * (facts.batch_size or 0) * facts.ranks or PLENTY)
-    return {
+    shares = {
         "as fitted on real trainings": EDGE_TO_PEAK,
         "for momentum, which a short run hardly builds up": ramp(facts, evidence.races[0].steps),
         f"for {samples:,} samples": min(1.0, samples / PLENTY) ** SAMPLES_EXPONENT,
         f"for {epochs:.3g} epochs": epochs**-EPOCHS_EXPONENT,
         f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -STEPS_EXPONENT,
     }
+    lr = (evidence.edge or 0.0) * math.prod(shares.values())
+    return shares if finetune else {**shares, f"towards what is usual for {facts.optimizer}": _pull(evidence, lr)}
+
+
+def _pull(evidence: Evidence, lr: float) -> float:
+    """What a rate is multiplied by to bring it towards the usual one."""
+    usual = usual_lr(evidence.facts, statistics.fmean(arms.start for arms in evidence.races))
+    if usual is None or not lr:
+        return 1.0
+    away = math.log10(usual / lr)
+    return float(10 ** (PULL * away / (1 + (away / FAR) ** 2)))
 
 
 def _in_words(evidence: Evidence, wish: Wish) -> str:
     """How the edge of the miniature runs became the peak."""
-    shares = _shares(evidence, wish.horizon(evidence.facts) or QUOTED_STEPS, wish.steps_per_epoch)
-    said = ", ".join(f"{share:.2g} {why}" for why, share in shares.items() if share != 1)
-    return f"The peak for a line to zero is the edge of the miniature runs times {said}."
+    horizon = wish.horizon(evidence.facts) or QUOTED_STEPS
+    shares = _shares(evidence, horizon, wish.steps_per_epoch, finetune=wish.finetune)
+    said = ", ".join(f"{share:.2g} {why}" for why, share in shares.items() if f"{share:.2g}" != "1")
+    edge = evidence.edge or 0.0
+    return (
+        f"The peak for a line to zero, {edge * math.prod(shares.values()):.1e}, "
+        f"is the edge of the miniature runs, {edge:.1e}, times {said}."
+    )
 
 
 def ramp(facts: Facts, steps: int) -> float:
