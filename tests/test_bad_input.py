@@ -39,6 +39,8 @@ CHOICES = [
     ({"clip_grad_norm": 0.0}, r"`clip_grad_norm` must be positive or None, got 0\.0"),
     ({"clip_grad_norm": math.nan}, "`clip_grad_norm` must be positive or None, got nan"),
     ({"clip_grad_norm": "1"}, "`clip_grad_norm` must be positive or None, got '1'"),
+    ({"autocast": True}, "`autocast` must be torch.bfloat16, torch.float16 or None, got True"),
+    ({"scaler": True}, "`scaler` must be a GradScaler or None, got True; pass that of the training"),
     ({"snapshot": "none"}, '`snapshot` must be "auto" or "all", got \'none\''),
     ({"optimizer": "adam"}, "`optimizer` must be a torch optimizer, or a list of them, got str"),
     ({"optimizer": []}, "`optimizer` must hold at least one optimizer, got an empty list; pass those of the training"),
