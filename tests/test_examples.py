@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 
@@ -17,11 +18,12 @@ def test_example_runs_and_draws(example: Path, tmp_path: Path):
     environment = {**os.environ, "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error::UserWarning"}
 
     ran = subprocess.run(
-        [sys.executable, str(example), str(tmp_path)], capture_output=True, text=True, timeout=120, env=environment
+        [sys.executable, str(example), str(tmp_path)], capture_output=True, text=True, timeout=280, env=environment
     )
 
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / f"{example.stem}.png").stat().st_size > 5_000
+    assert all(Image.open(animation).n_frames > 10 for animation in tmp_path.glob("*.gif"))
 
 
 @pytest.mark.slow
