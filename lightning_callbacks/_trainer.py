@@ -14,13 +14,15 @@ from lightning_callbacks._compat import Trainer, of_trainer
 from lightning_callbacks._horizon import callback_of
 from lightning_callbacks._pause import set_aside
 from lightning_callbacks._update import TrainerUpdate
+from lrfinder import ranks
 from lrfinder.batch import total_size
 from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.feed import HELD_OUT_BATCHES, Feed, shallow_copy
 from lrfinder.loop import Batch, Facts
 from lrfinder.memory import torch_streams
+from lrfinder.options import check_device
 from lrfinder.rates import Rates, swept_optimizers
-from lrfinder.state import StateSnapshot, forward_only, preserved
+from lrfinder.state import StateSnapshot, forward_only, preserved, reshard
 from lrfinder.torch_loop import trainable_parameters
 from lrfinder.update import shares
 
@@ -43,15 +45,22 @@ class TrainerLoop:
         trainer: One that is fitting.
         sweep: Index of the one optimizer to sweep, the others staying as they are; None scales all jointly.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
+        snapshot_device: Where the copies are kept; None keeps each beside its tensor.
 
     Raises:
         InputError: A strategy, a module or a loader that cannot be measured with, each case in one sentence.
     """
 
     def __init__(
-        self, trainer: Trainer, *, sweep: int | None = None, snapshot: Literal["auto", "all"] = "auto"
+        self,
+        trainer: Trainer,
+        *,
+        sweep: int | None = None,
+        snapshot: Literal["auto", "all"] = "auto",
+        snapshot_device: torch.device | str | None = None,
     ) -> None:
         _check_strategy(trainer)
+        check_device(snapshot_device)
         loaders = trainer.fit_loop._combined_loader
         if loaders is None or type(trainer.fit_loop._data_fetcher).__name__ == "_DataLoaderIterDataFetcher":
             raise InputError(
@@ -69,9 +78,13 @@ class TrainerLoop:
         self._held_out = _held_out(trainer)
         self._held_out_batch: Batch | None = None
         self._frozen: Literal["auto", "all"] = "all" if _keeps_average(trainer) else snapshot
+        self._kept_on = snapshot_device
         self._snapshots: list[StateSnapshot] = []
         self._last_streams = torch_streams()
         self._batch_size: int | None = None
+        batches = trainer.num_training_batches
+        steps = None if batches == float("inf") else -(-int(batches) // trainer.accumulate_grad_batches)
+        self._steps_per_epoch = ranks.least(steps, trainer.strategy.root_device)
 
     @property
     def lr(self) -> float:
@@ -91,11 +104,10 @@ class TrainerLoop:
     @property
     def facts(self) -> Facts:
         """What is known of the training; the batch size is known after the first step."""
-        batches, parts = self._trainer.num_training_batches, self._trainer.accumulate_grad_batches
         return self._rates.facts(
             model=type(self._module).__name__,
             batch_size=self._batch_size,
-            steps_per_epoch=None if batches == float("inf") else -(-int(batches) // parts),
+            steps_per_epoch=self._steps_per_epoch,
             ranks=self._trainer.world_size,
             precision=_precision(str(self._trainer.precision), self._trainable[0].dtype),
             loss="returned by training_step" + (", negated: the optimizer maximizes" if self._rates.maximizes else ""),
@@ -111,8 +123,10 @@ class TrainerLoop:
         return bool(self._trainer.strategy.reduce_boolean_decision(flag, all=False))
 
     def draw(self) -> Batch:
-        """Return the micro-batches of one optimizer step; the loader starts again when it ends."""
-        return self._feed.draw()
+        """Return the micro-batches of one optimizer step, as many on every rank; the loader starts again at its end."""
+        window = self._feed.draw()
+        several = self._trainer.accumulate_grad_batches > 1
+        return ranks.alike(window, self._trainer.strategy.root_device) if several else window
 
     def step(self, batch: Batch) -> float | None:
         """Make one optimizer step.
@@ -162,13 +176,13 @@ class TrainerLoop:
             for prepare in self._last_streams if train else [self._module.eval]:
                 prepare()
             parts = [self._update.forward(micro) * n for micro, n in zip(batch, shares(batch), strict=True)]
-            self._reshard()
+            reshard([self._module])
         return self._mean(torch.stack(parts).sum())
 
     def held_out(self) -> Batch | None:
         """Return the first four batches of the first validation loader as one window, or None where there is none."""
         if self._held_out is not None and self._held_out_batch is None:
-            self._held_out_batch = self._held_out.draw()
+            self._held_out_batch = ranks.alike(self._held_out.draw(), self._trainer.strategy.root_device)
             self._held_out.stop()
         return self._held_out_batch
 
@@ -188,7 +202,7 @@ class TrainerLoop:
         optimizers = self._trainer.optimizers
         with (
             set_aside(self._trainer),
-            preserved([self._module], optimizers, others, self._frozen, leave) as snapshot,
+            preserved([self._module], optimizers, others, self._frozen, leave, self._kept_on) as snapshot,
         ):
             self._snapshots.append(snapshot)
             try:
@@ -209,13 +223,6 @@ class TrainerLoop:
 
     def _mean(self, loss: Tensor) -> float:
         return self._rates.descending(float(self._trainer.strategy.reduce(loss, reduce_op="mean")))
-
-    def _reshard(self) -> None:
-        """Shards gathered by a forward without a backward would be stale after the next change of the weights."""
-        for module in self._module.modules():
-            reshard = getattr(module, "reshard", None)
-            if type(module).__name__.startswith("FSDP") and callable(reshard):
-                reshard()
 
 
 def check_can_leave(trainer: Trainer) -> None:

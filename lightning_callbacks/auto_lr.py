@@ -26,9 +26,7 @@ __all__ = ["AutoLR"]
 NAME = "lr-auto"
 COOLDOWN_SHARE = 0.8
 """The share of `max_time` after which an open-ended schedule cools down."""
-
 TOLERANCE = 1e-6
-
 Mode = Literal["apply", "report", "only"]
 
 
@@ -53,6 +51,7 @@ class AutoLR(Callback):
         measure: `training` reads the loss before each step, `validation` that of four validation batches after it.
         sweep: With several optimizers, the index of the one to sweep; None scales all jointly.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
+        snapshot_device: Where the copies are kept, `cpu` for a model that fills the accelerator; None: beside it.
         verbose: Whether the chief rank prints the report.
 
     Raises:
@@ -80,6 +79,7 @@ class AutoLR(Callback):
         measure: Literal["training", "validation"] = "training",
         sweep: int | None = None,
         snapshot: Literal["auto", "all"] = "auto",
+        snapshot_device: str | None = None,
         verbose: bool = True,
     ) -> None:
         if isinstance(schedule, str):
@@ -94,7 +94,7 @@ class AutoLR(Callback):
         self.schedule, self.interval, self.existing = schedule, interval, existing
         self.at_epochs = _epochs(at_epochs)
         self.mode, self.on_no_signal, self.measure = mode, on_no_signal, measure
-        self.sweep, self.snapshot, self.verbose = sweep, snapshot, verbose
+        self.sweep, self.snapshot, self.snapshot_device, self.verbose = sweep, snapshot, snapshot_device, verbose
         self._forget()
 
     def _forget(self) -> None:
@@ -204,7 +204,7 @@ class AutoLR(Callback):
         """Measure, say it, and do what `mode` wants."""
         if self.mode == "only":
             check_can_leave(trainer)
-        loop = TrainerLoop(trainer, sweep=self.sweep, snapshot=self.snapshot)
+        loop = TrainerLoop(trainer, sweep=self.sweep, snapshot=self.snapshot, snapshot_device=self.snapshot_device)
         wish = wish_for(trainer, loop, self.schedule, self.interval, self.existing, self._scheduler)
         self.result = range_test(
             loop,

@@ -15,7 +15,7 @@ from lrfinder._version import __version__
 
 if TYPE_CHECKING:
     from lrfinder.curve import Curve
-    from lrfinder.errors import InputError, LRFinderError, LRFinderWarning, NoSignalError, StateLeak
+    from lrfinder.errors import InputError, LRFinderError, LRFinderWarning, NoSignalError, RankError, StateLeak
     from lrfinder.evidence import Evidence, Status
     from lrfinder.finder import find_lr, range_test
     from lrfinder.loop import Facts, Loop
@@ -37,6 +37,7 @@ _HOMES = {
     "NoSignalError": "errors",
     "Plan": "plan",
     "RULES": "rules",
+    "RankError": "errors",
     "StateLeak": "errors",
     "Status": "evidence",
     "TorchLoop": "torch_loop",
@@ -57,6 +58,7 @@ __all__ = [
     "Loop",
     "NoSignalError",
     "Plan",
+    "RankError",
     "StateLeak",
     "Status",
     "TorchLoop",

@@ -128,6 +128,7 @@ def _find(options: argparse.Namespace) -> int:
     if options.seed is not None:
         _seed(options.seed)
     factory = _factory(options.factory)
+    from lrfinder import ranks
     from lrfinder.finder import find_lr
 
     training = _called(options.factory, factory)
@@ -139,6 +140,8 @@ def _find(options: argparse.Namespace) -> int:
     named = (*FIND_OPTIONS, *PLAN_FLAGS)
     given = {name: getattr(options, name) for name in named if getattr(options, name) is not None}
     found = _called(options.factory, lambda: find_lr(**{**training, **given}))
+    if not ranks.is_chief():
+        return FOUND
     return _tell(found, options.plot, options.json)
 
 

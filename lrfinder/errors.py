@@ -5,12 +5,13 @@
     LRFinderError
     ├── InputError (also a ValueError)   what the caller passed cannot be used; nothing was changed
     ├── NoSignalError                    the measurement gives no reliable learning rate (`strict=True`, `apply`)
+    ├── RankError (also a RuntimeError)  another process of a distributed training has failed
     └── StateLeak                        something could not be put back as it was before
 
     LRFinderWarning (a UserWarning)      the result stands, but read this
 """
 
-__all__ = ["InputError", "LRFinderError", "LRFinderWarning", "NoSignalError", "StateLeak"]
+__all__ = ["InputError", "LRFinderError", "LRFinderWarning", "NoSignalError", "RankError", "StateLeak"]
 
 
 class LRFinderError(Exception):
@@ -23,6 +24,10 @@ class InputError(LRFinderError, ValueError):
 
 class NoSignalError(LRFinderError):
     """The measurement gives no reliable learning rate; the message says what happened and what to try."""
+
+
+class RankError(LRFinderError, RuntimeError):
+    """Another process of a distributed training has failed; the message says which and with what."""
 
 
 class StateLeak(LRFinderError):

@@ -19,7 +19,17 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lrfinder.errors import StateLeak
 
-__all__ = ["STREAMS", "Memory", "Surface", "global_streams", "reached_by", "same", "torch_streams"]
+__all__ = [
+    "OUT_OF_MEMORY",
+    "STREAMS",
+    "Memory",
+    "Surface",
+    "global_streams",
+    "local",
+    "reached_by",
+    "same",
+    "torch_streams",
+]
 
 OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
 NUMBERS = (int, float, complex, str, bytes, type(None), np.generic, frozenset, range, os.PathLike)
@@ -28,6 +38,9 @@ CONTAINERS = (dict, list, tuple, set, deque)
 STREAMS = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
 BY_ATTRIBUTES = (nn.Module, Optimizer, Sampler, LRScheduler)
 KNOWN = (*PLAIN, *CONTAINERS, *STREAMS, *BY_ATTRIBUTES, Tensor, np.ndarray)
+
+OUT_OF_MEMORY = (MemoryError, torch.cuda.OutOfMemoryError)
+"""What is raised where there is no room, on the host or on a device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +56,13 @@ class Memory:
     Tensors and arrays are copied, containers remember what they held, modules, optimizers, samplers and plain data
     objects their attributes, data sets their counters, random generators their state. Whatever else is reached is put
     back as a reference, its inside as it is.
+
+    Args:
+        device: Where the copies of tensors are kept; None keeps each beside its tensor.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device | str | None = None) -> None:
+        self._device = device
         self._seen: dict[int, object] = {}
         self._restores: list[Callable[[], object]] = []
         self.copies: dict[int, Tensor] = {}
@@ -144,7 +161,9 @@ class Memory:
     def _keep_tensor(self, tensor: Tensor) -> Iterable[Any]:
         if tensor.is_inference():
             return ()
-        copy = tensor.detach().clone()
+        # A shard is copied as what this rank has of it: a DTensor cannot leave the devices of its mesh.
+        held = local(tensor).detach()
+        copy = held.clone() if self._device is None else held.to(self._device, copy=True)
         self.copies[id(tensor)] = copy
         self._restores.append(partial(_restore_tensor, tensor, copy))
         return self.keep_grad(tensor) if tensor.is_leaf else ()
@@ -222,9 +241,16 @@ def _refill(target: Any, contents: list[Any]) -> None:
         target.update(contents) if isinstance(target, set) else target.extend(contents)
 
 
+def local(tensor: Tensor) -> Tensor:
+    """A tensor, or this rank's shard of it, of the same storage."""
+    to_local = getattr(tensor, "to_local", None)
+    return tensor if to_local is None else to_local()
+
+
 def _restore_tensor(tensor: Tensor, copy: Tensor) -> None:
+    whole, tensor = tensor, local(tensor)
     if tensor.shape != copy.shape:
-        tensor.data = copy.clone()
+        whole.data = copy.to(tensor.device, copy=True)
     else:
         try:
             tensor.copy_(copy)

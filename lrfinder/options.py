@@ -12,7 +12,7 @@ from lrfinder.feed import Loader
 from lrfinder.loss import LossFunction, LossStep
 from lrfinder.update import TrainStep
 
-__all__ = ["TrainingOptions", "check_choices", "check_left_to_train_step", "check_one_loss"]
+__all__ = ["TrainingOptions", "check_choices", "check_device", "check_left_to_train_step", "check_one_loss"]
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -31,6 +31,7 @@ class TrainingOptions(TypedDict, total=False):
     channels_last: bool
     val_loader: Loader | None
     snapshot: Literal["auto", "all"]
+    snapshot_device: torch.device | str | None
 
 
 def check_one_loss(**sources: object) -> None:
@@ -60,7 +61,7 @@ def check_left_to_train_step(**options: object) -> None:
         )
 
 
-def check_choices(accumulate: int, snapshot: str) -> None:
+def check_choices(accumulate: int, snapshot: str, snapshot_device: torch.device | str | None) -> None:
     """Refuse a number of micro-batches or a way of snapshotting that does not exist, and inference mode.
 
     Raises:
@@ -74,3 +75,20 @@ def check_choices(accumulate: int, snapshot: str) -> None:
         raise InputError(f"`accumulate` must be a positive number of micro-batches, got {accumulate!r}")
     if snapshot not in ("auto", "all"):
         raise InputError(f'`snapshot` must be "auto" or "all", got {snapshot!r}')
+    check_device(snapshot_device)
+
+
+def check_device(snapshot_device: torch.device | str | None) -> None:
+    """Refuse a device for the snapshot that tensors cannot be copied to and back.
+
+    Raises:
+        InputError: There is no such device here, or it holds no data.
+    """
+    try:
+        fits = snapshot_device is None or torch.empty(1, device=snapshot_device).device.type != "meta"
+    except (RuntimeError, TypeError, AssertionError):
+        fits = False
+    if not fits:
+        raise InputError(
+            f'`snapshot_device` must be a device of this machine, as in "cpu", or None, got {snapshot_device!r}'
+        )

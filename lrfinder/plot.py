@@ -204,8 +204,8 @@ def _draw_races(evidence: "Evidence", ax: "Axes") -> None:
 
 
 def _plain(name: str, longest: int = LONGEST_NAME) -> str:
-    """A name without what matplotlib takes for mathematics, or at the start for "not in the legend"; cut where long."""
-    name = name.replace("$", "").lstrip("_")
+    """A name on one line, without what matplotlib takes for mathematics, or at the start for "not in the legend"."""
+    name = "".join(c if c.isprintable() else " " for c in name).replace("$", "").lstrip("_")
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 

@@ -9,32 +9,33 @@ __all__ = ["hint", "shows_options_of"]
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
-
 CALLED_ELSEWHERE = {
-    "criterion": "loss_fn",
-    "loss": "loss_fn",
-    "loss_func": "loss_fn",
-    "lr_start": "lr_min",
-    "min_lr": "lr_min",
-    "start_lr": "lr_min",
-    "end_lr": "lr_max",
-    "lr_end": "lr_max",
-    "max_lr": "lr_max",
-    "num_it": "steps",
-    "num_iter": "steps",
-    "num_steps": "steps",
-    "num_training": "steps",
-    "accumulate_grad_batches": "accumulate",
-    "accumulation_steps": "accumulate",
-    "gradient_accumulation_steps": "accumulate",
-    "gradient_clip_val": "clip_grad_norm",
-    "max_norm": "clip_grad_norm",
-    "scheduler": "schedule",
-    "max_steps": "total_steps",
-    "num_training_steps": "total_steps",
-    "max_epochs": "epochs",
+    "criterion": ("loss_fn",),
+    "loss": ("loss_fn",),
+    "loss_func": ("loss_fn",),
+    "lr_start": ("lr_min",),
+    "min_lr": ("lr_min",),
+    "start_lr": ("lr_min",),
+    "end_lr": ("lr_max",),
+    "lr_end": ("lr_max",),
+    "max_lr": ("lr_max",),
+    "num_it": ("steps", "budget"),
+    "num_iter": ("steps", "budget"),
+    "num_steps": ("steps", "budget"),
+    "num_training": ("steps", "budget"),
+    "steps": ("budget",),
+    "budget": ("steps",),
+    "accumulate_grad_batches": ("accumulate",),
+    "accumulation_steps": ("accumulate",),
+    "gradient_accumulation_steps": ("accumulate",),
+    "gradient_clip_val": ("clip_grad_norm",),
+    "max_norm": ("clip_grad_norm",),
+    "scheduler": ("schedule",),
+    "max_steps": ("total_steps",),
+    "num_training_steps": ("total_steps",),
+    "max_epochs": ("epochs",),
 }
-"""What other finders and trainers call an option, and its name here."""
+"""What other finders and trainers call an option, and its names here."""
 
 
 def hint(name: str, known: Iterable[str]) -> str:
@@ -44,8 +45,8 @@ def hint(name: str, known: Iterable[str]) -> str:
     'did you mean lr_min?'
     """
     options = sorted(known)
-    meant = CALLED_ELSEWHERE.get(name)
-    near = [meant] if meant in options else get_close_matches(name, options, 1)
+    meant = [other for other in CALLED_ELSEWHERE.get(name, ()) if other in options]
+    near = meant or get_close_matches(name, options, 1)
     return f"did you mean {near[0]}?" if near else f"it takes {', '.join(options)}"
 
 

@@ -1,5 +1,8 @@
 """The guard: a training is put back exactly as it was, however the work inside ends."""
 
+import os
+import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -8,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lrfinder.errors import StateLeak
-from lrfinder.memory import Memory, global_streams, same
+from lrfinder.errors import InputError, StateLeak
+from lrfinder.memory import OUT_OF_MEMORY, Memory, global_streams, local, same
 
-__all__ = ["StateSnapshot", "forward_only", "preserved"]
+__all__ = ["StateSnapshot", "forward_only", "preserved", "reshard", "sole_search"]
 
 FROZEN_SHARE = 4 / 5
 """With `auto`, frozen parameters are watched instead of copied when they are more than this share of the bytes."""
@@ -29,6 +32,7 @@ class StateSnapshot:
         frozen: `auto` does not copy frozen parameters when they are more than four fifths of the bytes, and watches a
             sample of each instead; `all` copies everything.
         leave: Objects to leave alone where they are reached, as the data behind a sampler.
+        device: Where the copies are kept; None keeps each beside its tensor.
     """
 
     def __init__(
@@ -38,8 +42,10 @@ class StateSnapshot:
         others: Sequence[object] = (),
         frozen: Literal["auto", "all"] = "auto",
         leave: Sequence[object] = (),
+        device: torch.device | str | None = None,
     ) -> None:
-        self._memory = Memory()
+        self._modules = list(modules)
+        self._memory = Memory(device)
         for left in leave:
             self._memory.leave(left)
         self._watched: list[tuple[str, Tensor, Tensor]] = []
@@ -65,6 +71,7 @@ class StateSnapshot:
     def restore(self) -> None:
         """Put everything back as it was. What existed gets its contents back in place, what is new is dropped."""
         self.settle()
+        reshard(self._modules)
         for restore in self._streams:
             restore()
         self._memory.restore()
@@ -86,9 +93,9 @@ class StateSnapshot:
     def move(self, t: float) -> None:
         """Set the parameters to start + `t` times the displacement since the snapshot."""
         if self._displacement is None:
-            self._displacement = [p.detach() - start for p, start in self._starts]
+            self._displacement = [local(p).detach() - start.to(p.device) for p, start in self._starts]
         for (p, start), d in zip(self._starts, self._displacement, strict=True):
-            p.copy_(start).add_(d, alpha=t)
+            local(p).copy_(start).add_(d, alpha=t)
 
     def settle(self) -> None:
         """Forget the displacement: the next move measures it anew."""
@@ -126,9 +133,22 @@ def forward_only(modules: Sequence[nn.Module]) -> Iterator[None]:
         memory.restore()
 
 
+def reshard(modules: Sequence[nn.Module]) -> None:
+    """Give up weights that FSDP2 has gathered: after a forward without a backward they would be used again as they are.
+
+    Args:
+        modules: Those of the training.
+    """
+    for root in modules:
+        for module in root.modules():
+            give_up = getattr(module, "reshard", None)
+            if type(module).__name__.startswith("FSDP") and callable(give_up):
+                give_up()
+
+
 def _sample(tensor: Tensor) -> Tensor:
-    """Up to 64 values spread over a tensor, compared bit for bit later."""
-    flat = tensor.detach().reshape(-1)
+    """Up to 64 values spread over a tensor, or over this rank's shard of it, compared bit for bit later."""
+    flat = local(tensor).detach().reshape(-1)
     return flat[:: max(1, flat.numel() // SAMPLES)].clone()
 
 
@@ -139,6 +159,7 @@ def preserved(
     others: Sequence[object] = (),
     frozen: Literal["auto", "all"] = "auto",
     leave: Sequence[object] = (),
+    device: torch.device | str | None = None,
 ) -> Iterator[StateSnapshot]:
     """Put a training back as it was at exit, on success, on an exception and on Ctrl-C (raised on); nests.
 
@@ -151,6 +172,7 @@ def preserved(
         others: Further objects with state: a GradScaler, samplers, generators.
         frozen: See `StateSnapshot`.
         leave: See `StateSnapshot`.
+        device: See `StateSnapshot`.
 
     Yields:
         The snapshot; its `restore` may be called as often as wanted.
@@ -159,24 +181,74 @@ def preserved(
         StateLeak: A frozen parameter that was watched instead of copied has changed. When an exception is under way
             already, that one goes on, with this sentence as a note.
     """
-    snapshot = StateSnapshot(modules, optimizers, others, frozen, leave)
     try:
-        yield snapshot
-    except BaseException as error:
+        snapshot = StateSnapshot(modules, optimizers, others, frozen, leave, device)
+    except OUT_OF_MEMORY as error:
+        error.add_note(
+            "lrfinder: there is no room for a copy of the weights, the buffers and the optimizer's state, from which "
+            "they are put back; nothing was changed. Make room for it, or search on a smaller model of the same kind"
+        )
+        raise
+    try:
         try:
-            _restore_twice(snapshot)
-            snapshot.verify()
-        except StateLeak as leak:
-            error.add_note(str(leak))
+            yield snapshot
+        except BaseException as error:
+            _put_back(snapshot, error)
+            raise
+        _put_back(snapshot)
+    except KeyboardInterrupt as error:
+        # It may have come on the way to putting back, or a second time.
+        _put_back(snapshot, error)
         raise
-    _restore_twice(snapshot)
-    snapshot.verify()
 
 
-def _restore_twice(snapshot: StateSnapshot) -> None:
-    """Restore; a Ctrl-C that falls into it is raised on only after a second, whole restore."""
+def _put_back(snapshot: StateSnapshot, error: BaseException | None = None) -> None:
+    """Restore, anew where Ctrl-C falls into it (raised on at the end), and check; a leak is a note on an error."""
+    interruption: KeyboardInterrupt | None = None
+    is_whole = False
     try:
-        snapshot.restore()
-    except KeyboardInterrupt:
-        snapshot.restore()
-        raise
+        while not is_whole:
+            try:
+                snapshot.restore()
+                is_whole = True
+            except KeyboardInterrupt as again:
+                interruption = again
+        snapshot.verify()
+    except StateLeak as leak:
+        if error is None:
+            raise
+        if str(leak) not in getattr(error, "__notes__", ()):
+            error.add_note(str(leak))
+    if interruption is not None:
+        raise interruption
+
+
+class _Search:
+    """Stands for a search while it runs."""
+
+
+_searching: tuple[int, weakref.ref[_Search]] | None = None
+_beginning = threading.Lock()
+
+
+@contextmanager
+def sole_search() -> Iterator[None]:
+    """Let one search at a time run in a process: two would put each other's changes back.
+
+    Raises:
+        InputError: Another one runs.
+    """
+    global _searching
+    search = _Search()
+    with _beginning:
+        if _searching is not None and _searching[0] == os.getpid() and _searching[1]() is not None:
+            raise InputError(
+                "a search must be the only one in its process while it runs, got a second one inside or beside it "
+                "(they share the random streams, and perhaps the model); start it when the first has returned"
+            )
+        # Gone with this frame, so that an interruption at any point leaves nothing locked.
+        _searching = (os.getpid(), weakref.ref(search))
+    try:
+        yield
+    finally:
+        _searching = None

@@ -1,11 +1,13 @@
 """Plain torch as a `Loop`: a model, a loader, a loss and an optimizer."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch import distributed as dist
 from torch.amp import GradScaler
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
@@ -19,7 +21,7 @@ from lrfinder.loss import BatchLoss, LossFunction, LossStep
 from lrfinder.memory import reached_by, torch_streams
 from lrfinder.options import TrainingOptions, check_choices, check_left_to_train_step, check_one_loss
 from lrfinder.rates import Rates, chosen_optimizers, swept_optimizers
-from lrfinder.state import StateSnapshot, forward_only, preserved
+from lrfinder.state import StateSnapshot, forward_only, preserved, reshard
 from lrfinder.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep, shares
 
 __all__ = ["TorchLoop", "TrainingOptions", "trainable_parameters"]
@@ -45,6 +47,7 @@ class TorchLoop:
         channels_last: Lay four-dimensional tensors of a batch out with the channels last.
         val_loader: Batches kept aside, for measuring on them; the first four are used.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
+        snapshot_device: Where the copies are kept, `cpu` for a model that fills the accelerator; None: beside it.
 
     Raises:
         InputError: Something that cannot be trained with, each case in one sentence.
@@ -68,10 +71,11 @@ class TorchLoop:
         channels_last: bool = False,
         val_loader: Loader | None = None,
         snapshot: Literal["auto", "all"] = "auto",
+        snapshot_device: torch.device | str | None = None,
     ) -> None:
         trainable = trainable_parameters(model)
         own = train_step is not None
-        check_choices(accumulate, snapshot)
+        check_choices(accumulate, snapshot, snapshot_device)
         check_one_loss(loss_fn=loss_fn, loss_step=loss_step, train_step=train_step)
         if own:
             check_left_to_train_step(
@@ -94,17 +98,19 @@ class TorchLoop:
         else:
             clip = Clip(clip_grad_norm, clip_grad_value)
             self._update = GradientUpdate(self._loss, self.optimizers[0], self._precision, clip, scaler)
-        self._feed = Feed(loader, accumulate)
+        self._feed, self._accumulates = Feed(loader, accumulate), accumulate > 1
         self._held_out = None if val_loader is None else Feed(val_loader, HELD_OUT_BATCHES, name="val_loader")
         self._held_out_batch: Batch | None = None
         functions = (loss_fn, loss_step, train_step)
         self._modules = [m for m in (model, *functions) if isinstance(m, nn.Module)]
         self._behind = [held for function in functions for held in reached_by(function)]
         self._scaler = scaler
-        self._frozen = snapshot
+        self._frozen, self._kept_on = snapshot, snapshot_device
         self._snapshots: list[StateSnapshot] = []
         self._last_streams = torch_streams()
         self._batch_size: int | None = None
+        self._steps_per_epoch = ranks.least(self._feed.windows_per_epoch, self._precision.device)
+        _check_everywhere(val_loader is not None, self._precision.device)
 
     @property
     def lr(self) -> float:
@@ -122,7 +128,7 @@ class TorchLoop:
         return self._rates.facts(
             model=type(self.model).__name__,
             batch_size=self._batch_size,
-            steps_per_epoch=self._feed.windows_per_epoch,
+            steps_per_epoch=self._steps_per_epoch,
             ranks=ranks.count(),
             precision=self._precision.name(trainable_parameters(self.model)[0].dtype),
             loss=f"{source}, negated since the optimizer maximizes it" if self._rates.maximizes else source,
@@ -138,8 +144,9 @@ class TorchLoop:
         return ranks.any_true(flag, self._precision.device)
 
     def draw(self) -> Batch:
-        """Return the micro-batches of one optimizer step; the loader starts again when it ends."""
-        return self._feed.draw()
+        """Return the micro-batches of one optimizer step, as many on every rank; the loader starts again at its end."""
+        window = self._feed.draw()
+        return ranks.alike(window, self._precision.device) if self._accumulates else window
 
     def step(self, batch: Batch) -> float | None:
         """Make one optimizer step.
@@ -157,9 +164,12 @@ class TorchLoop:
         for snapshot in self._snapshots:
             snapshot.settle()
         self._last_streams = torch_streams()
-        self._batch_size = max(self._batch_size or 0, total_size(batch) or 0) or None
         loss = self._update(batch) if self.can_measure else self._own_update(batch)
-        return None if loss is None else self._rates.descending(ranks.mean(loss))
+        # One collective, which no rank leaves out: a step that one of them skipped is told to all.
+        told = (0.0 if loss is None else loss, loss is None, total_size(batch) or 0)
+        mean, skipped, samples = ranks.means(*told, device=self._precision.device)
+        self._batch_size = max(self._batch_size or 0, math.ceil(samples)) or None
+        return None if skipped else self._rates.descending(mean)
 
     def _own_update(self, batch: Batch) -> Tensor | None:
         """The user's own step; None where no swept optimizer stepped, an error where it ran at another rate."""
@@ -199,12 +209,14 @@ class TorchLoop:
                 self._precision.forward(self._loss, micro).detach() * share
                 for micro, share in zip(batch, shares(batch), strict=True)
             ]
-        return self._rates.descending(ranks.mean(torch.stack(parts).sum()))
+            reshard(self._modules)
+        (mean,) = ranks.means(torch.stack(parts).sum(), device=self._precision.device)
+        return self._rates.descending(mean)
 
     def held_out(self) -> Batch | None:
         """Return the first four batches of the validation loader as one window, or None where there is none."""
         if self._held_out is not None and self._held_out_batch is None:
-            self._held_out_batch = self._held_out.draw()
+            self._held_out_batch = ranks.alike(self._held_out.draw(), self._precision.device)
             self._held_out.stop()
         return self._held_out_batch
 
@@ -220,7 +232,8 @@ class TorchLoop:
         others = [thing for streams, _ in stateful for thing in streams]
         others += [*self._behind, *([] if self._scaler is None else [self._scaler])]
         data = [left for _, lefts in stateful for left in lefts]
-        with preserved(self._modules, self.optimizers, others, self._frozen, data) as snapshot, torch.enable_grad():
+        kept = preserved(self._modules, self.optimizers, others, self._frozen, data, self._kept_on)
+        with kept as snapshot, torch.enable_grad():
             self._snapshots.append(snapshot)
             try:
                 if not self.model.training:
@@ -231,6 +244,15 @@ class TorchLoop:
                 if not self._snapshots:
                     for feed in feeds:
                         feed.stop()
+
+
+def _check_everywhere(has_held_out: bool, device: torch.device) -> None:
+    """Refuse validation batches that some ranks do not have: they would not measure with the others."""
+    if len(set(ranks.extremes(int(has_held_out), device))) > 1:
+        raise InputError(
+            f"`val_loader` must be given on every rank or on none, got {'one' if has_held_out else 'None'} on rank "
+            f"{dist.get_rank()} and not so on others; give each rank its part, or pass none"
+        )
 
 
 def trainable_parameters(model: nn.Module) -> list[nn.Parameter]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import LBFGS, Optimizer
 
+from lrfinder import ranks
 from lrfinder.batch import describe, size, to_device
 from lrfinder.errors import InputError, LRFinderError
 from lrfinder.loop import Batch
@@ -142,7 +143,7 @@ class GradientUpdate:
             loss = self._backward(batch)
             self._clip(self._optimizer)
             evaluations.append(loss)
-            return loss
+            return ranks.shared(loss)
 
         self._optimizer.step(closure)  # type: ignore[arg-type]  # annotated as float, but LBFGS takes tensors too
         if not evaluations:

@@ -42,6 +42,8 @@ CHOICES = [
     ({"autocast": True}, "`autocast` must be torch.bfloat16, torch.float16 or None, got True"),
     ({"scaler": True}, "`scaler` must be a GradScaler or None, got True; pass that of the training"),
     ({"snapshot": "none"}, '`snapshot` must be "auto" or "all", got \'none\''),
+    ({"snapshot_device": "gpu"}, "`snapshot_device` must be a device of this machine, .*, got 'gpu'"),
+    ({"snapshot_device": "meta"}, "`snapshot_device` must be a device of this machine, .*, got 'meta'"),
     ({"optimizer": "adam"}, "`optimizer` must be a torch optimizer, or a list of them, got str"),
     ({"optimizer": []}, "`optimizer` must hold at least one optimizer, got an empty list; pass those of the training"),
     ({"model": "net"}, "`model` must be a torch.nn.Module, got str"),

@@ -8,7 +8,7 @@ import pytest
 from pytorch_lightning import Trainer
 
 from lightning_callbacks import AutoLR, DecaySchedule
-from lrfinder import LRResult, Status, attach, find_lr
+from lrfinder import LRResult, Status, attach, find_lr, tune_lr
 from lrfinder.schedules import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
@@ -66,7 +66,17 @@ def test_every_option_that_a_page_names_exists(name):
     shapes = [entry.family for entry in CATALOGUE.values()]
     known = {
         argument
-        for function in (find_lr, attach, LRResult.recommend, AutoLR, DecaySchedule, Trainer, Trainer.fit, *shapes)
+        for function in (
+            find_lr,
+            tune_lr,
+            attach,
+            LRResult.recommend,
+            AutoLR,
+            DecaySchedule,
+            Trainer,
+            Trainer.fit,
+            *shapes,
+        )
         for argument in inspect.signature(function).parameters
     }
 

@@ -1,10 +1,11 @@
 from collections import Counter, defaultdict, deque
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from twins import Net
+from twins import Net, plain
 
 from lrfinder.errors import StateLeak
 from lrfinder.state import StateSnapshot, forward_only, preserved
@@ -132,12 +133,11 @@ def test_an_inner_restore_leads_to_the_inner_start():
     assert (inner, model.weight.item()) == (1.0, 0.0)
 
 
-def test_an_interrupted_restore_is_done_again(monkeypatch):
-    """A Ctrl-C that falls into the restore is raised on after a second, whole one."""
+def test_ctrl_c_as_often_as_it_may_come_is_raised_on_after_a_whole_restore(monkeypatch):
+    """Each one that falls into the restore makes it begin anew."""
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
-    whole = StateSnapshot.restore
-    pending = [KeyboardInterrupt("by hand")]
+    whole, pending = StateSnapshot.restore, [KeyboardInterrupt(f"number {i}") for i in range(3)]
 
     def interrupted(snapshot):
         if pending:
@@ -145,8 +145,8 @@ def test_an_interrupted_restore_is_done_again(monkeypatch):
         whole(snapshot)
 
     monkeypatch.setattr(StateSnapshot, "restore", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="by hand"), preserved([model], []):
-        spoil(model)
+    with pytest.raises(KeyboardInterrupt, match="number 0"), preserved([model], []):
+        nn.init.ones_(model.weight)
 
     assert model.weight.item() == 0.0
 
@@ -381,3 +381,30 @@ def test_what_cannot_be_put_back_is_told_and_the_rest_comes_back():
 
     assert torch.equal(model.weight, weight)
     assert torch.equal(torch.get_rng_state(), stream)
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_a_restore_copies_into_the_storage_that_existed(device):
+    """Parameters, buffers and moments keep their memory, wherever the copies are; so do the copies."""
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    optimizer = torch.optim.AdamW(model.parameters())
+    step = partial(_one_step, model, optimizer)
+    step()
+    owned = [*model.parameters(), *model.buffers(), *(v for s in optimizer.state.values() for v in s.values())]
+    before, places = plain(owned), [tensor.data_ptr() for tensor in owned]
+    snapshot = StateSnapshot([model], [optimizer], device=device)
+
+    for _ in range(3):
+        step()
+        snapshot.restore()
+
+    assert plain(owned) == before
+    assert [tensor.data_ptr() for tensor in owned] == places
+    moments = [value for state in optimizer.state.values() for value in state.values()]
+    assert [id(value) for value in moments] == [id(value) for value in owned[-len(moments) :]]
+
+
+def _one_step(model, optimizer):
+    optimizer.zero_grad()
+    model(torch.randn(5, 3)).square().mean().backward()
+    optimizer.step()

@@ -19,7 +19,7 @@ FLOORS = [
     {"divergence", "smoothing", "scheduler", "loop", "torch_loop", "feed", "loss", "ranks", "rescaling"},
     {"rules", "sweep", "probe", "arms", "evidence"},
     {"recommend", "plan", "choice", "optimizers"},
-    set(),
+    {"reading"},
     {"result"},
     {"finder", "tuner"},
     {"cli", "demo", "gallery", "__init__"},

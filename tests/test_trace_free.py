@@ -453,9 +453,12 @@ def test_a_sweep_without_optimizer_leaves_no_trace():
     assert swept == undisturbed
 
 
-@pytest.mark.parametrize("options", [{"accumulate": 2}, {"clip_grad_norm": 0.1}, {"snapshot": "all"}], ids=str)
+OPTIONS = [{"accumulate": 2}, {"clip_grad_norm": 0.1}, {"snapshot": "all"}, {"snapshot_device": "cpu"}]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_every_option_leaves_no_trace(options):
-    """Accumulation, clipping and a full snapshot change nothing in the promise."""
+    """Accumulation, clipping, a full snapshot and one on another device change nothing in the promise."""
     swept, undisturbed = twins(training, partial(sweep, **options), before=3)
 
     assert swept == undisturbed

@@ -1,0 +1,175 @@
+"""Cases on one of two processes, run as a script by the tests: each process prints one line of JSON."""
+
+import json
+import sys
+import warnings
+
+import torch
+import torch.nn.functional as F
+from torch import distributed as dist
+from torch import nn
+from torch.distributed.fsdp import fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+from lrfinder import find_lr
+
+FIND = {"loss_fn": F.cross_entropy, "steps": 100, "epochs": 30, "progress": False}
+POISONED = 10
+"""Calls of a loss before one rank gets into trouble."""
+
+
+def network(dropout=0.1):
+    """A classifier that is the same on every rank, most of it frozen."""
+    torch.manual_seed(0)
+    middle = nn.Linear(64, 64).requires_grad_(False)
+    return nn.Sequential(nn.Linear(6, 64), nn.Tanh(), middle, nn.Dropout(dropout), nn.Linear(64, 3))
+
+
+def sharded(model):
+    """Under FSDP2: a layer of its own, and the rest, which stays gathered after a forward."""
+    fully_shard(model[0])
+    return fully_shard(model)
+
+
+WRAPPERS = {"ddp": DistributedDataParallel, "fsdp2": sharded}
+
+
+def samples(count, size, seed=0, dtype=torch.float32):
+    """Batches of three classes that a line can tell apart."""
+    x = torch.randn(count * size, 6, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+    return list(zip(x.split(size), x[:, :3].argmax(1).split(size), strict=True))
+
+
+def weights(model):
+    """This rank's part of the weights."""
+    values = [p.to_local() if hasattr(p, "to_local") else p for p in model.parameters()]
+    return [value.detach().flatten().tolist() for value in values]
+
+
+def trained(model, optimizer, batches):
+    """What some real steps come to: the losses, and this rank's weights."""
+    losses = []
+    for x, y in batches:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, weights(model)
+
+
+def found_in_mid_training(kind, rank, measure="validation"):
+    """What a search finds where the ranks' loaders differ, and whether the training ends as one without it."""
+    traces, found = [], None
+    for searches in (True, False):
+        model = WRAPPERS[kind](network())
+        optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), 1e-2)
+        train, val = samples(9 + 2 * rank, 8, seed=rank), samples(3 + rank, 8, seed=10 + rank)
+        torch.manual_seed(rank)
+        before = trained(model, optimizer, train[:4])
+        if searches:
+            options = {
+                "optimizer": optimizer,
+                "accumulate": 2,
+                "clip_grad_norm": 1.0,
+                "measure": measure,
+                "val_loader": val,
+            }
+            found = find_lr(model, train, **FIND, **options)
+        traces.append((before, trained(model, optimizer, train[:4])))
+    return {"same": traces[0] == traces[1], "found": json.loads(found.to_json())}
+
+
+def ddp(rank):
+    """Find under DDP."""
+    return found_in_mid_training("ddp", rank)
+
+
+def fsdp2(rank):
+    """Find under FSDP2."""
+    return found_in_mid_training("fsdp2", rank)
+
+
+def fsdp2_training(rank):
+    """Find under FSDP2 by the losses of the training."""
+    return found_in_mid_training("fsdp2", rank, "training")
+
+
+def ddp_training(rank):
+    """Find under DDP by the losses of the training."""
+    return found_in_mid_training("ddp", rank, "training")
+
+
+def parts(rank, ranks=2, optimizer=torch.optim.AdamW):
+    """Find on this rank's part of every batch of sixteen, in double precision and without noise."""
+    model = network(dropout=0.0).double()
+    model = DistributedDataParallel(model) if ranks > 1 else model
+    size = 16 // ranks
+    own = [(x[rank * size :][:size], y[rank * size :][:size]) for x, y in samples(24, 16, dtype=torch.float64)]
+    found = find_lr(model, own, optimizer=optimizer(model.parameters(), 1e-2), **FIND)
+    return {"found": json.loads(found.to_json())}
+
+
+def line_search(rank):
+    """Find with an optimizer that decides by the loss how far it goes."""
+    return parts(rank, optimizer=lambda p, lr: torch.optim.LBFGS(p, lr, max_iter=4, line_search_fn="strong_wolfe"))
+
+
+def in_trouble(rank, trouble, troubled=1):
+    """Find with a loss that makes trouble on one rank; the error of this rank, if any, and whether all is put back."""
+    model, calls = DistributedDataParallel(network()), []
+
+    def loss_fn(output, target):
+        calls.append(None)
+        return F.cross_entropy(output, target) * (trouble() if len(calls) > POISONED and rank == troubled else 1)
+
+    before, error, found = weights(model), None, None
+    try:
+        found = find_lr(model, samples(24, 8, seed=rank), **{**FIND, "loss_fn": loss_fn}).curve
+    except Exception as raised:
+        error = f"{type(raised).__name__}: {raised}"
+    kept = weights(model) == before
+    return {"kept": kept, "error": error, "curve": found and [len(found), found.stopped]}
+
+
+def not_a_number(rank):
+    """NaN on the second rank."""
+    return in_trouble(rank, lambda: float("nan"))
+
+
+def raising(rank):
+    """An exception on the second rank."""
+    return in_trouble(rank, lambda: [][0])
+
+
+def chief_raising(rank):
+    """An exception on the rank that holds the store."""
+    return in_trouble(rank, lambda: [][0], troubled=0)
+
+
+def held_out_on_one(rank):
+    """Validation batches that only the first rank has."""
+    model = DistributedDataParallel(network())
+    try:
+        find_lr(model, samples(4, 8), val_loader=samples(2, 8) if rank == 0 else None, **FIND)
+    except Exception as raised:
+        return {"error": f"{type(raised).__name__}: {raised}"}
+    return {"error": None}
+
+
+def setup():
+    """A factory for the command line."""
+    dist.init_process_group("gloo")
+    model = DistributedDataParallel(network())
+    return {"model": model, "loader": samples(24, 8, seed=dist.get_rank()), "loss_fn": F.cross_entropy}
+
+
+def main(*cases):
+    """Run cases, then print what this rank has seen in each."""
+    warnings.simplefilter("ignore")
+    dist.init_process_group("gloo")
+    print(json.dumps({case: globals()[case](dist.get_rank()) for case in cases}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
