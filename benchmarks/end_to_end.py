@@ -21,9 +21,8 @@ from scoring import Oracle
 from tasks import TASKS, chosen
 from torch.optim import AdamW
 
-from lrfinder import attach, find_lr
+from lrfinder import attach, find_lr, tune_lr
 from lrfinder.schedules import Linear
-from lrfinder.tuner import tune_lr
 
 __all__ = ["METHODS", "STORED"]
 

@@ -20,9 +20,9 @@ from scoring import Run, coverage, score
 from tables import HEADER, decades, oracles, percent, row, table, write
 from tasks import TASKS, chosen
 
+from lrfinder import tune_lr
 from lrfinder.optimizers import usual_lr
 from lrfinder.transfer import line_peak
-from lrfinder.tuner import tune_lr
 
 __all__ = ["STORED", "ask", "page"]
 

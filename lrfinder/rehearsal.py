@@ -1,7 +1,7 @@
 """Rehearsals: a whole training in small, its schedule and its epochs included, at one peak after another."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lrfinder.arms import Arms, fell, hopeless, judged, record, run, win
@@ -10,7 +10,7 @@ from lrfinder.edge import FARTHEST, peak_at, stride
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.sweep import Progress
 
-__all__ = ["FEWEST_STEPS", "Stage", "rehearse", "stage", "steps_of"]
+__all__ = ["FEWEST_STEPS", "Stage", "rehearse", "stage", "stages", "steps_of"]
 
 FEWEST_STEPS = 24
 """With fewer steps an arm says no more than a race of miniature runs."""
@@ -55,6 +55,36 @@ def steps_of(budget: float, rehearsals: int = 1) -> int:
     return int(budget / rehearsals / (ARMS * (1 + JUDGES_PER_STEP / 3)))
 
 
+def stages(loop: Loop, count: int, steps: int, total_steps: int, held_out: Batch | None = None) -> list[Stage]:
+    """Draw what several rehearsals need, one after another.
+
+    Where the rest of an epoch has no room for another stage that is judged on windows of it, that one begins with the
+    next epoch: else it might be judged on samples that it was trained on.
+
+    Args:
+        loop: What trains, at the start of an epoch.
+        count: How many rehearsals.
+        steps: Optimizer steps of an arm.
+        total_steps: Those of the training.
+        held_out: Validation batches to judge on.
+
+    Returns:
+        A stage for each.
+    """
+    made: list[Stage] = []
+    used = needed = 0
+    for _ in range(count):
+        per_epoch = loop.facts.steps_per_epoch
+        if per_epoch and needed and used + needed > per_epoch:
+            for _ in range(per_epoch - used):
+                loop.draw()
+            used = 0
+        made.append(stage(loop, steps, total_steps, held_out))
+        needed = len(made[-1].windows) + len(made[-1].judges) if held_out is None else 0
+        used += needed
+    return made
+
+
 def stage(loop: Loop, steps: int, total_steps: int, held_out: Batch | None = None) -> Stage:
     """Draw what a rehearsal needs.
 
@@ -92,7 +122,7 @@ def _bytes(batch: object) -> int:
     """What the tensors of a batch hold."""
     if hasattr(batch, "nbytes"):
         return int(batch.nbytes)
-    if isinstance(batch, dict):
+    if isinstance(batch, Mapping):
         return sum(map(_bytes, batch.values()))
     return sum(map(_bytes, batch)) if isinstance(batch, (list, tuple)) else 0
 
@@ -135,12 +165,14 @@ def rehearse(
     before = [loop.loss(judge) for judge in set_up.judges]
     start = [loss for loss in before if is_number(loss)]
     batches = [set_up.windows[i % len(set_up.windows)] for i in range(set_up.steps)]
-    spent, runs, lost = set_up.forward, dict[int, list[float] | None](), set[int]()
+    spent, longest = set_up.forward, set_up.steps
+    runs, lost = dict[int, list[float] | None](), set[int]()
     at: int | None = 0 if start else None
-    while at is not None and spent + set_up.steps + set_up.forward <= budget:
+    while at is not None and spent + longest + set_up.forward <= budget:
         ran = run(loop, snapshot, peak_at(near, at), batches, shape=shape, limit=hopeless(start, fall), tell=tell)
         losses, made = ran or ([], set_up.steps)
         spent += made + (set_up.forward if losses else 0)
+        longest = max(longest, made)
         if ran is None:
             lost.add(at)
         runs[at] = judged(before, [loop.loss(judge) for judge in set_up.judges]) if losses else None

@@ -64,7 +64,7 @@ def line_peak(
 
 def spread_of(rehearsals: Sequence[Arms], times: float = 1.0) -> float:
     """Return the standard deviation, in decades, of the best peak about that of rehearsals so many times as long."""
-    steps = times * statistics.fmean(arms.steps for arms in rehearsals)
+    steps = times * sum(arms.steps for arms in rehearsals)
     inside = max(LEAST_SPREAD, SPREAD_AT_40 + SPREAD_PER_DECADE * math.log10(steps / 40))
     return math.hypot(inside, SPREAD_AT_40) if all(arms.is_open for arms in rehearsals) else inside
 

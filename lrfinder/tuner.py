@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
 from typing import Unpack, cast
 
 from torch import nn
 
 from lrfinder import ranks, recommend
 from lrfinder.arms import Arms, climb_and_line
+from lrfinder.budget import Spending, budget_for, least_to_rehearse, spend
 from lrfinder.curve import Curve
 from lrfinder.divergence import fall_of
 from lrfinder.edge import guess
@@ -20,10 +20,9 @@ from lrfinder.loop import Loop, Snapshot
 from lrfinder.optimizers import usual_lr
 from lrfinder.plan import PlanOptions, Reason, Wish
 from lrfinder.progress import Bar, bar
-from lrfinder.rehearsal import FEWEST_STEPS, Stage, rehearse, stage, steps_of
+from lrfinder.rehearsal import Stage, rehearse, stages
 from lrfinder.result import LRResult
 from lrfinder.schedules import Schedule
-from lrfinder.schedules.base import whole
 from lrfinder.schedules.compose import plateau_in
 from lrfinder.schedules.prior import peak_factor
 from lrfinder.search import Measure, SearchOptions, concluded, held_out_of, parted, search
@@ -33,19 +32,10 @@ from lrfinder.sweep import ladder
 from lrfinder.torch_loop import TorchLoop
 from lrfinder.transfer import HORIZON_EXPONENT, line_peak, spread_of
 
-__all__ = ["budget_for", "race", "tune_lr"]
-
-SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
-"""Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most."""
-
-SEARCH, SWEEP = 100, 28
-"""Steps of the search before the rehearsals; where that leaves them too few, of its sweep alone."""
+__all__ = ["race", "tune_lr"]
 
 GUESS_TO_PEAK = 0.2
 """The best peak over the edge as a sweep tells it, where nothing else is known."""
-
-LONG, MOST_REHEARSALS = 160, 4
-"""Arms longer than this are made fewer: the budget goes into a second rehearsal on other batches, up to four."""
 
 EIGHTY_PERCENT = 1.28
 
@@ -160,62 +150,18 @@ def race(
             "`total_steps` must be given to rehearse the training, got None; pass it, or `epochs`, or use find_lr"
         )
     schedule = recommend.check(wish, loop.facts)
-    steps = budget_for(total_steps, budget)
-    lrs = ladder(lr_min, lr_max, _before(steps))
-    with sole_search(), loop.preserved() as snapshot, bar(loop, steps, wanted=progress) as tell:
+    spending = spend(budget_for(total_steps, budget), total_steps)
+    lrs = ladder(lr_min, lr_max, spending.search)
+    with sole_search(), loop.preserved() as snapshot, bar(loop, spending.steps, wanted=progress) as tell:
         held_out = held_out_of(loop, measure)
-        stages = [stage(loop, _length(steps), total_steps, held_out) for _ in range(_rehearsals(steps))]
+        set_up = stages(loop, spending.rehearsals, spending.length, total_steps, held_out)
         evidence, lrs = search(loop, snapshot, lrs, held_out=held_out, tell=tell)
-        arms = _rehearsed(loop, snapshot, stages, evidence, (schedule, total_steps, steps), tell)
+        arms = _rehearsed(loop, snapshot, set_up, evidence, (schedule, total_steps, spending.steps), tell)
         evidence = rehearsed(evidence, arms)
-    result = _told(concluded(evidence, lrs, wish), steps)
+    result = _told(concluded(evidence, lrs, wish), spending)
     if strict and result.plan is None:
         raise NoSignalError(result.status.sentence)
     return result
-
-
-def budget_for(total_steps: int, budget: float | None = None) -> int:
-    """Return the steps that a tuning may cost.
-
-    Args:
-        total_steps: Optimizer steps of the training.
-        budget: Steps, a share of the training below 1, or None for the default.
-
-    Returns:
-        Step-equivalents.
-
-    Raises:
-        InputError: Neither, or fewer than ten steps.
-
-    >>> budget_for(10_000), budget_for(600), budget_for(5_000, 0.1), budget_for(5_000, 400)
-    (500, 200, 500, 400)
-    """
-    if budget is None:
-        whole("total_steps", total_steps, "for so short a training pass `budget` in steps", least=30)
-        return int(min(max(SHARE * total_steps, LEAST), MOST_SHARE * total_steps))
-    if isinstance(budget, float) and 0 < budget < 1:
-        budget = int(budget * total_steps)
-    if isinstance(budget, bool) or not isinstance(budget, int):
-        raise InputError(f"`budget` must be whole steps, or a share of the training below 1, got {budget!r}")
-    return whole("budget", budget, "300 is a good choice", least=10)
-
-
-def _before(steps: int) -> int:
-    """The steps of a budget that the search before the rehearsals may cost: all where there is no room for any."""
-    if steps_of(steps - SEARCH) >= FEWEST_STEPS:
-        return SEARCH
-    return SWEEP if steps_of(steps - SWEEP) >= FEWEST_STEPS else steps
-
-
-def _rehearsals(steps: int) -> int:
-    """How many rehearsals a budget pays for."""
-    left = steps - _before(steps)
-    return min(MOST_REHEARSALS, max(1, steps_of(left) // LONG)) if left else 0
-
-
-def _length(steps: int) -> int:
-    """Optimizer steps of their arms."""
-    return steps_of(steps - _before(steps), _rehearsals(steps))
 
 
 def _rehearsed(
@@ -278,19 +224,23 @@ def _near(evidence: Evidence, made: list[Arms], steps: int, total_steps: int) ->
     return (usual if evidence.races else math.sqrt(guess(curve) * GUESS_TO_PEAK * usual)) * longer
 
 
-def _told(result: LRResult, steps: int) -> LRResult:
-    """What a larger budget would buy, or that this one is too small to rehearse."""
-    plan = result.plan
+def _told(result: LRResult, spending: Spending) -> LRResult:
+    """What a larger budget would buy, or that this one bought no rehearsal that says anything."""
+    plan, rehearsals = result.plan, result.evidence.rehearsals
     if plan is None:
         return result
-    rehearsals = result.evidence.rehearsals
-    if not rehearsals:
-        needed = next(steps for steps in count(SWEEP) if _rehearsals(steps))
-        text = f"The budget of {steps} steps is too small to rehearse the training; that takes {needed}."
-        return replace(result, plan=replace(plan, warnings=(*plan.warnings, text)))
-    now, then = (10 ** (EIGHTY_PERCENT * spread_of(rehearsals, times)) for times in (1.0, 2.0 + SEARCH / steps))
-    text = (
-        f"The interval is the peak times or over {now:.2g}; twice the budget, {2 * steps:,} steps, would make it about "
-        f"{then:.2g}."
-    )
-    return replace(result, plan=replace(plan, reasons=(*plan.reasons, Reason(text, "weak"))))
+    if any(arms.best is not None for arms in rehearsals):
+        times = (2 * spending.steps - spending.search) / (spending.steps - spending.search)
+        now, then = (10 ** (EIGHTY_PERCENT * spread_of(rehearsals, longer)) for longer in (1.0, times))
+        text = (
+            f"The interval is the peak times or over {now:.2g}; twice the budget, {2 * spending.steps:,} steps, would "
+            f"make it about {then:.2g}."
+        )
+        return replace(result, plan=replace(plan, reasons=(*plan.reasons, Reason(text, "weak"))))
+    text = "No rehearsal lowered the loss of what judges it, so that the peak is that of `find_lr`."
+    if not spending.rehearsals:
+        text = (
+            f"The budget of {spending.steps} steps is too small to rehearse the training; that takes "
+            f"{least_to_rehearse()}."
+        )
+    return replace(result, plan=replace(plan, warnings=(*plan.warnings, text)))
