@@ -78,7 +78,7 @@ def page(stored):
     for one in stored["runs"]:
         if one["task"] in oracle and one["schedule"] == "primary":
             by.setdefault(one["budget"], []).append(_run(one))
-    rows = [row(_name(budget), score(by[budget], oracle)) for budget in BUDGETS if budget in by]
+    rows = [row(_with_tasks(budget, by[budget]), score(by[budget], oracle)) for budget in BUDGETS if budget in by]
     parts = [table(HEADER, rows)]
     held = [(budget, coverage(by[budget], oracle)) for budget in BUDGETS if budget in by]
     parts += ["How often the 80 % interval holds the best rate (95 %: a bootstrap over tasks), and how wide it is:"]
@@ -95,6 +95,10 @@ def _run(one):
 
 def _name(budget):
     return "5 %, 300 at least, a third at most" if budget == "default" else f"{budget:,} steps"
+
+
+def _with_tasks(budget, runs):
+    return f"{_name(budget)} ({len({run.task for run in runs})} tasks)"
 
 
 def _held(budget, found, by):

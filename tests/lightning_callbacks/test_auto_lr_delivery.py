@@ -90,7 +90,7 @@ def test_the_bar_obeys_the_trainer(monkeypatch):
         asked.append(options["progress"])
         raise InterruptedError
 
-    monkeypatch.setattr("lightning_callbacks.auto_lr.range_test", spy)
+    monkeypatch.setattr("lightning_callbacks._search.range_test", spy)
     for enabled in (False, True):
         with pytest.raises(InterruptedError):
             fit(callbacks=[AutoLR(**SHORT)], enable_progress_bar=enabled)
