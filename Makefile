@@ -42,11 +42,12 @@ lint: $(STAMP)  ## formatting, lint rules and types
 bench-lightning: $(STAMP)  ## Lightning's own finder beside AutoLR on one module
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/lightning_side_by_side.py
 
-pictures: $(STAMP)  ## draw the pictures of README and docs anew, but for those of bench
+pictures: $(STAMP)  ## draw the pictures of README and docs anew, and the notebook, but for those of bench
 	$(BIN)/lrfinder demo --folder docs
 	$(BIN)/lrfinder schedules --plot docs/schedules.png
 	for name in reading_range_tests tuning decays_side_by_side why_the_rate_matters; do \
 		MPLBACKEND=Agg OMP_NUM_THREADS=1 $(BIN)/python examples/$$name.py docs || exit 1; done
+	OMP_NUM_THREADS=1 $(BIN)/jupyter-execute --inplace examples/notebook.ipynb
 
 # The peers in an environment of their own, on top of the packages of .venv: torch is not installed again.
 BENCH := .bench

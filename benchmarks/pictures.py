@@ -12,14 +12,16 @@ from tables import PAGE, answers, oracles
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
+plt.style.use("lrfinder.pictures")
+
 SHOWN = ["lrfinder", "lightning", "torch-lr-finder", "ignite"]
 SHOWN += [f"fastai {rule}" for rule in ("valley", "slide", "steep", "minimum")]
-COLORS = dict(zip(SHOWN, ["black", *plt.get_cmap("tab10").colors], strict=False))
+COLORS = dict(zip(SHOWN, ["black", *(f"C{i}" for i in range(7))], strict=True))
 
 
 def errors(methods, oracle):
     """Decades above the best rate: a dot for every run, a bar at the median."""
-    figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
+    figure, ax = plt.subplots(figsize=(8, 4))
     spread = np.random.default_rng(0)
     for i, name in enumerate(reversed(SHOWN)):
         found = [oracle[run.task].error(run.lr) for run in methods[name] if run.lr is not None]
@@ -33,7 +35,7 @@ def errors(methods, oracle):
 
 def profiles(methods, oracle):
     """The share of runs within each regret."""
-    figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
+    figure, ax = plt.subplots(figsize=(8, 4))
     levels = [10 ** (i / 20) for i in range(-40, 31)]
     for name in SHOWN:
         ax.plot(levels, profile(methods[name], oracle, levels), color=COLORS[name], label=name)
@@ -50,7 +52,7 @@ def profiles(methods, oracle):
 def panels(methods, oracle):
     """One panel per task: the loss at every rate, and where every method's answers fall on it."""
     rows = math.ceil(len(oracle) / 3)
-    figure, axes = plt.subplots(rows, 3, figsize=(11, 2.4 * rows), layout="constrained")
+    figure, axes = plt.subplots(rows, 3, figsize=(11, 2.4 * rows))
     for ax, (task, one) in zip(axes.flat, oracle.items(), strict=False):
         ax.plot(one.lrs, one.losses, color="0.6", lw=1.5)
         for name in SHOWN:
@@ -62,6 +64,8 @@ def panels(methods, oracle):
         ax.tick_params(labelsize=6, which="both")
     for ax in axes.flat[len(oracle) :]:
         ax.axis("off")
+    figure.supxlabel("learning rate", fontsize=8)
+    figure.supylabel("loss at the end of the training", fontsize=8)
     handles = [mpl.lines.Line2D([], [], color=COLORS[name], marker="o", ls="", label=name) for name in SHOWN]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(SHOWN), fontsize=7)
     return figure

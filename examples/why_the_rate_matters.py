@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from matplotlib import pyplot as plt
-from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.animation import PillowWriter
 
 from lrfinder import attach
 from lrfinder.schedules import Constant, Linear
@@ -58,7 +58,7 @@ for name, (_, losses) in descents.items():
 
 plt.style.use("lrfinder.pictures")
 grid = torch.stack(torch.meshgrid(torch.linspace(-3, 3, 301), torch.linspace(-2, 2, 201), indexing="xy"), -1)
-shades = (8 * loss_at(grid)).round()  # few, so that the animation stays small
+shades = (8 * loss_at(grid)).round().numpy()  # few, so that the animation stays small
 figure, axes = plt.subplots(2, 3, figsize=(10, 4.6), sharex="row", sharey="row", height_ratios=(3, 2))
 drawn = []
 for (name, (points, losses)), (above, below), colour in zip(descents.items(), axes.T, ("C5", "C2", "C1"), strict=True):
@@ -89,5 +89,8 @@ def show(step):
 
 
 figure.set_layout_engine("none")  # as laid out for the picture: working it out anew for each frame takes long
-frames = [*range(STEPS + 1), *[STEPS] * 5]
-FuncAnimation(figure, show, frames).save(folder / "why_the_rate_matters.gif", PillowWriter(fps=5), dpi=60)
+writer = PillowWriter(fps=5)
+with writer.saving(figure, folder / "why_the_rate_matters.gif", dpi=60):
+    for step in [*range(STEPS + 1), STEPS, STEPS]:
+        show(step)
+        writer.grab_frame()

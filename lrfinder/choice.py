@@ -266,9 +266,9 @@ def _as_asked(case: Case) -> Schedule:
             raise InputError(f'`schedule` must be "recommended", one of {known}, or a schedule, got {schedule!r}')
         return CATALOGUE[schedule].build(steps, _climb(case)[0])
     if not callable(schedule) or isinstance(schedule, type):
+        got = f"the class {schedule.__name__}" if isinstance(schedule, type) else type(schedule).__name__
         raise InputError(
-            f"`schedule` must be a name or a function of the step, got {type(schedule).__name__}; "
-            'pass "recommended" for the default'
+            f'`schedule` must be a name or a function of the step, got {got}; pass "recommended" for the default'
         )
     if isinstance(schedule, Custom) or not isinstance(schedule, Shape):
         function = Custom(schedule)

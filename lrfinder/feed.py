@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias, cast
 
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from lrfinder.batch import describe
 from lrfinder.errors import InputError
@@ -125,6 +125,11 @@ def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:
     if isinstance(loader, DataLoader):
         clone = shallow_copy(loader)
         return lambda: clone
+    if isinstance(loader, Dataset) and not isinstance(loader, IterableDataset):
+        raise InputError(
+            f"`{name}` must yield batches, got the data set {type(loader).__name__}, which yields samples; pass "
+            "DataLoader(dataset, batch_size=...), with batch_size=None where its items are batches"
+        )
     if isinstance(loader, Iterator):
         raise InputError(
             f"`{name}` must be something that can be iterated anew, got a {type(loader).__name__}, which ends for "

@@ -54,16 +54,26 @@ def find_lr(
             after each step, for fine-tuning and small data. None measures on `val_loader` where there is one.
         progress: Show a bar on stderr while it is a terminal.
         strict: Raise where there is no reliable rate, instead of returning a result that says so.
-        **options: What to plan for: `total_steps`, the optimizer steps of the training to come, or `epochs` of
-            `steps_per_epoch` (default: the loader's); without either the schedule stays open. `schedule` is
-            `recommended`, a name of `lrfinder.schedules.CATALOGUE`, or a function of the step that gives a factor of
-            the peak; the suggested peak is the one for it. `finetune`: the model is pretrained; `may_extend`: the
-            training may go on beyond its end; `early_stopping`: it may end before; `open_ended`: nobody knows when.
-            How to make an optimizer step, as in `TorchLoop`: `loss_fn` (default: the model's own loss, or
-            inferred), `loss_step` or `train_step` for what that cannot say, `optimizer` (default: AdamW over the
-            trainable parameters; a list with `train_step`) and `sweep`, `accumulate`, `clip_grad_norm`,
-            `clip_grad_value`, `autocast`, `scaler`, `channels_last`, `val_loader`, `snapshot`,
-            `snapshot_device`.
+        **options: What to plan for:
+
+            - `total_steps`: optimizer steps of the training to come; without a length the schedule stays open.
+            - `epochs`: its length in epochs instead, of `steps_per_epoch` (default: the loader's).
+            - `schedule`: `recommended`, a name of `lrfinder.schedules.CATALOGUE`, or a function of the step that
+              gives a factor of the peak; the suggested peak is the one for it.
+            - `finetune`: the model is pretrained. `may_extend`: the training may go on beyond its end.
+              `early_stopping`: it may end before. `open_ended`: nobody knows when it ends.
+
+            How to make an optimizer step, as in `TorchLoop`:
+
+            - `loss_fn`: takes (output, target), returns the loss; default: the model's own loss, or inferred.
+            - `loss_step`: takes (model, batch), returns the loss. `train_step`: does the whole update too.
+            - `optimizer`: default: AdamW over the trainable parameters; a list with `train_step`, all swept at their
+              ratio, or the one whose index is `sweep`.
+            - `accumulate`: micro-batches of a step. `clip_grad_norm`, `clip_grad_value`: the largest that is let pass.
+            - `autocast`: `torch.bfloat16` or `torch.float16`. `scaler`: the GradScaler of a float16 training.
+            - `channels_last`: how images are laid out. `val_loader`: batches kept aside, to measure on.
+            - `snapshot`: `auto` does not copy frozen weights that are most of the model, `all` does.
+              `snapshot_device`: where the copies are kept.
 
     Returns:
         The result: `print` it, `plot` it, `apply` it.
@@ -82,7 +92,7 @@ def find_lr(
         >>> str(found.status), found.plan.warmup, found.interval[0] < found.lr < found.interval[1]
         ('ok', 25, True)
     """
-    planning, training = parted(options, "find_lr")
+    planning, training = parted(options, find_lr)
     loop = TorchLoop(model, loader, **training)
     return range_test(
         loop,

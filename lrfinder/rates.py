@@ -171,7 +171,11 @@ def swept_optimizers(optimizers: list[Optimizer], sweep: int | None) -> list[Opt
 
 def _check_holds(optimizer: Optimizer, trainable: Sequence[nn.Parameter]) -> None:
     if not hasattr(optimizer, "param_groups"):
-        raise InputError(f"`optimizer` must be a torch optimizer, or a list of them, got {type(optimizer).__name__}")
+        got = f"the class {optimizer.__name__}" if isinstance(optimizer, type) else type(optimizer).__name__
+        raise InputError(
+            f"`optimizer` must be a torch optimizer, or a list of them, got {got}; "
+            "make one, as in torch.optim.AdamW(model.parameters())"
+        )
     of_model = {id(p) for p in trainable}
     if not any(id(p) in of_model for group in optimizer.param_groups for p in group["params"]):
         raise InputError(

@@ -112,7 +112,9 @@ def stage(loop: Loop, steps: int, total_steps: int, held_out: Batch | None = Non
         windows = min(windows, max(1, int(per_epoch * MOST_OF_AN_EPOCH)))
         wanted = min(wanted, per_epoch - windows)
     room = max(2, KEPT_BYTES // max(1, _bytes(first)))
-    windows, wanted = min(windows, max(1, int(room * MOST_OF_AN_EPOCH))), min(wanted, max(1, room // 4))
+    # Ranks with batches of unequal size draw as many windows as the one with the least room.
+    while loop.agree(windows + wanted > room) and windows + wanted > 2:
+        windows, wanted = max(1, windows // 2), wanted // 2
     trained = [first, *(loop.draw() for _ in range(windows - 1))]
     if held_out is not None:
         judges: list[Batch] = [[micro] for micro in held_out]

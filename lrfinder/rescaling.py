@@ -65,6 +65,9 @@ def peak_of(optimizer: Optimizer | Sequence[Optimizer], *schedulers: LRScheduler
 
 
 def _groups(optimizer: Optimizer | Sequence[Optimizer]) -> list[dict[str, Any]]:
+    for each in as_list(optimizer):
+        if not hasattr(each, "param_groups"):
+            raise InputError(f"`optimizer` must be a torch optimizer, got {type(each).__name__}; schedulers follow it")
     return [group for o in as_list(optimizer) for group in o.param_groups if group.get("lr") is not None]
 
 

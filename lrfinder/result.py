@@ -108,6 +108,10 @@ class LRResult:
     def __str__(self) -> str:
         return report.text(self)
 
+    def __repr__(self) -> str:
+        schedule = None if self.plan is None else self.plan.schedule
+        return f"LRResult(lr={self.lr}, interval={self.interval}, status={str(self.status)!r}, schedule={schedule})"
+
     def _repr_html_(self) -> str:
         return html_of(self, self.plan)
 

@@ -16,7 +16,6 @@ from lrfinder.schedules import (
     ReduceOnPlateau,
     Schedule,
     Shape,
-    Warmup,
     cool_down,
     from_plain,
     to_plain,
@@ -29,9 +28,7 @@ __all__ = ["PlateauLR", "ScheduledLR", "attach"]
 _LEFTOVERS = ("max_lr", "min_lr", "swa_lr", "max_momentum", "base_momentum")
 
 
-def attach(
-    optimizer: Optimizer, schedule: Schedule, *, lr: float | None = None, last_epoch: int = -1, warmup: int = 0
-) -> "ScheduledLR":
+def attach(optimizer: Optimizer, schedule: Schedule, *, lr: float | None = None, last_epoch: int = -1) -> "ScheduledLR":
     """Return a torch scheduler that runs an optimizer along a schedule, and set the first rate.
 
     Every group's rate is its peak times `schedule(step)`. The groups keep their ratios: the first group with a
@@ -46,8 +43,6 @@ def attach(
         lr: the peak of the reference group; by default every group's current rate is its peak (when resuming with
             `last_epoch`, its `initial_lr`).
         last_epoch: the last optimizer step that is already done, -1 for none.
-        warmup: the steps of climb before a `ReduceOnPlateau`. Other schedules are put into a `Warmup` by the caller,
-            who knows the horizon that it shortens.
 
     Returns:
         A `ScheduledLR`, or a `PlateauLR` where the schedule needs a metric.
@@ -67,7 +62,7 @@ def attach(
     """
     if not isinstance(optimizer, Optimizer):
         raise InputError(f"`optimizer` must be a torch Optimizer, got {type(optimizer).__name__}; pass the bare one")
-    shape = _shape(schedule, whole("warmup", warmup, "pass the steps of the climb, 0 for none", least=0))
+    shape = _shape(schedule)
     done = whole("last_epoch", last_epoch, "pass the last step that is done, -1 for none", least=-1)
     peaks = _peaks(optimizer, lr, resumes=done >= 0)
     shape(done + 1)
@@ -216,17 +211,18 @@ class PlateauLR(ScheduledLR):
         return found
 
 
-def _shape(schedule: Schedule, warmup: int) -> Shape:
-    """Return the schedule as a shape whose values are checked, a plateau below its warm-up."""
+def _shape(schedule: Schedule) -> Shape:
+    """Return the schedule as a shape whose values are checked."""
     if isinstance(schedule, str) and schedule in CATALOGUE:
         build = f"CATALOGUE[{schedule!r}].build(total_steps, warmup)"
         raise InputError(f"`schedule` must be a schedule or a function of the step, got {schedule!r}; pass {build}")
-    shape = as_shape("schedule", schedule)
-    if isinstance(shape, ReduceOnPlateau):
-        return Warmup(shape, warmup) if warmup else shape
-    if warmup:
-        raise InputError(f"`warmup` must be 0 for {shape!r}, got {warmup}; write Warmup(shape over the rest, {warmup})")
-    return shape
+    given: object = schedule
+    if given is None or type(given).__name__ in ("Plan", "LRResult"):
+        raise InputError(
+            f"`schedule` must be a schedule or a function of the step, got {type(given).__name__}; pass "
+            "found.plan.schedule and lr=found.plan.lr, of a search that knows the length: find_lr(..., total_steps=...)"
+        )
+    return as_shape("schedule", schedule)
 
 
 def _peaks(optimizer: Optimizer, lr: float | None, *, resumes: bool) -> list[float]:

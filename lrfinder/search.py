@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import partial
+from inspect import signature
 from typing import Literal, cast, get_args
 
 from lrfinder import edge, recommend
@@ -16,6 +16,7 @@ from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.plan import PlanOptions, Wish
 from lrfinder.result import LRResult
 from lrfinder.rules import RULES, Rule
+from lrfinder.signature import hint
 from lrfinder.sweep import Progress, ladder, sweep
 from lrfinder.torch_loop import TrainingOptions
 
@@ -128,14 +129,13 @@ def checked_rule(rule: str | Callable[[Curve], float | None] | None) -> str | No
     return rule
 
 
-def parted(options: SearchOptions, called: str) -> tuple[PlanOptions, TrainingOptions]:
-    """What to plan for, and how to make an optimizer step."""
+def parted(options: SearchOptions, verb: Callable[..., LRResult]) -> tuple[PlanOptions, TrainingOptions]:
+    """What to plan for, and how to make an optimizer step, of the options of a verb."""
     known = {**PlanOptions.__annotations__, **TrainingOptions.__annotations__}
     for name in options:
         if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(sorted(known))}"
-            raise InputError(f"`{called}` got an unexpected keyword argument {name!r}; {hint}")
+            meant = hint(name, signature(verb).parameters)
+            raise InputError(f"`{verb.__name__}` got an unexpected keyword argument {name!r}; {meant}")
     planning = {name: value for name, value in options.items() if name in PlanOptions.__annotations__}
     training = {name: value for name, value in options.items() if name not in planning}
     return cast(PlanOptions, planning), cast(TrainingOptions, training)

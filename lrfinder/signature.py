@@ -1,12 +1,53 @@
 """What `help` shows of a function that takes its options as keywords and hands them on."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
-__all__ = ["shows_options_of"]
+__all__ = ["hint", "shows_options_of"]
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+CALLED_ELSEWHERE = {
+    "criterion": ("loss_fn",),
+    "loss": ("loss_fn",),
+    "loss_func": ("loss_fn",),
+    "lr_start": ("lr_min",),
+    "min_lr": ("lr_min",),
+    "start_lr": ("lr_min",),
+    "end_lr": ("lr_max",),
+    "lr_end": ("lr_max",),
+    "max_lr": ("lr_max",),
+    "num_it": ("steps", "budget"),
+    "num_iter": ("steps", "budget"),
+    "num_steps": ("steps", "budget"),
+    "num_training": ("steps", "budget"),
+    "steps": ("budget",),
+    "budget": ("steps",),
+    "accumulate_grad_batches": ("accumulate",),
+    "accumulation_steps": ("accumulate",),
+    "gradient_accumulation_steps": ("accumulate",),
+    "gradient_clip_val": ("clip_grad_norm",),
+    "max_norm": ("clip_grad_norm",),
+    "scheduler": ("schedule",),
+    "max_steps": ("total_steps",),
+    "num_training_steps": ("total_steps",),
+    "max_epochs": ("epochs",),
+}
+"""What other finders and trainers call an option, and its names here."""
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """Return what to say of a keyword that does not exist: the option that was probably meant, or all that there are.
+
+    >>> hint("min_lr", ["lr_min", "lr_max"])
+    'did you mean lr_min?'
+    """
+    options = sorted(known)
+    meant = [other for other in CALLED_ELSEWHERE.get(name, ()) if other in options]
+    near = meant or get_close_matches(name, options, 1)
+    return f"did you mean {near[0]}?" if near else f"it takes {', '.join(options)}"
 
 
 def shows_options_of(*records: type, hidden: tuple[str, ...] = (), after: type | None = None) -> Callable[[Verb], Verb]:

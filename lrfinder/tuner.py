@@ -92,7 +92,7 @@ def tune_lr(
         >>> tuned.cost_steps <= 300, len(tuned.arms) > 1, tuned.interval[0] < tuned.lr < tuned.interval[1]
         (True, True, True)
     """
-    planning, training = parted(options, "tune_lr")
+    planning, training = parted(options, tune_lr)
     loop = TorchLoop(model, loader, **training)
     return race(
         loop,

@@ -105,7 +105,7 @@ class GradientUpdate:
         scaler: Scales the loss of a float16 training; a step that it skips is told by None.
 
     Raises:
-        InputError: A scaler with an optimizer that needs its closure.
+        InputError: A scaler that is none, or one with an optimizer that needs its closure.
     """
 
     def __init__(
@@ -116,6 +116,8 @@ class GradientUpdate:
         clip: Clip,
         scaler: GradScaler | None = None,
     ) -> None:
+        if scaler is not None and not hasattr(scaler, "unscale_"):
+            raise InputError(f"`scaler` must be a GradScaler or None, got {scaler!r}; pass that of the training")
         if scaler is not None and isinstance(optimizer, LBFGS):
             raise InputError("`scaler` must be None with LBFGS, which evaluates its closure often, got a GradScaler")
         self._loss, self._optimizer, self._precision = loss, optimizer, precision

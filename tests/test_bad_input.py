@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from twins import Net, dataset, refused, sweep, training
 
-from lrfinder.schedules import CATALOGUE
+from lrfinder.schedules import CATALOGUE, Cosine
 
 LADDERS = [
     ({"lr_min": 0.1, "lr_max": 0.01}, "`lr_max` must exceed `lr_min`=0.1, got 0.01; swap them"),
@@ -29,11 +29,18 @@ CHOICES = [
     ({"total_steps": 12.5}, r"`total_steps` must be a positive number of optimizer steps, got 12\.5"),
     ({"schedule": "zigzag"}, "`schedule` must be \"recommended\", one of .*linear.*, got 'zigzag'"),
     ({"schedule": 3}, "`schedule` must be a name or a function of the step, got int"),
+    ({"schedule": Cosine}, "`schedule` must be a name or a function of the step, got the class Cosine"),
+    ({"criterion": None}, "got an unexpected keyword argument 'criterion'; did you mean loss_fn?"),
+    ({"num_iter": 100}, "got an unexpected keyword argument 'num_iter'; did you mean steps?"),
+    ({"device": "cpu"}, "got an unexpected keyword argument 'device'; it takes .*lr_max.*steps.*val_loader"),
+    ({"optimizer": torch.optim.SGD}, "`optimizer` must be a torch optimizer, .* got the class SGD; make one"),
     ({"accumulate": 0}, "`accumulate` must be a positive number of micro-batches, got 0"),
     ({"accumulate": 1.5}, r"`accumulate` must be a positive number of micro-batches, got 1\.5"),
     ({"clip_grad_norm": 0.0}, r"`clip_grad_norm` must be positive or None, got 0\.0"),
     ({"clip_grad_norm": math.nan}, "`clip_grad_norm` must be positive or None, got nan"),
     ({"clip_grad_norm": "1"}, "`clip_grad_norm` must be positive or None, got '1'"),
+    ({"autocast": True}, "`autocast` must be torch.bfloat16, torch.float16 or None, got True"),
+    ({"scaler": True}, "`scaler` must be a GradScaler or None, got True; pass that of the training"),
     ({"snapshot": "none"}, '`snapshot` must be "auto" or "all", got \'none\''),
     ({"snapshot_device": "gpu"}, "`snapshot_device` must be a device of this machine, .*, got 'gpu'"),
     ({"snapshot_device": "meta"}, "`snapshot_device` must be a device of this machine, .*, got 'meta'"),
@@ -44,6 +51,7 @@ CHOICES = [
 LOADERS = [
     ([], "`loader` must yield at least one batch, got none from this list"),
     (DataLoader(dataset(4), batch_size=8, drop_last=True), "at least one batch, got none from this DataLoader"),
+    (dataset(4), "`loader` must yield batches, got the data set TensorDataset, .* pass DataLoader"),
     (iter([1]), "`loader` must be something that can be iterated anew, got a list_iterator"),
     (lambda: None, "`loader` must return an iterator of batches when it is called, got None"),
     (None, r"`loader` must yield batches \(a DataLoader, .*got NoneType"),
@@ -78,7 +86,9 @@ def test_an_option_that_does_not_exist_is_refused(options, sentence):
         sweep(t, **options)
 
 
-@pytest.mark.parametrize(("loader", "sentence"), LOADERS, ids=["empty", "dropped", "iterator", "returns none", "none"])
+@pytest.mark.parametrize(
+    ("loader", "sentence"), LOADERS, ids=["empty", "dropped", "samples", "iterator", "returns none", "none"]
+)
 def test_a_loader_without_batches_is_refused(loader, sentence):
     """No batches, or only once, is too few."""
     t = training().train(2)

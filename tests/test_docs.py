@@ -12,7 +12,7 @@ from lrfinder import LRResult, Status, attach, find_lr, tune_lr
 from lrfinder.schedules import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
@@ -33,6 +33,15 @@ def test_every_python_file_and_target_a_page_names_is_there(page: Path):
         name for name in re.findall(r"python ((?:examples|benchmarks)/\S+\.py)", text) if not (ROOT / name).exists()
     ] == []
     assert [name for name in re.findall(r"`make ([a-z-]+)`", text) if f"\n{name}:" not in makefile] == []
+
+
+def test_every_example_is_listed():
+    """The table of examples/README.md has a row for each file, and for nothing else."""
+    rows = re.findall(
+        r"^\| \[(\S+)\]", (ROOT / "examples" / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+
+    assert sorted(rows) == sorted(path.name for path in (ROOT / "examples").glob("[!_]*.[pi]*y*"))
 
 
 def test_the_page_on_reading_names_every_status():
@@ -71,7 +80,6 @@ def test_every_option_that_a_page_names_exists(name):
         for argument in inspect.signature(function).parameters
     }
 
-    assert set(re.findall(r"`(\w+)=", page)) - known <= {
-        "verbose",
-        "decay_steps",
-    }  # of others, of which docs/schedules.md warns
+    others = {"verbose", "decay_steps"}  # of torch and Keras, of which docs/schedules.md warns
+
+    assert set(re.findall(r"`(\w+)=", page)) - known <= others

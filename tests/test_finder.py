@@ -8,7 +8,7 @@ import pytest
 import torch
 from quadratic import BATCHES, Quadratic, QuadraticLoop, swept, uphill
 
-from lrfinder import InputError, NoSignalError, TorchLoop, find_lr, range_test
+from lrfinder import InputError, NoSignalError, TorchLoop, find_lr, range_test, tune_lr
 from lrfinder.rules import RULES
 
 
@@ -164,6 +164,13 @@ def test_a_misspelt_option_is_named_with_the_one_that_is_near():
     """It is a mistake of the caller, told before anything is looked at."""
     with pytest.raises(InputError, match="got an unexpected keyword argument 'lossfn'; did you mean loss_fn"):
         find_lr(Quadratic(1.0), BATCHES, lossfn=None)
+
+
+@pytest.mark.parametrize(("verb", "name", "meant"), [(find_lr, "budget", "steps"), (tune_lr, "steps", "budget")])
+def test_what_one_verb_calls_otherwise_is_told(verb, name, meant):
+    """The cost of a search is `steps` in one and `budget` in the other; each knows the other's word."""
+    with pytest.raises(InputError, match=f"`{verb.__name__}` got .* '{name}'; did you mean {meant}"):
+        verb(Quadratic(1.0), BATCHES, **{name: 100})
 
 
 @pytest.mark.parametrize("steps", [75, 99, 100, 199, 200, 399])

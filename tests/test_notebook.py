@@ -11,7 +11,8 @@ from PIL import Image
 from recorded import descent, recorded
 
 from lrfinder import Facts, LRResult
-from lrfinder.evidence import measure
+from lrfinder.arms import Arms
+from lrfinder.evidence import measure, rehearsed
 from lrfinder.recommend import Wish, plan
 
 
@@ -61,6 +62,18 @@ def test_the_picture_is_inside(of):
 
     assert Image.open(io.BytesIO(b64decode(data))).size == (750, 380)
     assert plt.get_fignums() == []
+
+
+def test_a_tuned_result_is_shown_as_any_other():
+    """With rehearsals the table tells the plan, and the picture is inside."""
+    runs = Arms((1e-3, 1e-2, 1e-1), (0.6, 0.4, 1.2), 60, 2.0, is_sure=True, cost=200.0)
+    evidence = rehearsed(found().evidence, [runs])
+    tuned = LRResult(evidence, plan(evidence, Wish(5000)))
+
+    text = tuned._repr_html_()
+
+    assert f"{tuned.lr:.2e}" in Cells(text).cells
+    assert "data:image/png;base64," in text
 
 
 def test_a_plan_of_unknown_length_says_so():

@@ -198,6 +198,23 @@ def test_applying_carries_the_schedulers_along():
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.9 * result.lr)
 
 
+def test_applying_to_a_scheduler_is_refused():
+    """The optimizer comes first; what is no optimizer is named."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1)
+
+    with pytest.raises(InputError, match="`optimizer` must be a torch optimizer, got StepLR; schedulers follow it"):
+        found().apply(torch.optim.lr_scheduler.StepLR(optimizer, 1))
+
+
+def test_the_repr_is_one_line_of_what_was_found():
+    """A shell shows rate, interval, status and schedule, and not every number that was measured."""
+    result = found()
+
+    assert repr(result).startswith(f"LRResult(lr={result.lr}, interval=(")
+    assert repr(result).endswith(f"status='ok', schedule={result.plan.schedule})")
+    assert repr(nothing()) == "LRResult(lr=None, interval=None, status='flat', schedule=None)"
+
+
 def test_applying_nothing_is_refused():
     """Without a rate the optimizer is left alone and the sentence is raised."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lrfinder.errors import InputError
+from lrfinder.plan import Plan
 from lrfinder.scheduler import PlateauLR, attach
 from lrfinder.schedules import (
     Constant,
@@ -297,7 +298,7 @@ def test_an_open_end_cools_down_when_told():
 def test_a_plateau_cuts_on_its_metric():
     """`step()` climbs, `step(metric)` cuts, and metrics during the climb are not judged."""
     optimizer = sgd(1.0, 0.1)
-    scheduler = attach(optimizer, ReduceOnPlateau(0.5, patience=1), warmup=4)
+    scheduler = attach(optimizer, Warmup(ReduceOnPlateau(0.5, patience=1), 4))
     seen = []
     for metric in (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5):
         optimizer.step()
@@ -341,7 +342,7 @@ def test_a_plateau_resumes_with_its_memory():
     metrics = [3.0, 2.0, 2.0, 2.0, 1.9, 2.0, 2.0, 2.0, 2.0]
     plateau = ReduceOnPlateau(0.5, patience=1, cooldown=1)
     first, second = sgd(1.0), sgd(1.0)
-    scheduler, resumed = attach(first, plateau, warmup=2), attach(second, plateau)
+    scheduler, resumed = attach(first, Warmup(plateau, 2)), attach(second, plateau)
     for metric in metrics:
         scheduler.step(metric) if scheduler.last_epoch >= 2 else run(first, scheduler, 1)
 
@@ -399,8 +400,9 @@ def test_a_rate_of_zero_has_no_shape(rate, lr):
         ({"schedule": "linear"}, r"got 'linear'; pass CATALOGUE\['linear'\].build"),
         ({"schedule": lambda step: float("nan")}, "must give finite factors of at least 0, got nan"),
         ({"last_epoch": -2}, "`last_epoch` must be a whole number of at least -1, got -2"),
-        ({"warmup": 3}, r"`warmup` must be 0 for Linear\(steps=10, floor=0.0\), got 3"),
         ({"optimizer": {}}, "`optimizer` must be a torch Optimizer, got dict"),
+        ({"schedule": None}, r"got NoneType; pass found\.plan\.schedule .* find_lr\(\.\.\., total_steps=\.\.\.\)"),
+        ({"schedule": Plan(0.1, (0.05, 0.2), None, None, 0)}, r"got Plan; pass found\.plan\.schedule and lr="),
     ],
 )
 def test_bad_arguments_change_nothing(arguments, message):
