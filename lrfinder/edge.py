@@ -12,7 +12,7 @@ from lrfinder.divergence import onset
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.sweep import Progress
 
-__all__ = ["FARTHEST", "STEPS", "guess", "peak_at", "race"]
+__all__ = ["FARTHEST", "STEPS", "guess", "peak_at", "race", "stride"]
 
 STEPS = 14
 """Optimizer steps of an arm: with fewer its edge moves more between seeds, with more there are too few arms."""
@@ -118,7 +118,7 @@ def _next(won: dict[int, float]) -> int | None:
     best = max(won, key=won.__getitem__)
     lowest, highest = min(won), max(won)
     below = lowest - STRIDE if lowest > -FARTHEST else None
-    above = highest + _stride(won) if highest < FARTHEST else None
+    above = highest + stride(won) if highest < FARTHEST else None
     if won[best] <= 0:
         return above if below is None or (best == highest and lowest < highest) else below
     beyond = min((place for place in won if place > best and won[place] < won[best] / 2), default=None)
@@ -132,8 +132,12 @@ def _next(won: dict[int, float]) -> int | None:
     return (inside + beyond) // 2 if beyond - inside > 1 else None
 
 
-def _stride(won: dict[int, float]) -> int:
-    """How far to climb."""
+def stride(won: dict[int, float]) -> int:
+    """Return how many places to climb above the highest arm, from what each place won.
+
+    >>> stride({0: 1.0, 4: 2.0}), stride({0: 1.0, 4: 3.0})
+    (4, 8)
+    """
     if len(won) < 2:
         return STRIDE
     *_, before, last = sorted(won)

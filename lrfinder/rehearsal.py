@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lrfinder.arms import Arms, hopeless, judged, record, run, win
 from lrfinder.curve import is_number
-from lrfinder.edge import FARTHEST, peak_at
+from lrfinder.edge import FARTHEST, peak_at, stride
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.sweep import Progress
 
@@ -141,8 +141,9 @@ def rehearse(
 ) -> Arms:
     """Run arms about a peak until the best is enclosed and its neighbours are close, or the budget is spent.
 
-    The first three are half a decade apart. Where the best is the lowest or the highest another follows beyond it;
-    else the gaps beside it are halved, the one to the better neighbour first.
+    The first three are half a decade apart. Where the best is the lowest or the highest another follows beyond it,
+    farther above where the win still grows as the peak does; else the gaps beside it are halved, the one to the better
+    neighbour first.
 
     Args:
         loop: What trains; it can measure.
@@ -192,7 +193,7 @@ def _next(won: dict[int, float]) -> int | None:
     if best == lowest:
         return lowest - APART if lowest > -FARTHEST else None
     if best == highest:
-        return highest + APART if highest < FARTHEST else None
+        return highest + stride(won) if highest < FARTHEST else None
     places = sorted(won)
     i = places.index(best)
     beside = sorted((places[i - 1], places[i + 1]), key=won.__getitem__, reverse=True)

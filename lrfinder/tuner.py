@@ -1,5 +1,6 @@
 """Tuning: rehearsals of the whole training in small, for a few percent of it; `tune_lr` for plain torch, `race`."""
 
+import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
@@ -256,6 +257,9 @@ def _near(evidence: Evidence, made: list[Arms], steps: int, total_steps: int) ->
     if made and made[-1].best is not None:
         return made[-1].best / made[-1].factor
     found = line_peak(evidence, total_steps)
+    highest = [edge for arms in evidence.races if (edge := arms.edge) is not None]
+    if found is None and highest:
+        return statistics.geometric_mean(highest)
     if found is None:
         return guess(evidence.curve) if evidence.curve is not None else 1e-3
     return float(10 ** found[0] * (total_steps / steps) ** HORIZON_EXPONENT / BEST_TO_PEAK)
