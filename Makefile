@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint pictures bench bench-oracles bench-end-to-end bench-constants bench-overhead bench-lightning \
+.PHONY: help setup demo test lint pictures bench bench-oracles bench-end-to-end bench-constants bench-tuning bench-overhead bench-lightning \
 	test-lightning-matrix clean
 
 help:  ## list the targets
@@ -62,10 +62,14 @@ bench-oracles: $(BENCH_STAMP)  ## make what is missing of the best learning rate
 
 bench-constants: $(BENCH_STAMP)  ## which constants turn the edge of the miniature runs into the peak, fitted anew
 	$(MEASURE) benchmarks/constants.py
+	$(MEASURE) benchmarks/tuning_constants.py
+
+bench-tuning: $(BENCH_STAMP)  ## tune_lr on the same trainings, at its default budget and at others
+	$(MEASURE) benchmarks/tuning.py
 
 bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside LR-free optimizers: twenty minutes, resumable
 	$(MEASURE) benchmarks/end_to_end.py
-	$(MEASURE) benchmarks/tables.py
+	$(MEASURE) benchmarks/endings.py
 
 # Each version in an environment of its own, on top of the packages of .venv: torch is not installed again.
 LIGHTNINGS ?= pytorch-lightning==2.4.0 pytorch-lightning==2.5.6 pytorch-lightning==2.6.6 lightning==2.6.6

@@ -12,7 +12,7 @@ from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.memory import OUT_OF_MEMORY
 from lrfinder.sweep import MAX_SKIPS, Progress
 
-__all__ = ["Arms", "Runs", "climb_and_line", "hopeless", "judged", "record", "run", "win"]
+__all__ = ["Arms", "Runs", "climb_and_line", "fell", "hopeless", "judged", "record", "run", "win"]
 
 Runs = dict[float, list[float] | None]
 """What each judge of a run gave, by its peak; None where the run exploded or made no step."""
@@ -22,6 +22,9 @@ LOST = (0.2, 0.4, 0.6, 0.8)
 
 HOPELESS = 10.0
 """An arm whose loss rises by this many times the loss at the start, or what the sweep won of it, is ended."""
+
+POINTS = 40
+"""Pieces of the drawn parabola."""
 
 DOUBT = 0.05
 """The largest probability, by a signed-rank test, that what judges an arm fell by chance."""
@@ -65,12 +68,35 @@ class Arms:
         i = won.index(most)
         if i in (0, len(won) - 1):
             return self.lrs[i]
-        left, right = (math.log(self.lrs[j] / self.lrs[i]) for j in (i - 1, i + 1))
-        # What is lost on either side; no run is worse than one that loses as much as the best one wins.
-        lost_left, lost_right = (most - max(won[j], -most) for j in (i - 1, i + 1))
+        (left, lost_left), (right, lost_right) = self._beside(i)
         bent = lost_right / right - lost_left / left
         at = 0.0 if bent <= 0 else (lost_right * left / right - lost_left * right / left) / (2 * bent)
         return self.lrs[i] * math.exp(min(max(at, left / 2), right / 2))
+
+    @property
+    def fit(self) -> tuple[tuple[float, float], ...]:
+        """The parabola that `best` is read off, as points of a peak and its loss from one neighbour to the other.
+
+        Empty where the best run has no neighbour on either side.
+        """
+        won, best = self._won, self.best
+        i = won.index(max(won)) if won else 0
+        if best is None or i in (0, len(won) - 1):
+            return ()
+        (left, lost_left), (right, lost_right) = self._beside(i)
+        bend = (lost_right / right - lost_left / left) / (right - left)
+        lean = lost_right / right - bend * right
+        away = [left + (right - left) * j / POINTS for j in range(POINTS + 1)]
+        return tuple((self.lrs[i] * math.exp(x), self.start - won[i] + bend * x**2 + lean * x) for x in away)
+
+    def _beside(self, i: int) -> tuple[tuple[float, float], tuple[float, float]]:
+        """How far away the neighbours of the best run are, in log LR, and what is lost there.
+
+        No run is worse than one that loses as much as the best one wins.
+        """
+        won = self._won
+        below, above = ((math.log(self.lrs[j] / self.lrs[i]), won[i] - max(won[j], -won[i])) for j in (i - 1, i + 1))
+        return below, above
 
     @property
     def _won(self) -> list[float]:
@@ -210,17 +236,17 @@ def record(
         losses=tuple(statistics.fmean(losses) if (losses := runs[lr]) else None for lr in lrs),
         steps=steps,
         start=statistics.fmean(start) if start else 0.0,
-        is_sure=best is not None and _is_sure(start, best, small),
+        is_sure=best is not None and fell(start, best, small),
         cost=spent,
         small=small,
         factor=factor,
     )
 
 
-def _is_sure(start: Sequence[float], losses: Sequence[float], small: float) -> bool:
+def fell(start: Sequence[float], losses: Sequence[float], small: float = 0.0) -> bool:
     """Whether the losses fell beyond doubt: by the signed-rank test of Wilcoxon, or all of them where they are few."""
     from scipy.stats import wilcoxon
 
     drops = [before - after for before, after in zip(start[-len(losses) :], losses, strict=True)]
-    fell = min(drops) > 0 or (any(drops) and bool(wilcoxon(drops, alternative="greater").pvalue <= DOUBT))
-    return fell and statistics.fmean(drops) > small
+    is_sure = min(drops) > 0 or (any(drops) and bool(wilcoxon(drops, alternative="greater").pvalue <= DOUBT))
+    return is_sure and statistics.fmean(drops) > small

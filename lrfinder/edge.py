@@ -133,11 +133,7 @@ def _next(won: dict[int, float]) -> int | None:
 
 
 def stride(won: dict[int, float]) -> int:
-    """Return how many places to climb above the highest arm, from what each place won.
-
-    >>> stride({0: 1.0, 4: 2.0}), stride({0: 1.0, 4: 3.0})
-    (4, 8)
-    """
+    """How far to climb: further where the win still grows as the peak does."""
     if len(won) < 2:
         return STRIDE
     *_, before, last = sorted(won)

@@ -109,9 +109,11 @@ def check_evidence(evidence: Evidence) -> Evidence:
         _check(lr is None or lr > 0, name, "a positive rate or None", lr)
     if evidence.smooth is not None:
         _check_ladder("smooth", evidence.smooth.lrs, evidence.smooth.losses, evidence.smooth.slopes)
-    for arms in evidence.races:
-        _check_ladder("races", arms.lrs, arms.losses)
-        _check(arms.steps > 0, "steps", "positive", arms.steps)
+    for name, runs in (("races", evidence.races), ("rehearsals", evidence.rehearsals)):
+        for arms in runs:
+            _check_ladder(name, arms.lrs, arms.losses)
+            _check(arms.steps > 0, "steps", "positive", arms.steps)
+            _check(arms.factor > 0, "factor", "positive", arms.factor)
     facts = evidence.facts
     _check(0 <= facts.reference < len(facts.bases), "reference", "the index of a base", facts.reference)
     return evidence

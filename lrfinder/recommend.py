@@ -12,7 +12,7 @@ from lrfinder.plan import QUOTED_STEPS, Grade, Plan, Reason, Wish
 from lrfinder.schedules import Schedule, Warmup, describe, to_plain
 from lrfinder.schedules.compose import plateau_in
 from lrfinder.schedules.prior import peak_factor
-from lrfinder.transfer import in_words, line_peak, trust
+from lrfinder.transfer import TRUST, in_words, line_peak
 
 __all__ = ["QUOTED_STEPS", "Grade", "Plan", "Reason", "Wish", "check", "chosen", "peak", "plan"]
 
@@ -67,7 +67,7 @@ def peak(
         center, spread = _weighed(evidence)
         center = _held(evidence, _held(evidence, center) + math.log10(factor))
     if any(math.isclose(arms.factor, factor) for arms in evidence.rehearsals):
-        factor_spread *= 1 - trust(evidence)
+        factor_spread *= 1 - TRUST
     reach = EIGHTY_PERCENT * math.hypot(spread, factor_spread)
     lr, low, high = 10**center, 10 ** (center - reach), 10 ** (center + reach)
     third = finetune and not evidence.rehearsals

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lrfinder.arms import Arms, hopeless, judged, record, run, win
+from lrfinder.arms import Arms, fell, hopeless, judged, record, run, win
 from lrfinder.curve import is_number
 from lrfinder.edge import FARTHEST, peak_at, stride
 from lrfinder.loop import Batch, Loop, Snapshot
@@ -11,7 +11,7 @@ from lrfinder.sweep import Progress
 
 __all__ = ["FEWEST_STEPS", "Stage", "rehearse", "stage", "stages", "steps_of"]
 
-FEWEST_STEPS = 20
+FEWEST_STEPS = 24
 """With fewer steps an arm says no more than a race of miniature runs."""
 
 ARMS = 3.5
@@ -25,6 +25,9 @@ MOST_OF_AN_EPOCH = 3 / 4
 
 APART, REFINED = 4, 2
 """Places between neighbouring arms: at first half a decade, beside the best a quarter."""
+
+RISEN = 0.02
+"""An arm has clearly lost whose loss rose by this share of that at the start, or of what the sweep won of it."""
 
 KEPT_BYTES = 2**30
 """What the windows of a rehearsal may hold in memory; beyond it fewer are used again and again."""
@@ -141,9 +144,9 @@ def rehearse(
 ) -> Arms:
     """Run arms about a peak until the best is enclosed and its neighbours are close, or the budget is spent.
 
-    The first three are half a decade apart. Where the best is the lowest or the highest another follows beyond it,
-    farther above where the win still grows as the peak does; else the gaps beside it are halved, the one to the better
-    neighbour first.
+    Neighbours are half a decade apart, and more where the win grows as the peak does. Where the best is the highest or
+    the lowest another follows beyond it; else the gaps beside it are halved, the one to the better neighbour first.
+    While none has won beyond doubt higher peaks are tried, and lower ones once one has exploded or clearly lost.
 
     Args:
         loop: What trains; it can measure.
@@ -178,22 +181,28 @@ def rehearse(
         won = {place: win(start, gave) for place, gave in runs.items()}
         if said is not None:
             said(len(runs), peak_at(near, max(won, key=won.__getitem__)))
-        at = _next(won)
+        best, highest = runs[max(won, key=won.__getitem__)], runs[max(runs)]
+        is_sure = best is not None and fell(start, best)
+        is_high = highest is None or fell(highest, start, RISEN * max(fall, *map(abs, start)))
+        at = _next(won, is_sure=is_sure, is_high=is_high)
     snapshot.restore()
     made_at = {peak_at(near, place): gave for place, gave in runs.items() if place not in lost}
     return record(made_at, start, set_up.steps, spent=spent, factor=factor)
 
 
-def _next(won: dict[int, float]) -> int | None:
+def _next(won: dict[int, float], *, is_sure: bool, is_high: bool) -> int | None:
     """The place of the peak to try next, or None where the best is known as well as it can be."""
     best = max(won, key=won.__getitem__)
     lowest, highest = min(won), max(won)
-    if won[best] <= 0:
-        return lowest - 2 * APART if lowest > -FARTHEST else None
-    if best == lowest:
-        return lowest - APART if lowest > -FARTHEST else None
+    below = lowest - APART if lowest > -FARTHEST else None
+    above = highest + stride(won) if highest < FARTHEST else None
+    if not is_sure:
+        # A plateau that only a high peak leaves looks like this from below; one far too high explodes, or forgets.
+        return below if is_high else above
     if best == highest:
-        return highest + stride(won) if highest < FARTHEST else None
+        return above
+    if best == lowest:
+        return below
     places = sorted(won)
     i = places.index(best)
     beside = sorted((places[i - 1], places[i + 1]), key=won.__getitem__, reverse=True)

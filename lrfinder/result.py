@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from lrfinder import plot, recommend, report
+from lrfinder.arms import Arms
 from lrfinder.curve import Curve, Stopped
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence import Evidence, Status
@@ -85,6 +86,11 @@ class LRResult:
         return self.evidence.facts
 
     @property
+    def arms(self) -> tuple[Arms, ...]:
+        """The miniature runs, then the rehearsals: each a record of the peaks tried, the steps, the losses."""
+        return (*self.evidence.races, *self.evidence.rehearsals)
+
+    @property
     def cost_steps(self) -> int:
         """Step-equivalents that were spent; a forward alone counts a third."""
         return self.evidence.cost_steps
@@ -135,6 +141,8 @@ class LRResult:
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the raw losses, the smooth curve, the suggestions, the interval and the divergence.
+
+        Of a tuning it draws the rehearsals instead of the suggestions: their losses, the fit, the way to the peak.
 
         Args:
             ax: Where to draw; None makes a new figure.

@@ -10,7 +10,7 @@ from lrfinder.loop import Facts
 from lrfinder.optimizers import usual_lr
 from lrfinder.plan import QUOTED_STEPS, Wish
 
-__all__ = ["in_words", "line_peak", "ramp", "spread_of", "trust"]
+__all__ = ["HORIZON_EXPONENT", "TRUST", "in_words", "line_peak", "ramp", "spread_of"]
 
 EDGE_TO_PEAK = 0.32
 FEW, PLENTY = 100, 1_000
@@ -21,13 +21,14 @@ SPREAD_OF_RACE = 0.41
 PULL, FAR = 0.4, 2.0
 """Of the way to what is usual for the optimizer, where that is near; half of it these decades away, and less beyond."""
 
-BEST_TO_PEAK, HORIZON_EXPONENT = 1.4, 0.2
-"""What the best rehearsal's peak is multiplied by, the second to the power of its steps over the training's."""
+HORIZON_EXPONENT, FADING, FULL_PULL = 0.2, 0.5, 60
+"""Of rehearsals: the first as in (T' / T)**0.2; the longer they are, the less they are drawn to what is usual."""
 
-TRUST_AT_40, TRUST_PER_DECADE = 0.5, 0.4
-LEAST_TRUST, MOST_TRUST = 0.3, 0.8
+TRUST = 0.8
+"""The weight of the rehearsals beside the miniature runs."""
+
 SPREAD_AT_40, SPREAD_PER_DECADE, LEAST_SPREAD = 0.36, -0.13, 0.2
-"""How much the rehearsals count beside the miniature runs, and the spread of both together, by their steps."""
+"""Standard deviation of the best peak, in decades, about what rehearsals of 40 steps say, and how length lessens it."""
 
 
 def line_peak(
@@ -35,8 +36,10 @@ def line_peak(
 ) -> tuple[float, float] | None:
     """Return the best peak for a line to zero as the short runs have it, and how sure that is.
 
-    The edge of the miniature runs counts as `recommend.peak` says. Rehearsals train the same number of epochs, so
-    nothing but their length is corrected: by 1.4 x (T' / T)**0.2, for T' steps. Both are averaged in decades.
+    The edge of the miniature runs counts as `recommend.peak` says. Rehearsals train the same number of epochs: the best
+    of them counts times (T' / T)**0.2 for T' steps, times (N / 1000)**0.7 for N samples from 100 to 1,000, and drawn
+    to `usual_lr` as the edge is, less where they are long. The mean of both in decades counts the rehearsals four
+    fifths.
 
     Args:
         evidence: Of the runs.
@@ -47,52 +50,53 @@ def line_peak(
     Returns:
         Log10 of the peak and one standard deviation in decades; None where no run points at one.
     """
-    edge, best = evidence.edge, _rehearsed(evidence, total_steps)
-    raced = None
-    if edge is not None:
-        shares = _shares(evidence, total_steps, steps_per_epoch, finetune=finetune)
-        raced = math.log10(edge * math.prod(shares.values()))
+    raced, best = (
+        None if lr is None else math.log10(lr * math.prod(shares.values()))
+        for lr, shares in (
+            (evidence.edge, _shares(evidence, total_steps, steps_per_epoch, finetune=finetune)),
+            (_best(evidence), _shares_of_best(evidence, total_steps, steps_per_epoch, finetune=finetune)),
+        )
+    )
     if best is None:
         return None if raced is None else (raced, SPREAD_OF_RACE)
-    if raced is None:
-        raced = best if finetune else best + math.log10(_pull(evidence, evidence.rehearsals, 10**best))
-    share = trust(evidence)
-    return share * best + (1 - share) * raced, spread_of(evidence.rehearsals)
-
-
-def trust(evidence: Evidence) -> float:
-    """Return the weight of the rehearsals beside the miniature runs: 0 without any."""
-    if all(arms.best is None for arms in evidence.rehearsals):
-        return 0.0
-    steps = evidence.rehearsals[0].steps
-    return min(MOST_TRUST, max(LEAST_TRUST, TRUST_AT_40 + TRUST_PER_DECADE * math.log10(steps / 40)))
+    return best if raced is None else TRUST * best + (1 - TRUST) * raced, spread_of(evidence.rehearsals)
 
 
 def spread_of(rehearsals: Sequence[Arms], times: float = 1.0) -> float:
     """Return the standard deviation, in decades, of the best peak about that of rehearsals so many times as long."""
-    steps = times * statistics.fmean(arms.steps for arms in rehearsals)
+    steps = times * sum(arms.steps for arms in rehearsals)
     inside = max(LEAST_SPREAD, SPREAD_AT_40 + SPREAD_PER_DECADE * math.log10(steps / 40))
     return math.hypot(inside, SPREAD_AT_40) if all(arms.is_open for arms in rehearsals) else inside
 
 
 def in_words(evidence: Evidence, wish: Wish) -> tuple[str, ...]:
     """Return how the runs became the peak for a line, a sentence for each kind."""
-    horizon = wish.horizon(evidence.facts) or QUOTED_STEPS
-    edge, best, words = evidence.edge, _rehearsed(evidence, horizon), []
+    length = (wish.horizon(evidence.facts) or QUOTED_STEPS, wish.steps_per_epoch)
+    edge, best, words = evidence.edge, _best(evidence), []
     if edge is not None:
-        shares = _shares(evidence, horizon, wish.steps_per_epoch, finetune=wish.finetune)
-        said = ", ".join(f"{share:.2g} {why}" for why, share in shares.items() if f"{share:.2g}" != "1")
-        lr = edge * math.prod(shares.values())
-        head = "The peak for a line to zero" if best is None else "The miniature runs say"
-        between = ", is" if best is None else " for the peak of a line:"
-        words.append(f"{head}{',' if best is None else ''} {lr:.1e}{between} their edge, {edge:.1e}, times {said}.")
+        shares = _shares(evidence, *length, finetune=wish.finetune)
+        words.append(_sentence("The miniature runs", shares, edge, "their edge") if best else _alone(shares, edge))
     if best is not None:
-        steps = evidence.rehearsals[0].steps
-        words.append(
-            f"The rehearsals say {10**best:.1e}: the best of {steps} steps, times {BEST_TO_PEAK:g} and, for the "
-            f"length, ({steps:,} / {horizon:,})^{HORIZON_EXPONENT:g}; it counts for {100 * trust(evidence):.0f} %."
-        )
+        shares = _shares_of_best(evidence, *length, finetune=wish.finetune)
+        counts = "" if edge is None else f" This counts {100 * TRUST:.0f} % in the mean of both."
+        words.append(_sentence("The rehearsals", shares, best, "their best") + counts)
     return tuple(words)
+
+
+def _alone(shares: dict[str, float], edge: float) -> str:
+    lr = edge * math.prod(shares.values())
+    return (
+        f"The peak for a line to zero, {lr:.1e}, is the edge of the miniature runs, {edge:.1e}, times {_said(shares)}."
+    )
+
+
+def _sentence(who: str, shares: dict[str, float], measured: float, what: str) -> str:
+    lr = measured * math.prod(shares.values())
+    return f"{who} say {lr:.1e} for the peak of a line: {what}, {measured:.1e}, times {_said(shares)}."
+
+
+def _said(shares: dict[str, float]) -> str:
+    return ", ".join(f"{share:.2g} {why}" for why, share in shares.items() if f"{share:.2g}" != "1") or "1"
 
 
 def ramp(facts: Facts, steps: int) -> float:
@@ -109,41 +113,60 @@ def ramp(facts: Facts, steps: int) -> float:
     return 1.0 if second or not beta else 1 - (1 - beta**steps) / (steps * (1 - beta))
 
 
-def _rehearsed(evidence: Evidence, total_steps: int) -> float | None:
-    """Log10 of the peak for a line that the rehearsals point at, or None."""
-    best = [
-        math.log10(arms.best / arms.factor * BEST_TO_PEAK * (arms.steps / total_steps) ** HORIZON_EXPONENT)
-        for arms in evidence.rehearsals
-        if arms.best is not None
-    ]
-    return statistics.fmean(best) if best else None
+def _best(evidence: Evidence) -> float | None:
+    """The best peak of the rehearsals as for a line, the geometric mean where there are several; None without any."""
+    best = [arms.best / arms.factor for arms in evidence.rehearsals if arms.best is not None]
+    return statistics.geometric_mean(best) if best else None
+
+
+def _shares_of_best(
+    evidence: Evidence, total_steps: int, steps_per_epoch: int | None, *, finetune: bool = False
+) -> dict[str, float]:
+    """What the best rehearsal's peak is multiplied by, and what for."""
+    best = _best(evidence)
+    if best is None:
+        return {}
+    steps = evidence.rehearsals[0].steps
+    shares = {
+        f"for {total_steps:,} steps instead of {steps}": (steps / total_steps) ** HORIZON_EXPONENT,
+        **_of_samples(evidence.facts, steps_per_epoch),
+    }
+    fading = min(1.0, FULL_PULL / steps) ** FADING
+    return shares if finetune else {**shares, **_pull(evidence, evidence.rehearsals, best, shares, fading)}
 
 
 def _shares(
     evidence: Evidence, total_steps: int, steps_per_epoch: int | None, *, finetune: bool = False
 ) -> dict[str, float]:
     """What the edge is multiplied by, and what for; what is not known of the data counts for nothing."""
+    if evidence.edge is None:
+        return {}
     facts = evidence.facts
     per_epoch = steps_per_epoch or facts.steps_per_epoch or 0
     epochs = max(1.0, total_steps / per_epoch) if per_epoch else 1.0
-    samples = max(FEW, per_epoch * (facts.batch_size or 0) * facts.ranks or PLENTY)
     shares = {
         "as fitted on real trainings": EDGE_TO_PEAK,
         "for momentum, which a short run hardly builds up": ramp(facts, evidence.races[0].steps),
-        f"for {samples:,} samples": min(1.0, samples / PLENTY) ** SAMPLES_EXPONENT,
+        **_of_samples(facts, steps_per_epoch),
         f"for {epochs:.3g} epochs": epochs**-EPOCHS_EXPONENT,
         f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -STEPS_EXPONENT,
     }
-    lr = (evidence.edge or 0.0) * math.prod(shares.values())
-    if finetune or not lr:
-        return shares
-    return {**shares, f"towards what is usual for {facts.optimizer}": _pull(evidence, evidence.races, lr)}
+    return shares if finetune else {**shares, **_pull(evidence, evidence.races, evidence.edge, shares)}
 
 
-def _pull(evidence: Evidence, runs: Sequence[Arms], lr: float) -> float:
-    """What a rate is multiplied by to bring it towards the usual one."""
+def _of_samples(facts: Facts, steps_per_epoch: int | None) -> dict[str, float]:
+    per_epoch = steps_per_epoch or facts.steps_per_epoch or 0
+    samples = max(FEW, per_epoch * (facts.batch_size or 0) * facts.ranks or PLENTY)
+    return {f"for {samples:,} samples": min(1.0, samples / PLENTY) ** SAMPLES_EXPONENT}
+
+
+def _pull(
+    evidence: Evidence, runs: Sequence[Arms], measured: float, shares: dict[str, float], fading: float = 1.0
+) -> dict[str, float]:
+    """What brings a rate towards the usual one."""
     usual = usual_lr(evidence.facts, statistics.fmean(arms.start for arms in runs))
     if usual is None:
-        return 1.0
-    away = math.log10(usual / lr)
-    return float(10 ** (PULL * away / (1 + (away / FAR) ** 2)))
+        return {}
+    away = math.log10(usual / (measured * math.prod(shares.values())))
+    factor = float(10 ** (fading * PULL * away / (1 + (away / FAR) ** 2)))
+    return {f"towards what is usual for {evidence.facts.optimizer}": factor}

@@ -1,27 +1,28 @@
 """Tuning: rehearsals of the whole training in small, for a few percent of it; `tune_lr` for plain torch, `race`."""
 
-import statistics
+import math
 from collections.abc import Callable
 from dataclasses import replace
-from numbers import Integral, Real
-from typing import Unpack
+from typing import Unpack, cast
 
 from torch import nn
 
 from lrfinder import ranks, recommend
 from lrfinder.arms import Arms, climb_and_line
+from lrfinder.budget import Spending, budget_for, least_to_rehearse, spend
+from lrfinder.curve import Curve
 from lrfinder.divergence import fall_of
 from lrfinder.edge import guess
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence import Evidence, rehearsed
 from lrfinder.feed import Loader
 from lrfinder.loop import Loop, Snapshot
+from lrfinder.optimizers import usual_lr
 from lrfinder.plan import PlanOptions, Reason, Wish
 from lrfinder.progress import Bar, bar
-from lrfinder.rehearsal import FEWEST_STEPS, Stage, rehearse, stages, steps_of
+from lrfinder.rehearsal import Stage, rehearse, stages
 from lrfinder.result import LRResult
 from lrfinder.schedules import Schedule
-from lrfinder.schedules.base import whole
 from lrfinder.schedules.compose import plateau_in
 from lrfinder.schedules.prior import peak_factor
 from lrfinder.search import Measure, SearchOptions, concluded, held_out_of, parted, search
@@ -29,18 +30,12 @@ from lrfinder.signature import shows_options_of
 from lrfinder.state import sole_search
 from lrfinder.sweep import ladder
 from lrfinder.torch_loop import TorchLoop
-from lrfinder.transfer import BEST_TO_PEAK, HORIZON_EXPONENT, line_peak, spread_of
+from lrfinder.transfer import HORIZON_EXPONENT, line_peak, spread_of
 
-__all__ = ["budget_for", "race", "tune_lr"]
+__all__ = ["race", "tune_lr"]
 
-SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
-"""Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most."""
-
-SEARCH = 100
-"""Steps of the search that comes before the rehearsals."""
-
-LONG, MOST_REHEARSALS = 160, 4
-"""Arms longer than this are made fewer: the budget goes into a second rehearsal on other batches, up to four."""
+GUESS_TO_PEAK = 0.2
+"""The best peak over the edge as a sweep tells it, where nothing else is known."""
 
 EIGHTY_PERCENT = 1.28
 
@@ -70,7 +65,7 @@ def tune_lr(
         loader: Its batches, as in `find_lr`.
         budget: What all of it may cost: an int is optimizer steps (a forward alone counts a third), a float below 1 a
             share of the training. None is 5 % of the training or 300 steps, whichever is more, and no more than a third
-            of it. Below 180 steps there are no rehearsals, and the answer is that of `find_lr`.
+            of it. Below 122 steps there are no rehearsals, and the answer is that of `find_lr`.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate of the sweep, which nothing suggested exceeds.
         measure: `training` judges on batches of the loader that an arm was not trained on, `validation` on a few fixed
@@ -155,59 +150,18 @@ def race(
             "`total_steps` must be given to rehearse the training, got None; pass it, or `epochs`, or use find_lr"
         )
     schedule = recommend.check(wish, loop.facts)
-    steps = budget_for(total_steps, budget)
-    lrs = ladder(lr_min, lr_max, min(SEARCH, steps) if _rehearsals(steps) else steps)
-    with sole_search(), loop.preserved() as snapshot, bar(loop, steps, wanted=progress) as tell:
+    spending = spend(budget_for(total_steps, budget), total_steps)
+    lrs = ladder(lr_min, lr_max, spending.search)
+    with sole_search(), loop.preserved() as snapshot, bar(loop, spending.steps, wanted=progress) as tell:
         held_out = held_out_of(loop, measure)
-        set_up = stages(loop, _rehearsals(steps), _length(steps, total_steps), total_steps, held_out)
+        set_up = stages(loop, spending.rehearsals, spending.length, total_steps, held_out)
         evidence, lrs = search(loop, snapshot, lrs, held_out=held_out, tell=tell)
-        arms = _rehearsed(loop, snapshot, set_up, evidence, (schedule, total_steps, steps), tell)
+        arms = _rehearsed(loop, snapshot, set_up, evidence, (schedule, total_steps, spending.steps), tell)
         evidence = rehearsed(evidence, arms)
-    result = _told(concluded(evidence, lrs, wish), steps)
+    result = _told(concluded(evidence, lrs, wish), spending)
     if strict and result.plan is None:
         raise NoSignalError(result.status.sentence)
     return result
-
-
-def budget_for(total_steps: int, budget: float | None = None) -> int:
-    """Return the steps that a tuning may cost.
-
-    Args:
-        total_steps: Optimizer steps of the training.
-        budget: Steps, a share of the training below 1, or None for the default.
-
-    Returns:
-        Step-equivalents.
-
-    Raises:
-        InputError: Neither, or fewer than ten steps.
-
-    >>> budget_for(10_000), budget_for(600), budget_for(5_000, 0.1), budget_for(5_000, 400)
-    (500, 200, 500, 400)
-    """
-    if budget is None:
-        whole("total_steps", total_steps, "for so short a training pass `budget` in steps", least=30)
-        return int(min(max(SHARE * total_steps, LEAST), MOST_SHARE * total_steps))
-    given: object = budget
-    if isinstance(given, Real) and 0 < float(given) < 1:
-        given = int(float(given) * total_steps)
-    if isinstance(given, bool) or not isinstance(given, Integral):
-        raise InputError(
-            f"`budget` must be whole steps, or a share of the training below 1, got {given!r}; 300 is a good choice"
-        )
-    return whole("budget", given, "300 is a good choice", least=10)
-
-
-def _rehearsals(steps: int) -> int:
-    """How many rehearsals a budget pays for."""
-    if steps_of(steps - SEARCH) < FEWEST_STEPS:
-        return 0
-    return min(MOST_REHEARSALS, max(1, steps_of(steps - SEARCH) // LONG))
-
-
-def _length(steps: int, total_steps: int) -> int:
-    """Optimizer steps of their arms, which are no longer than the training."""
-    return min(total_steps, steps_of(steps - SEARCH, max(1, _rehearsals(steps))))
 
 
 def _rehearsed(
@@ -253,34 +207,40 @@ def _in_small(schedule: Schedule, total_steps: int) -> Callable[[float], float]:
 
 
 def _near(evidence: Evidence, made: list[Arms], steps: int, total_steps: int) -> float:
-    """Where the best peak of an arm with a line to zero may be: as before, or as the search has it."""
+    """Where the best peak of an arm with a line to zero may be: as before, as races have it, or as is usual."""
     if made and made[-1].best is not None:
         return made[-1].best / made[-1].factor
-    found = line_peak(evidence, total_steps)
-    highest = [edge for arms in evidence.races if (edge := arms.edge) is not None]
-    if found is None and highest:
-        return statistics.geometric_mean(highest)
-    if found is None:
-        return guess(evidence.curve) if evidence.curve is not None else 1e-3
-    return float(10 ** found[0] * (total_steps / steps) ** HORIZON_EXPONENT / BEST_TO_PEAK)
+    longer = float((total_steps / steps) ** HORIZON_EXPONENT)
+    curve = cast(Curve, evidence.curve)
+    sure = [arms for arms in evidence.races if arms.is_sure]
+    found = line_peak(evidence, total_steps) if sure else None
+    if found is not None:
+        return 10 ** found[0] * longer
+    if sure:  # and still winning at the highest peak
+        return max(cast(float, arms.best) for arms in sure) / 2
+    usual = usual_lr(evidence.facts, curve.levels[0])
+    if usual is None:
+        return guess(curve) * GUESS_TO_PEAK * longer
+    return (usual if evidence.races else math.sqrt(guess(curve) * GUESS_TO_PEAK * usual)) * longer
 
 
-def _told(result: LRResult, steps: int) -> LRResult:
-    """What a larger budget would buy, or that this one is too small to rehearse."""
-    plan = result.plan
+def _told(result: LRResult, spending: Spending) -> LRResult:
+    """What a larger budget would buy, or that this one bought no rehearsal that says anything."""
+    plan, rehearsals = result.plan, result.evidence.rehearsals
     if plan is None:
         return result
-    rehearsals = result.evidence.rehearsals
-    if not _rehearsals(steps):
-        needed = next(steps for steps in range(SEARCH, 10 * SEARCH) if _rehearsals(steps))
-        text = f"The budget of {steps} steps is too small to rehearse the training; that takes {needed}."
-        return replace(result, plan=replace(plan, warnings=(*plan.warnings, text)))
-    if all(arms.best is None for arms in rehearsals):
-        text = "No rehearsal lowered the loss of what judges it, so that the peak is that of `find_lr`."
-        return replace(result, plan=replace(plan, warnings=(*plan.warnings, text)))
-    now, then = (10 ** (EIGHTY_PERCENT * spread_of(rehearsals, times)) for times in (1.0, 2 + SEARCH / steps))
-    text = (
-        f"The interval is the peak times or over {now:.2g}; twice the budget, {2 * steps:,} steps, would make it about "
-        f"{then:.2g}."
-    )
-    return replace(result, plan=replace(plan, reasons=(*plan.reasons, Reason(text, "weak"))))
+    if any(arms.best is not None for arms in rehearsals):
+        times = (2 * spending.steps - spending.search) / (spending.steps - spending.search)
+        now, then = (10 ** (EIGHTY_PERCENT * spread_of(rehearsals, longer)) for longer in (1.0, times))
+        text = (
+            f"The interval is the peak times or over {now:.2g}; twice the budget, {2 * spending.steps:,} steps, would "
+            f"make it about {then:.2g}."
+        )
+        return replace(result, plan=replace(plan, reasons=(*plan.reasons, Reason(text, "weak"))))
+    text = "No rehearsal lowered the loss of what judges it, so that the peak is that of `find_lr`."
+    if not spending.rehearsals:
+        text = (
+            f"The budget of {spending.steps} steps is too small to rehearse the training; that takes "
+            f"{least_to_rehearse()}."
+        )
+    return replace(result, plan=replace(plan, warnings=(*plan.warnings, text)))

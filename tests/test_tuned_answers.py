@@ -130,14 +130,17 @@ def test_the_peak_of_the_greedy_schedule(steps):
     assert holds(found, rates[0])
 
 
-@pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("total_steps", [SHORT, 200, 1_000])
 @pytest.mark.parametrize("name", SHAPES)
-def test_least_squares(name, total_steps, seed):
-    """Without noise the best constant rate is 1 / 3.625 at any length, whatever 1 / lambda_max = 1 may say."""
-    schedule = SHAPES[name](total_steps)
+def test_least_squares(name, total_steps):
+    """Without noise the best constant rate is 1 / 3.625 at any length, whatever 1 / lambda_max = 1 may say.
 
-    assert holds(tuned(LeastSquares(seed), schedule, total_steps), best_peak(schedule, total_steps, bend=KAPPA))
+    An interval of 80 % may miss one time in five.
+    """
+    schedule = SHAPES[name](total_steps)
+    best = best_peak(schedule, total_steps, bend=KAPPA)
+
+    assert sum(holds(tuned(LeastSquares(seed), schedule, total_steps), best) for seed in range(5)) >= 4
 
 
 def test_the_best_constant_rate_of_least_squares():

@@ -13,12 +13,14 @@ from quadratic import QuadraticLoop
 from torch import nn
 from twins import dataset, identities, refused, state_of, training, twins
 
-from lrfinder import Facts, InputError, LRResult, NoSignalError, TorchLoop, find_lr, tuner
+from lrfinder import Facts, InputError, LRResult, NoSignalError, TorchLoop, find_lr
+from lrfinder import budget as length
+from lrfinder.budget import budget_for, least_to_rehearse
 from lrfinder.schedules import CATALOGUE, Constant, Linear, ReduceOnPlateau
-from lrfinder.tuner import budget_for, race, tune_lr
+from lrfinder.tuner import race, tune_lr
 
 LONG_ENOUGH = 1_000
-LEAST = 178
+LEAST = least_to_rehearse()
 """The fewest steps that pay for a rehearsal."""
 
 VALIDATION = [(torch.linspace(-1, 1, 32).reshape(8, 4), torch.arange(8) % 3)] * 2
@@ -233,7 +235,7 @@ def broken(t, error, calls):
 def several(t):
     """Two rehearsals, as a budget of more than a thousand steps has them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tuner, "LONG", 10)
+        patch.setattr(length, "LONG", 10)
         assert len(tuned(t, budget=190).evidence.rehearsals) == 2
 
 
