@@ -251,5 +251,6 @@ def fell(start: Sequence[float], losses: Sequence[float], small: float = 0.0) ->
     from scipy.stats import wilcoxon
 
     drops = [before - after for before, after in zip(start[-len(losses) :], losses, strict=True)]
-    is_sure = min(drops) > 0 or (any(drops) and bool(wilcoxon(drops, alternative="greater").pvalue <= DOUBT))
-    return is_sure and statistics.fmean(drops) > small
+    if statistics.fmean(drops) <= small:
+        return False
+    return min(drops) > 0 or (any(drops) and bool(wilcoxon(drops, alternative="greater").pvalue <= DOUBT))

@@ -1,19 +1,17 @@
-"""Trainings whose best peak is known exactly: least squares on fresh Gaussian batches, as a hand-written `Loop`."""
+"""Trainings whose best peak is known exactly: noisy least squares as a loop, and the recursion that it follows."""
 
 from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 
 from lrfinder import Facts
 
 
 class LeastSquares:
-    """Gradient descent on `|x (theta - target)|**2 / 2` over batches of `size` Gaussian rows, with label noise.
+    """Gradient descent on `|x theta - noise|**2 / 2`, the mean over batches of `size` fresh Gaussian rows.
 
-    The mean of `|theta - target|**2` follows `error_after` exactly. A row of `weight` columns, all drawn for the batch,
-    is added to its loss as `offset` times a normal number, which no training can change.
+    Every batch has an `offset` of its own: its loss is that much times a normal number higher, whatever is trained.
     """
 
     is_chief = True
@@ -24,8 +22,7 @@ class LeastSquares:
         self.lr, self.size, self.columns, self.offset = 1.0, size, columns, offset
         self.deviation = np.sqrt(noise * size / columns)
         self.facts = facts or Facts(model="least squares", optimizer="descent")
-        start = np.random.default_rng(seed + 1_000).normal(size=columns)
-        self.theta = start / np.linalg.norm(start)
+        self.theta = np.full(columns, columns**-0.5)
 
     def draw(self):
         x = self._stream.normal(size=(self.size, self.columns))
@@ -39,7 +36,8 @@ class LeastSquares:
 
     def loss(self, batch, *, train=False):
         ((x, noise, offset),) = batch
-        return float(np.mean((x @ self.theta - noise) ** 2) / 2 + offset)
+        with np.errstate(over="ignore"):
+            return float(np.mean((x @ self.theta - noise) ** 2) / 2 + offset)
 
     def held_out(self):
         return None
@@ -59,24 +57,52 @@ class LeastSquares:
         self._stream.bit_generator.state = stream
 
 
-def error_after(rates, *, kappa, noise=0.0, start=1.0):
-    """The mean squared distance after these rates: m <- m (1 - 2 e + kappa e**2) + e**2 noise."""
-    error = start
+class Recursion(LeastSquares):
+    """The mean squared distance itself as a training: what `error_after` gives is its state, half of that its loss."""
+
+    def __init__(self, *, slope=1.0, bend, noise=0.0):
+        super().__init__()
+        self.slope, self.bend, self.noise, self.theta = slope, bend, noise, 1.0
+
+    def step(self, batch):
+        loss = self.loss(batch)
+        (m, e) = self.theta, self.lr
+        self.theta = m * (1 - 2 * self.slope * e + self.bend * e**2) + e**2 * self.noise
+        return loss
+
+    def loss(self, batch, *, train=False):
+        return self.theta / 2
+
+
+def error_after(rates, *, slope=1.0, bend, noise=0.0):
+    """What a mean squared distance of 1 becomes: m <- m (1 - 2 slope e + bend e**2) + e**2 noise at every rate e.
+
+    Least squares on batches of B rows and d columns have the slope 1 and the bend 1 + (d + 1) / B; a curvature h has
+    the slope h and the bend h**2.
+    """
+    error = 1.0
     for rate in rates:
-        error = error * (1 - 2 * rate + kappa * rate**2) + rate**2 * noise
+        error = error * (1 - 2 * slope * rate + bend * rate**2) + rate**2 * noise
     return error
 
 
-def best_peak(schedule, total_steps, *, kappa, noise=0.0):
-    """The peak with the least error at the end, to many digits."""
+def best_peak(schedule, total_steps, *, slope=1.0, bend, noise=0.0):
+    """The peak with the least error at the end of a schedule, to four digits."""
     shape = np.array([schedule(step) for step in range(total_steps)])
+    peaks = np.geomspace(1e-3 * slope / bend, 6 * slope / bend, 100)
+    for _ in range(3):
+        i = int(np.argmin(_log_error(np.outer(shape, peaks), slope, bend, noise)))
+        peaks = np.geomspace(peaks[max(0, i - 1)], peaks[min(99, i + 1)], 100)
+    return float(peaks[50])
 
-    def loss(log_peak):
-        with np.errstate(over="ignore", invalid="ignore"):
-            error = error_after(np.exp(log_peak) * shape, kappa=kappa, noise=noise)
-        return np.log(error) if np.isfinite(error) and error > 0 else np.inf
 
-    grid = np.linspace(np.log(1e-4 / kappa), np.log(10 / kappa), 200)
-    i = int(np.argmin([loss(at) for at in grid]))
-    found = minimize_scalar(loss, bounds=(grid[max(0, i - 1)], grid[min(199, i + 1)]), method="bounded")
-    return float(np.exp(found.x))
+def _log_error(rates, slope, bend, noise):
+    """The logarithm of the error, for a column of rates each; without noise far below what a float can hold."""
+    factors = 1 - 2 * slope * rates + bend * rates**2
+    if not noise:
+        return np.log(np.maximum(factors, 1e-300)).sum(0)
+    error = np.ones(rates.shape[1])
+    with np.errstate(over="ignore"):
+        for factor, rate in zip(factors, rates, strict=True):
+            error = error * factor + rate**2 * noise
+    return np.log(error)

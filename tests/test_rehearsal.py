@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from least_squares import LeastSquares
+from least_squares import LeastSquares, Recursion
 from quadratic import QuadraticLoop
 from torch.utils.data import DataLoader
 from twins import dataset, state_of, training
@@ -188,6 +188,17 @@ def test_the_bracket_follows_the_best_peak(decades):
     beside = [math.log10(arms.lrs[best + 1] / arms.lrs[best]), math.log10(arms.lrs[best] / arms.lrs[best - 1])]
     assert beside == pytest.approx([0.25, 0.25])
     assert math.log10(arms.best / wanted) == pytest.approx(0, abs=0.125)
+
+
+@pytest.mark.parametrize("decades", [-5, -4, -3])
+def test_a_guess_far_below_is_left_in_long_strides(decades):
+    """A win that grows as the peak does is far from the best: eight arms suffice for decades."""
+    near = 0.41 * 10**decades
+    loop = Recursion(bend=3.625)
+
+    best = rehearsed(loop, near=near, budget=13 / 3 + 8 * (STEPS + 13 / 3))[0].best
+
+    assert math.log10(best / 0.41) == pytest.approx(0, abs=0.25)
 
 
 def test_the_search_does_not_run_away():

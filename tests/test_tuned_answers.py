@@ -1,0 +1,298 @@
+"""Tuning on trainings whose best peak is known exactly: the interval must hold it."""
+
+import math
+import statistics
+
+import pytest
+import torch
+import torch.nn.functional as F
+from least_squares import LeastSquares, Recursion, best_peak, error_after
+from quadratic import QuadraticLoop
+from torch import nn
+
+from lrfinder.arms import climb_and_line
+from lrfinder.rehearsal import rehearse, stage
+from lrfinder.schedules import Constant, Cosine, Linear
+from lrfinder.tuner import race, tune_lr
+
+COLUMNS, KAPPA, NOISE = 20, 3.625, 0.3
+ONE_NOISY = {"slope": 2.0, "bend": 4.0, "noise": 0.5}
+SHAPES = {"constant": lambda steps: Constant(), "linear": Linear, "cosine": Cosine}
+SHORT = 51
+"""Steps of the one rehearsal that 300 steps pay for: a training as short needs no transfer."""
+
+
+FAR = pytest.mark.xfail(
+    reason="One exponent carries the peak to every length, 0.2; where noise has taken over it is 0.9.",
+    raises=AssertionError,
+    strict=True,
+)
+
+
+def tuned(loop, schedule, total_steps, **options):
+    """What a race finds, in 300 steps unless told otherwise."""
+    return race(loop, **{"total_steps": total_steps, "schedule": schedule, "budget": 300, "progress": False, **options})
+
+
+def holds(found, lr):
+    """Whether the interval holds a rate."""
+    return found.interval is not None and found.interval[0] <= lr <= found.interval[1]
+
+
+def rehearsed(loop, steps, shape, near, budget=math.inf):
+    """A rehearsal with as many arms as it wants."""
+    with loop.preserved() as snapshot:
+        return rehearse(loop, snapshot, stage(loop, steps, steps), shape=shape, near=near, budget=budget)
+
+
+@pytest.mark.parametrize("theta", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("h", [1e-3, 1.0, 1e3])
+def test_one_curvature(h, theta):
+    """At a constant rate h theta**2 / 2 is solved at 1 / h and diverges above 2 / h, from wherever it starts."""
+    loop = QuadraticLoop(h=h)
+    loop.theta = theta
+
+    found = tuned(loop, Constant(), 1_000, lr_min=1e-4 / h, lr_max=1e4 / h)
+
+    assert holds(found, 1 / h)
+    assert found.lr < 2 / h
+
+
+@pytest.mark.parametrize("theta", [1e-3, 1e3])
+@pytest.mark.parametrize("h", [1e-3, 1e3])
+def test_the_answer_is_that_of_the_unit_quadratic(h, theta):
+    """Neither the start nor the curvature moves lr x h."""
+    loop = QuadraticLoop(h=h)
+    loop.theta = theta
+
+    found = tuned(loop, Linear(1_000), 1_000, lr_min=1e-4 / h, lr_max=1e4 / h)
+
+    unit = tuned(QuadraticLoop(h=1.0), Linear(1_000), 1_000, lr_min=1e-4, lr_max=1e4)
+    assert found.lr * h == pytest.approx(unit.lr, rel=1e-3)
+
+
+def test_stationary_noise():
+    """At a constant rate e the error settles at e c / (h (2 - e h)): h = 2, c = 0.5, e = 0.3 come to 0.0535714."""
+    arms = rehearsed(Recursion(**ONE_NOISY), 100, lambda share: 1.0, near=0.3)
+
+    assert 2 * dict(zip(arms.lrs, arms.losses, strict=True))[0.3] == pytest.approx(0.0535714, rel=1e-5)
+
+
+RECURSIONS = {
+    "one noisy curvature": ONE_NOISY,
+    "noisy least squares": {"bend": KAPPA, "noise": NOISE},
+    "a little noise": {"bend": 22.0, "noise": 0.03},
+    "single rows": {"bend": 22.0},
+}
+
+
+@pytest.mark.parametrize("near", [0.02, 1.0])
+@pytest.mark.parametrize("steps", [50, 200, 1_000])
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("recursion", RECURSIONS.values(), ids=RECURSIONS)
+def test_a_rehearsal_finds_the_best_peak_of_its_own_length(recursion, name, steps, near):
+    """Within a sixth of a decade of the exact one, for any shape, wherever it begins."""
+    schedule = SHAPES[name](steps)
+
+    found = rehearsed(Recursion(**recursion), steps, lambda share: schedule(share * steps - 0.5), near).best
+
+    assert math.log10(found / best_peak(schedule, steps, **recursion)) == pytest.approx(0, abs=1 / 6)
+
+
+def greedy(steps, h=2.0, c=0.5):
+    """The best rate of every step, h m / (h**2 m + c), after those before it; no schedule ends lower."""
+    rates, error = [], 1.0
+    for _ in range(steps):
+        rates.append(h * error / (h * h * error + c))
+        error = error_after([rates[-1]], slope=h, bend=h * h, noise=c / error) * error
+    return rates
+
+
+def test_the_greedy_rates_are_the_best():
+    """1 / m grows by h**2 / c at every step: 0.00124844 after a hundred."""
+    assert error_after(greedy(100), **ONE_NOISY) == pytest.approx(0.00124844, rel=1e-5)
+
+
+def test_a_rehearsal_of_one_step_finds_the_greedy_rate():
+    """At the start h m / (h**2 m + c) is 4 / 9."""
+    best = rehearsed(Recursion(**ONE_NOISY), 1, lambda share: 1.0, near=0.1).best
+
+    assert best == pytest.approx(4 / 9, rel=0.1)
+
+
+@pytest.mark.parametrize("steps", [SHORT, 100])
+def test_the_peak_of_the_greedy_schedule(steps):
+    """Given that shape, its own first rate is the best peak."""
+    rates = greedy(steps)
+
+    found = tuned(Recursion(**ONE_NOISY), lambda step: rates[min(step, steps - 1)] / rates[0], steps)
+
+    assert holds(found, rates[0])
+
+
+@pytest.mark.parametrize("total_steps", [SHORT, 200, 1_000])
+@pytest.mark.parametrize("name", SHAPES)
+def test_least_squares(name, total_steps):
+    """Without noise the best constant rate is 1 / 3.625 at any length, whatever 1 / lambda_max = 1 may say.
+
+    An interval of 80 % may miss one time in five.
+    """
+    schedule = SHAPES[name](total_steps)
+    best = best_peak(schedule, total_steps, bend=KAPPA)
+
+    assert sum(holds(tuned(LeastSquares(seed), schedule, total_steps), best) for seed in range(5)) >= 4
+
+
+def test_the_best_constant_rate_of_least_squares():
+    """It is 1 / kappa, and a rehearsal of that shape finds it."""
+    bests = [rehearsed(LeastSquares(seed), SHORT, lambda share: 1.0, near=0.1).best for seed in range(8)]
+
+    assert best_peak(Constant(), 200, bend=KAPPA) == pytest.approx(1 / KAPPA, rel=0.01)
+    assert statistics.geometric_mean(bests) == pytest.approx(1 / KAPPA, rel=0.25)
+
+
+@pytest.mark.parametrize("name", ["constant", "linear"])
+@pytest.mark.parametrize("size", [1, 4, 16, 64, 1_024])
+def test_the_batch_rule(size, name):
+    """The best constant rate is 1 / (1 + (d + 1) / B)."""
+    bend, schedule = 1 + (COLUMNS + 1) / size, SHAPES[name](200)
+    best = best_peak(schedule, 200, bend=bend)
+
+    assert name != "constant" or best == pytest.approx(1 / bend, rel=0.01)
+    assert holds(tuned(LeastSquares(size=size), schedule, 200), best)
+
+
+@pytest.mark.parametrize(
+    ("name", "total_steps", "best"),
+    [
+        ("constant", 200, 0.0198),
+        ("linear", 200, 0.0459),
+        ("cosine", 200, 0.0462),
+        ("constant", 1_000, 0.0047),
+        ("linear", 1_000, 0.0108),
+        ("cosine", 1_000, 0.0110),
+    ],
+)
+def test_the_oracle_of_noisy_least_squares(name, total_steps, best):
+    """The recursion gives the best peaks that were computed elsewhere."""
+    assert best_peak(SHAPES[name](total_steps), total_steps, bend=KAPPA, noise=NOISE) == pytest.approx(best, rel=0.015)
+
+
+@pytest.mark.parametrize(
+    ("name", "total_steps"),
+    [
+        ("constant", SHORT),
+        ("linear", SHORT),
+        ("cosine", SHORT),
+        pytest.param("linear", 200, marks=FAR),
+        pytest.param("linear", 1_000, marks=FAR),
+    ],
+)
+def test_noisy_least_squares(name, total_steps):
+    """The interval holds the best peak in at least 70 % of 50 seeds."""
+    schedule = SHAPES[name](total_steps)
+    best = best_peak(schedule, total_steps, bend=KAPPA, noise=NOISE)
+
+    held = [holds(tuned(LeastSquares(seed, noise=NOISE), schedule, total_steps), best) for seed in range(50)]
+
+    assert statistics.fmean(held) >= 0.7
+
+
+def best_of(name, steps):
+    """What a rehearsal of noisy least squares finds for a shape."""
+    schedule = SHAPES[name](steps)
+    return rehearsed(Recursion(bend=KAPPA, noise=NOISE), steps, lambda share: schedule(share * steps - 0.5), 0.1).best
+
+
+@pytest.mark.parametrize("steps", [50, 200, 1_000])
+def test_annealing_raises_the_best_peak(steps):
+    """At 200 steps a line wants 0.0459 and a constant 0.0198; the rehearsals see it."""
+    assert best_of("linear", steps) > 1.5 * best_of("constant", steps)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_best_peak_falls_with_the_length(name):
+    """A line wants 0.1558, 0.0459 and 0.0108 for 50, 200 and 1,000 steps; the rehearsals see it."""
+    bests = [best_of(name, steps) for steps in (50, 200, 1_000)]
+
+    assert bests[0] > 2 * bests[1] > 4 * bests[2]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_training_cannot_change_does_not_matter(seed):
+    """Offsets of the batches ten times the signal leave the rehearsals' best peak where it was: judges are paired."""
+    plain, hidden = (
+        rehearsed(LeastSquares(seed, offset=offset), SHORT, climb_and_line, near=0.2, budget=250)
+        for offset in (0.0, 5.0)
+    )
+
+    assert hidden.lrs == plain.lrs
+    assert hidden.best == pytest.approx(plain.best, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_signal_that_a_sweep_cannot_see(seed):
+    """The best peak is inside the interval although single losses are ten times as noisy as the signal."""
+    found = tuned(LeastSquares(seed, offset=5.0), Linear(200), 200)
+
+    assert str(found.status) == "ok"
+    assert holds(found, best_peak(Linear(200), 200, bend=KAPPA))
+
+
+class Exploding(nn.Module):
+    """The loss exp(|theta|), so steep that every rate is too high."""
+
+    def __init__(self, start):
+        super().__init__()
+        self.theta = nn.Parameter(torch.tensor(start))
+
+    def forward(self, _):
+        return self.theta.abs().exp()
+
+
+@pytest.mark.parametrize("start", [40.0, 80.0])
+def test_a_model_that_always_diverges_has_no_number(start):
+    """What to try is said instead."""
+    model = Exploding(start)
+
+    found = tune_lr(model, [torch.zeros(1)] * 20, optimizer=torch.optim.SGD(model.parameters()), total_steps=1_000)
+
+    assert found.lr is None
+    assert "lr_min" in found.status.sentence
+    assert model.theta.item() == start
+
+
+def test_a_loss_that_is_no_number_after_the_third_step():
+    """At whatever rate: no run comes to anything, so there is no number."""
+
+    class Brief(LeastSquares):
+        steps = 0
+
+        def step(self, batch):
+            self.steps = 1 if self.theta[0] == self.columns**-0.5 else self.steps + 1
+            return super().step(batch) if self.steps <= 3 else math.nan
+
+    found = tuned(Brief(), Linear(1_000), 1_000)
+
+    assert found.lr is None
+    assert all(arms.is_blank for arms in found.evidence.rehearsals)
+
+
+def test_a_network_that_dies_at_high_rates_is_not_sent_there():
+    """Its loss returns to that of a constant guess, a plateau; the chosen rate trains it."""
+    x = torch.randn(512, 8)
+    y = (x[:, :4].argmax(1) + 4 * (x[:, 4] > 0)).long() % 8
+    batches = list(zip(x.split(16), y.split(16), strict=True))
+    model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 8))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    found = tune_lr(model, batches, loss_fn=F.cross_entropy, optimizer=optimizer, total_steps=320, lr_max=100.0)
+    found.apply(optimizer)
+
+    for step in range(320):
+        optimizer.param_groups[0]["lr"] = found.lr * found.plan.schedule(step)
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(batches[step % 32][0]), batches[step % 32][1])
+        loss.backward()
+        optimizer.step()
+
+    assert F.cross_entropy(model(x), y).item() < math.log(8) / 3
