@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench bench-oracles bench-end-to-end bench-constants bench-overhead bench-scale \
-	bench-lightning test-lightning-matrix clean
+.PHONY: help setup demo test lint pictures bench bench-oracles bench-end-to-end bench-constants bench-tuning \
+	bench-overhead bench-scale bench-lightning test-lightning-matrix clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -32,6 +32,12 @@ lint: $(STAMP)  ## formatting, lint rules and types
 
 bench-lightning: $(STAMP)  ## Lightning's own finder beside AutoLR on one module
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/lightning_side_by_side.py
+
+pictures: $(STAMP)  ## draw the pictures of README and docs anew, but for those of bench
+	$(BIN)/lrfinder demo --folder docs
+	$(BIN)/lrfinder schedules --plot docs/schedules.png
+	for name in reading_range_tests decays_side_by_side why_the_rate_matters; do \
+		MPLBACKEND=Agg OMP_NUM_THREADS=1 $(BIN)/python examples/$$name.py docs || exit 1; done
 
 # The peers in an environment of their own, on top of the packages of .venv: torch is not installed again.
 BENCH := .bench
@@ -59,10 +65,14 @@ bench-oracles: $(BENCH_STAMP)  ## make what is missing of the best learning rate
 
 bench-constants: $(BENCH_STAMP)  ## which constants turn the edge of the miniature runs into the peak, fitted anew
 	$(MEASURE) benchmarks/constants.py
+	$(MEASURE) benchmarks/tuning_constants.py
+
+bench-tuning: $(BENCH_STAMP)  ## tune_lr on the same trainings, at its default budget and at others
+	$(MEASURE) benchmarks/tuning.py
 
 bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside LR-free optimizers: twenty minutes, resumable
 	$(MEASURE) benchmarks/end_to_end.py
-	$(MEASURE) benchmarks/tables.py
+	$(MEASURE) benchmarks/endings.py
 
 # Each version in an environment of its own, on top of the packages of .venv: torch is not installed again.
 LIGHTNINGS ?= pytorch-lightning==2.4.0 pytorch-lightning==2.5.6 pytorch-lightning==2.6.6 lightning==2.6.6

@@ -1,7 +1,7 @@
 """Which constants turn the edge of the miniature runs into the peak: fitted on the suite, and leave-one-task-out.
 
 `make bench-constants` measures the edges of every task into results/edges.json and prints the mean regret of the best
-constants and of those that `lrfinder.recommend` has. The last line is the honest figure: all exponents and the constant
+constants and of those that `lrfinder.transfer` has. The last line is the honest figure: all exponents and the constant
 are chosen on the other tasks.
 """
 
@@ -20,7 +20,7 @@ from scoring import Run, score
 from tables import oracles
 from tasks import available
 
-from lrfinder import find_lr, recommend
+from lrfinder import find_lr, transfer
 from lrfinder.optimizers import usual_lr
 
 STORED = Path(__file__).parent / "results" / "edges.json"
@@ -45,7 +45,7 @@ def measure(seeds):
                 continue
             facts, races = found.evidence.facts, found.evidence.races
             usual = usual_lr(facts, statistics.fmean(arms.start for arms in races))
-            edge = math.log10(edge * recommend.ramp(facts, races[0].steps))
+            edge = math.log10(edge * transfer.ramp(facts, races[0].steps))
             far = None if usual is None else math.log10(usual)
             rows.append({"task": task.name, "seed": seed, "edge": edge, "usual": far, **of_data(task, loader)})
     return rows
@@ -60,12 +60,12 @@ def of_data(task, loader):
 
 def peak(row, shift, samples, epochs, steps, pull):
     """Log10 of the peak for every constant; `shift` is added to what is usual."""
-    fewer = samples * min(0.0, math.log10(max(row["samples"], recommend.FEW) / recommend.PLENTY))
+    fewer = samples * min(0.0, math.log10(max(row["samples"], transfer.FEW) / transfer.PLENTY))
     own = row["edge"] + fewer - epochs * math.log10(row["epochs"]) - steps * math.log10(row["steps"] / 1000) + CONSTANTS
     if row["usual"] is None:
         return own
     away = row["usual"] + shift - own
-    return own + pull * away / (1 + (away / recommend.FAR) ** 2)
+    return own + pull * away / (1 + (away / transfer.FAR) ** 2)
 
 
 def usual(rows, oracle, without):
@@ -122,9 +122,9 @@ def main():
     print("exponents of samples, epochs, steps; pull   constant   mean regret")
     for choice in sorted(mean, key=lambda choice: mean[choice].min())[:10]:
         print(f"{choice!s:<45} {CONSTANTS[mean[choice].argmin()]:+.2f}      {mean[choice].min():.3f}")
-    own = (recommend.SAMPLES_EXPONENT, recommend.EPOCHS_EXPONENT, recommend.STEPS_EXPONENT, recommend.PULL)
-    at = np.interp(math.log10(recommend.EDGE_TO_PEAK), CONSTANTS, mean[own])
-    print(f"lrfinder: {own}, {math.log10(recommend.EDGE_TO_PEAK):+.2f}: {at:.3f}")
+    own = (transfer.SAMPLES_EXPONENT, transfer.EPOCHS_EXPONENT, transfer.STEPS_EXPONENT, transfer.PULL)
+    at = np.interp(math.log10(transfer.EDGE_TO_PEAK), CONSTANTS, mean[own])
+    print(f"lrfinder: {own}, {math.log10(transfer.EDGE_TO_PEAK):+.2f}: {at:.3f}")
     s = score(left_out(rows, oracle, tables), oracle)
     shares = f"{100 * s['close']:.0f} % within 5 %, {100 * s['near']:.0f} % within 20 %"
     rest = f"90th percentile {100 * s['p90']:.0f} %, bias {s['bias']:+.2f}, seed deviation {s['deviation']:.2f}"

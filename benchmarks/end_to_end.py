@@ -1,8 +1,8 @@
 """What whole trainings end with when the search is part of the budget: LR-free optimizers, defaults, `find_lr`.
 
 `make bench-end-to-end` trains every task with every method for T steps, with seeds that no oracle has seen. What
-`find_lr` spends is taken off its T. Every run is stored in benchmarks/results/end_to_end.json as it ends; a run that is
-stored is not repeated, unless its method is named after `--redo`.
+`find_lr` and `tune_lr` spend is taken off their T. Every run is stored in benchmarks/results/end_to_end.json as it
+ends; a run that is stored is not repeated, unless its method is named after `--redo`.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import json
 import math
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from scoring import Oracle
 from tasks import TASKS, chosen
 from torch.optim import AdamW
 
-from lrfinder import attach, find_lr
+from lrfinder import attach, find_lr, tune_lr
 from lrfinder.schedules import Linear
 
 __all__ = ["METHODS", "STORED"]
@@ -115,11 +116,11 @@ def best(task, seed):
     return _scheduled(task, seed, task.optimizer, primary(task.total_steps), lr)
 
 
-def ours(task, seed):
-    """The task's optimizer as `find_lr` advises for the steps that it leaves; without an answer at 1e-3."""
+def ours(task, seed, search=find_lr):
+    """The task's optimizer as a search advises for the steps that it leaves; without an answer at 1e-3."""
     model, loader, optimizer = task.build(seed)
     told = {"total_steps": task.total_steps, "schedule": primary(task.total_steps), "progress": False}
-    found = find_lr(model, loader, loss_fn=task.loss_fn, optimizer=optimizer, **told)
+    found = search(model, loader, loss_fn=task.loss_fn, optimizer=optimizer, **told)
     charged = math.ceil(found.evidence.cost_steps)
     left = task.total_steps - charged
     plan = found.plan and found.recommend(total_steps=left, schedule=primary(left))
@@ -130,6 +131,7 @@ def ours(task, seed):
 
 METHODS = {
     "lrfinder": ours,
+    "lrfinder tune_lr": partial(ours, search=tune_lr),
     "oracle LR, for free": best,
     "AdamW 1e-3": stock,
     "prodigyopt": prodigy,

@@ -1,5 +1,6 @@
 """What a suggestion is worth: its regret against an oracle, and what is said of many of them. Plain arithmetic."""
 
+import operator
 import random
 import statistics
 from collections.abc import Callable
@@ -16,6 +17,7 @@ __all__ = [
     "calibrated",
     "compare",
     "coverage",
+    "mean_ranks",
     "profile",
     "score",
     "summary",
@@ -242,6 +244,21 @@ def coverage(runs: list[Run], oracles: Oracles, draws: int = DRAWS) -> tuple[flo
         return statistics.fmean(_holds(run, oracles) for task in chosen for run in asked[task])
 
     return _bootstrap(share, sorted(asked), draws) if asked else None
+
+
+def mean_ranks(medians: dict[tuple[str, str], float]) -> dict[str, float]:
+    """By method, its mean rank among the methods over the tasks; equals share theirs.
+
+    Args:
+        medians: What a task and a method came to, the less the better.
+    """
+    ranks: dict[str, list[float]] = {}
+    for task in {task for task, _ in medians}:
+        mine = {method: value for (of, method), value in medians.items() if of == task}
+        for method, value in mine.items():
+            below, equal = (sum(test(other, value) for other in mine.values()) for test in (operator.lt, operator.eq))
+            ranks.setdefault(method, []).append(below + (equal + 1) / 2)
+    return {method: statistics.fmean(each) for method, each in ranks.items()}
 
 
 def _by_task(runs: list[Run | Ending]) -> dict[str, list[Run | Ending]]:

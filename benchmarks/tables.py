@@ -4,20 +4,20 @@ import argparse
 import json
 from pathlib import Path
 
-import end_to_end
 import numpy as np
 import steadiness
 from accuracy import RESULTS, package
 from oracles import SCHEDULES, SEEDS, grid, read
-from scoring import Ending, Oracle, Run, calibrated, compare, coverage, score, summary
+from scoring import Oracle, Run, calibrated, compare, coverage, score, summary
 from tasks import TASKS
 
-__all__ = ["PAGE", "answers", "oracles"]
+__all__ = ["PAGE", "answers", "measured_with", "oracles", "percent", "points", "table", "write"]
 
 README = Path(__file__).parent.parent / "README.md"
 PAGE = README.parent / "docs" / "benchmarks.md"
 MARKERS = {
     "tables": ("<!-- tables: made by `make bench` -->", "<!-- end of tables -->"),
+    "tuning": ("<!-- tuning: made by `make bench-tuning` -->", "<!-- end of tuning -->"),
     "end to end": ("<!-- end to end: made by `make bench-end-to-end` -->", "<!-- end of end to end -->"),
     "short": ("<!-- table: accuracy, made by `make bench` -->", "<!-- end -->"),
 }
@@ -104,10 +104,10 @@ def differences(methods, oracle):
 
 def _difference(ours, theirs, key, oracle):
     regret = {run: oracle[run.task].regret(run.lr) for run in (*ours, *theirs)}
-    return _points(*compare(ours, theirs, lambda runs: summary(np.array([regret[run] for run in runs]))[key], 500))
+    return points(*compare(ours, theirs, lambda runs: summary(np.array([regret[run] for run in runs]))[key], 500))
 
 
-def _points(middle, low, high):
+def points(middle, low, high):
     return f"{100 * middle:+.0f} ({100 * low:+.0f} to {100 * high:+.0f})"
 
 
@@ -153,7 +153,7 @@ def page(stored):
                 "How far the answer of `find_lr` moves when what should not matter changes, in decades:",
                 steady(),
             ]
-    return "\n\n".join([*parts, _measured_with(stored)])
+    return "\n\n".join([*parts, measured_with(stored)])
 
 
 def steady():
@@ -173,7 +173,7 @@ def _coverage(runs, oracle):
     )
 
 
-def _measured_with(stored):
+def measured_with(stored):
     return f"Measured with {', '.join(f'{name} {value}' for name, value in stored['machine'].items())}."
 
 
@@ -212,64 +212,6 @@ def _spread(value):
     return decades(value, "")
 
 
-def endings(stored):
-    """What whole trainings ended with, and ours against each."""
-    oracle = oracles("primary")
-    methods = {name: [] for name in end_to_end.METHODS}
-    charged = {}
-    for row in stored["runs"]:
-        if row["task"] in oracle:
-            regret = oracle[row["task"]].regret_of(row["loss"])
-            methods[row["method"]].append(Ending(row["task"], row["seed"], regret))
-            charged.setdefault(row["method"], []).append(row["charged"])
-    methods = {name: ended for name, ended in methods.items() if ended}
-    rows = [_ending_row(name, ended, charged[name]) for name, ended in methods.items()]
-    parts = [table(["method", "within 5 %", "within 20 %", "median", "90th pct", "worst", "steps charged"], rows)]
-    parts += ["The median regret, task by task:", _endings_by_task(methods, oracle)]
-    if "lrfinder" in methods and len(methods) > 1:
-        ours = methods.pop("lrfinder")
-        header = ["lrfinder minus", "within 5 %", "within 20 %", "90th pct"]
-        parts += ["In percentage points, with a paired bootstrap over tasks (95 %):"]
-        parts += [table(header, [[name, *_ahead(ours, theirs)] for name, theirs in methods.items()])]
-        parts += [_unanswered(stored)]
-    return "\n\n".join([*parts, _measured_with(stored)])
-
-
-def _ending_row(name, ended, charged):
-    found = summary(np.array([one.regret for one in ended]))
-    return [name, *map(percent, found.values()), f"{np.median(charged):.0f}"]
-
-
-def _endings_by_task(methods, oracle):
-    regrets = {}
-    for name, ended in methods.items():
-        for one in ended:
-            regrets.setdefault((one.task, name), []).append(one.regret)
-    medians = {cell: float(np.median(values)) for cell, values in regrets.items()}
-    tasks = [task for task in oracle if any(task == ended for ended, _ in medians)]
-    rows = [[task, *(percent(medians.get((task, name))) for name in methods)] for task in tasks]
-    return table(["task", *methods], rows)
-
-
-def _ahead(ours, theirs):
-    """Differences on the tasks that both have ended."""
-    common = {one.task for one in ours} & {one.task for one in theirs}
-    mine, yours = ([one for one in some if one.task in common] for some in (ours, theirs))
-
-    def ahead(key):
-        return _points(*compare(mine, yours, lambda some: summary(np.array([one.regret for one in some]))[key], 500))
-
-    return [ahead(key) for key in ("close", "near", "p90")]
-
-
-def _unanswered(stored):
-    asked = [row["answered"] for row in stored["runs"] if row["method"] == "lrfinder"]
-    return (
-        f"In {len(asked) - sum(asked)} of {len(asked)} runs `find_lr` gave no answer; the rest of the steps was then "
-        f"trained at {end_to_end.STOCK_LR:g}."
-    )
-
-
 def write(text, path, part):
     """Put a generated part between its markers."""
     begin, end = MARKERS[part]
@@ -286,8 +228,6 @@ def main():
     options = parser.parse_args()
     stored = json.loads(RESULTS.read_text())
     parts = [(page(stored), PAGE, "tables"), (short(stored), README, "short")]
-    if end_to_end.STORED.exists():
-        parts.append((endings(json.loads(end_to_end.STORED.read_text())), PAGE, "end to end"))
     for text, path, part in parts:
         print(f"{text}\n")
         if not options.print:

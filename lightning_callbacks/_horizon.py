@@ -1,6 +1,7 @@
 """How long a Trainer will train: in optimizer steps, in epochs, in time."""
 
 import math
+import time
 from typing import Any
 
 from lightning_callbacks._compat import Trainer
@@ -11,9 +12,13 @@ __all__ = [
     "remaining_epochs",
     "remaining_steps",
     "steps_per_epoch",
+    "steps_to_cool_down",
     "stops_early",
     "time_left",
 ]
+
+COOLDOWN_SHARE = 0.8
+"""The share of `max_time` after which an open-ended schedule cools down."""
 
 
 def steps_per_epoch(trainer: Trainer) -> int | None:
@@ -46,6 +51,22 @@ def time_left(trainer: Trainer) -> float | None:
     timer = callback_of(trainer, "Timer")
     left = None if timer is None else timer.time_remaining()
     return None if left is None else float(left)
+
+
+def steps_to_cool_down(trainer: Trainer, began: float, first: int) -> int:
+    """Optimizer steps of a cooldown that begins now and ends with `max_time`; 0 where it is too early, or no limit.
+
+    Args:
+        trainer: One that is fitting.
+        began: Reading of the monotonic clock when it began.
+        first: The optimizer step that it began with.
+    """
+    left = time_left(trainer)
+    if left is None:
+        return 0
+    spent, done = time.monotonic() - began, trainer.global_step - first
+    due = done > 0 and spent / (spent + left) >= COOLDOWN_SHARE
+    return int(trainer.strategy.broadcast(max(1, round(done * left / spent)) if due else 0))
 
 
 def stops_early(trainer: Trainer) -> bool:

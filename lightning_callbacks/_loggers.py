@@ -2,13 +2,11 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lightning_callbacks._compat import Trainer
+from lrfinder.plot import figure_of
 from lrfinder.result import LRResult
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["deliver"]
 
@@ -32,7 +30,7 @@ def deliver(trainer: Trainer, result: LRResult) -> None:
 
 
 def _deliver_to(logger: Any, result: LRResult, step: int) -> None:
-    figure = _figure(result)
+    figure = figure_of(result, 7.5)
     directory = getattr(logger, "log_dir", None)
     if directory is not None:
         Path(directory).mkdir(parents=True, exist_ok=True)
@@ -47,12 +45,3 @@ def _deliver_to(logger: Any, result: LRResult, step: int) -> None:
         experiment.log_figure(logger.run_id, figure, f"{NAME}.png")
     elif hasattr(experiment, "log_figure"):
         experiment.log_figure(NAME, figure)
-
-
-def _figure(result: LRResult) -> "Figure":
-    """The picture, without pyplot: no window, nothing to close."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
-    result.plot(figure.subplots())
-    return figure

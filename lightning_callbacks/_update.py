@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import torch
+from lightning_utilities.core.apply_func import apply_to_collection
 from torch import Tensor
 
 from lightning_callbacks._compat import Trainer, of_trainer, package_of
@@ -14,6 +15,9 @@ from lrfinder.errors import InputError
 from lrfinder.loop import Batch
 
 __all__ = ["TrainerUpdate"]
+
+BATCH_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
+"""Where a user's code may write into a batch."""
 
 
 class TrainerUpdate:
@@ -27,6 +31,9 @@ class TrainerUpdate:
         self._trainer, self._module = trainer, trainer.lightning_module
         self._call = import_module(f"{package_of(trainer)}.trainer.call")
         self._unsynced = of_trainer(trainer, "loops.utilities", "_block_parallel_sync_behavior")
+        is_overridden = of_trainer(trainer, "utilities.model_helpers", "is_overridden")
+        hooked = (self._module, getattr(trainer, "datamodule", None))
+        self._alters = any(is_overridden(hook, one) for hook in BATCH_HOOKS for one in hooked)
         self._batches = 0
 
     def __call__(self, batch: Batch) -> Tensor | None:
@@ -110,6 +117,9 @@ class TrainerUpdate:
 
     def _to_device(self, micro: Any) -> Any:
         batch = self._trainer.precision_plugin.convert_input(micro)
+        if self._alters:
+            # A window is used again and again; what a hook writes into a batch must not be in it the next time.
+            batch = apply_to_collection(batch, Tensor, Tensor.clone, allow_frozen=True)
         batch = self._module._on_before_batch_transfer(batch, dataloader_idx=0)
         return self._strategy_hook("batch_to_device", batch, dataloader_idx=0)
 

@@ -9,13 +9,13 @@ from typing import Any, Literal, get_args
 from torch.optim import Optimizer
 
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
-from lightning_callbacks._horizon import all_steps, remaining_epochs, stops_early, time_left
+from lightning_callbacks._horizon import all_steps, remaining_epochs, steps_to_cool_down
 from lightning_callbacks._loggers import deliver
-from lightning_callbacks._printout import applied
 from lightning_callbacks._schedulers import put, scale
+from lightning_callbacks._search import Search, Tune, searched
 from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
 from lightning_callbacks._wish import Wish, wish_for
-from lrfinder import LRResult, NoSignalError, Plan, attach, range_test
+from lrfinder import LRResult, NoSignalError, Plan, attach, report
 from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.rules import Rule
 from lrfinder.scheduler import ScheduledLR
@@ -24,8 +24,7 @@ from lrfinder.schedules import CATALOGUE, Schedule, from_plain, to_plain
 __all__ = ["AutoLR"]
 
 NAME = "lr-auto"
-COOLDOWN_SHARE = 0.8
-"""The share of `max_time` after which an open-ended schedule cools down."""
+NOTHING = "nothing: the training goes on at the rates that it had"
 TOLERANCE = 1e-6
 Mode = Literal["apply", "report", "only"]
 
@@ -33,11 +32,16 @@ Mode = Literal["apply", "report", "only"]
 class AutoLR(Callback):
     """Finds the learning rate before the first batch, sets it, attaches the recommended schedule, and trains on.
 
-    The sweep runs through the Trainer's strategy and leaves no trace: weights, optimizer, logs, counters, callbacks and
+    Where the training is long it is rehearsed in small, as by `tune_lr`; else the range test of `find_lr` is run. Both
+    run through the Trainer's strategy and leave no trace: weights, optimizer, logs, counters, callbacks and
     random streams are as before. On resume nothing is measured again; the schedule goes on where it was.
 
     Args:
-        steps: Optimizer steps that the sweep may cost.
+        tune: `auto` rehearses where 5 % of the steps to come are at least 300, a loss can be had without a step and no
+            rule is named; True always, False never.
+        budget: What a tuning may cost, in steps or as a share of those to come; None is 5 % of them or 300 steps, and
+            no more than a third.
+        steps: Optimizer steps that a range test may cost.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate.
         rule: None weighs everything measured; or a rule, by name or as a function of the curve, to take its rate.
@@ -66,6 +70,8 @@ class AutoLR(Callback):
     def __init__(
         self,
         *,
+        tune: Tune = "auto",
+        budget: float | None = None,
         steps: int = 100,
         lr_min: float = 1e-7,
         lr_max: float = 10.0,
@@ -84,13 +90,15 @@ class AutoLR(Callback):
     ) -> None:
         if isinstance(schedule, str):
             _check_choice("schedule", schedule, ("recommended", *CATALOGUE))
+        _check_choice("tune", tune, ("auto", True, False))
         _check_choice("interval", interval, ("step", "epoch"))
         _check_choice("existing", existing, ("keep", "replace"))
         _check_choice("mode", mode, get_args(Mode))
         _check_choice("on_no_signal", on_no_signal, ("keep", "error"))
         _check_choice("measure", measure, ("training", "validation"))
         _check_choice("snapshot", snapshot, ("auto", "all"))
-        self.steps, self.lr_min, self.lr_max, self.rule = steps, lr_min, lr_max, rule
+        self.tune, self.budget, self.steps = tune, budget, steps
+        self.lr_min, self.lr_max, self.rule = lr_min, lr_max, rule
         self.schedule, self.interval, self.existing = schedule, interval, existing
         self.at_epochs = _epochs(at_epochs)
         self.mode, self.on_no_signal, self.measure = mode, on_no_signal, measure
@@ -206,23 +214,13 @@ class AutoLR(Callback):
             check_can_leave(trainer)
         loop = TrainerLoop(trainer, sweep=self.sweep, snapshot=self.snapshot, snapshot_device=self.snapshot_device)
         wish = wish_for(trainer, loop, self.schedule, self.interval, self.existing, self._scheduler)
-        self.result = range_test(
-            loop,
-            total_steps=wish.total_steps,
-            schedule=wish.schedule,
-            open_ended=wish.is_open_ended,
-            early_stopping=stops_early(trainer),
-            steps=self.steps,
-            lr_min=self.lr_min,
-            lr_max=self.lr_max,
-            rule=self.rule,
-            measure=self.measure,
-            progress=getattr(trainer.progress_bar_callback, "is_enabled", False),
-        )
+        search = Search(self.tune, self.budget, self.steps, self.lr_min, self.lr_max, self.rule, self.measure)
+        self.result = searched(search, trainer, loop, wish)
         self._tested.append(trainer.current_epoch)
         if loop.is_chief:
             if self.verbose:
-                text = applied(self.result, wish.note) if self.mode == "apply" else str(self.result)
+                done = wish.note if self.result.plan is not None else NOTHING
+                text = report.text(self.result, done if self.mode == "apply" else None)
                 trainer.lightning_module.print(text)  # beside the progress bar, not into it
             deliver(trainer, self.result)
         if self.result.plan is None and self.on_no_signal == "error":
@@ -268,13 +266,7 @@ class AutoLR(Callback):
         """Under `max_time`, begin the cooldown when four fifths of the time are over."""
         if self._scheduler is None or self._cooling or self._length is not None or self._clock is None:
             return
-        left = time_left(trainer)
-        if left is None:
-            return
-        began, first = self._clock
-        spent, done = time.monotonic() - began, trainer.global_step - first
-        due = done > 0 and spent / (spent + left) >= COOLDOWN_SHARE
-        steps = trainer.strategy.broadcast(max(1, round(done * left / spent)) if due else 0)
+        steps = steps_to_cool_down(trainer, *self._clock)
         if steps:
             with suppress(InputError):  # still climbing: later; or a schedule of the user's that has its own end: never
                 self.begin_cooldown(steps)
@@ -289,9 +281,9 @@ def _restored(plain: Mapping[str, Any] | None, given: str | Schedule | None) -> 
     return from_plain(plain)
 
 
-def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise InputError(f"`{name}` must be one of {', '.join(choices)}, got {value!r}")
+def _check_choice(name: str, value: object, choices: Sequence[str | bool]) -> None:
+    if not any(value == choice and type(value) is type(choice) for choice in choices):
+        raise InputError(f"`{name}` must be one of {', '.join(map(str, choices))}, got {value!r}")
 
 
 def _epochs(at_epochs: Sequence[int]) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lrfinder.rules import RULES
     from lrfinder.scheduler import attach
     from lrfinder.torch_loop import TorchLoop
+    from lrfinder.tuner import race, tune_lr
 
 _HOMES = {
     "Curve": "curve",
@@ -43,7 +44,9 @@ _HOMES = {
     "TorchLoop": "torch_loop",
     "attach": "scheduler",
     "find_lr": "finder",
+    "race": "tuner",
     "range_test": "finder",
+    "tune_lr": "tuner",
 }
 
 __all__ = [
@@ -65,7 +68,9 @@ __all__ = [
     "__version__",
     "attach",
     "find_lr",
+    "race",
     "range_test",
+    "tune_lr",
 ]
 
 

@@ -1,50 +1,33 @@
-"""Annealed miniature runs from one start: how high a peak may be before a whole schedule in small stops paying."""
+"""Annealed miniature runs from one start at several peaks: how one is run, what they are judged by, the record."""
 
 import math
 import statistics
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
-from lrfinder.curve import Curve
-from lrfinder.divergence import onset
+from lrfinder.curve import is_number
+from lrfinder.errors import LRFinderWarning
 from lrfinder.loop import Batch, Loop, Snapshot
+from lrfinder.memory import OUT_OF_MEMORY
 from lrfinder.sweep import MAX_SKIPS, Progress
 
-__all__ = ["STEPS", "Arms", "guess", "race"]
+__all__ = ["Arms", "Runs", "climb_and_line", "fell", "hopeless", "judged", "record", "run", "win"]
 
-STEPS = 14
-"""Optimizer steps of an arm: with fewer its edge moves more between seeds, with more there are too few arms."""
-
-JUDGING = 6
-"""Last steps of an arm whose losses judge it: their batches are new to it, their rates have fallen far."""
+Runs = dict[float, list[float] | None]
+"""What each judge of a run gave, by its peak; None where the run exploded or made no step."""
 
 LOST = (0.2, 0.4, 0.6, 0.8)
 """Shares of the best win; the edge is the mean, in decades, of where these are lost."""
 
-PER_DECADE = 8
-"""Peaks that may be tried to the decade."""
-
-STRIDE = 4
-"""Peaks between neighbouring arms, before the bracket about the edge is halved."""
-
-NEARLY_LINEAR, LONGEST_STRIDE = 0.8, 16
-"""A win that grows by more than this share of what the peak does is far below the edge: the stride is doubled."""
-
 HOPELESS = 10.0
 """An arm whose loss rises by this many times the loss at the start, or what the sweep won of it, is ended."""
 
+POINTS = 40
+"""Pieces of the drawn parabola."""
+
 DOUBT = 0.05
 """The largest probability, by a signed-rank test, that what judges an arm fell by chance."""
-
-BELOW = 10**0.25
-"""How far below where the edge may be a race begins."""
-
-FARTHEST = 40
-"""Peaks that it may be away from there."""
-
-FROM_ONSET, FROM_LOWEST, FROM_LAST = 10**0.15, 10**0.2, 10**-0.65
-"""The edge over where a sweep began to diverge, was lowest and ended: medians, each off by 0.3 decades (median)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +42,7 @@ class Arms:
         is_sure: Whether the best run lowered the loss beyond doubt.
         cost: Step-equivalents spent on all of them.
         small: A win that says nothing.
+        factor: Of the shape that was run: its best peak over that of a line to zero.
     """
 
     lrs: tuple[float, ...]
@@ -68,6 +52,55 @@ class Arms:
     is_sure: bool
     cost: float
     small: float = 0.0
+    factor: float = 1.0
+
+    @property
+    def best(self) -> float | None:
+        """The peak of the best run, at the lowest point of a parabola in log LR through it and its neighbours.
+
+        It stays within half of the way to them, and at the run where that is the lowest or the highest; None where no
+        run won more than `small`.
+        """
+        won = self._won
+        most = max(won, default=-math.inf)
+        if not most > self.small:
+            return None
+        i = won.index(most)
+        if i in (0, len(won) - 1):
+            return self.lrs[i]
+        (left, lost_left), (right, lost_right) = self._beside(i)
+        bent = lost_right / right - lost_left / left
+        at = 0.0 if bent <= 0 else (lost_right * left / right - lost_left * right / left) / (2 * bent)
+        return self.lrs[i] * math.exp(min(max(at, left / 2), right / 2))
+
+    @property
+    def fit(self) -> tuple[tuple[float, float], ...]:
+        """The parabola that `best` is read off, as points of a peak and its loss from one neighbour to the other.
+
+        Empty where the best run has no neighbour on either side.
+        """
+        won, best = self._won, self.best
+        i = won.index(max(won)) if won else 0
+        if best is None or i in (0, len(won) - 1):
+            return ()
+        (left, lost_left), (right, lost_right) = self._beside(i)
+        bend = (lost_right / right - lost_left / left) / (right - left)
+        lean = lost_right / right - bend * right
+        away = [left + (right - left) * j / POINTS for j in range(POINTS + 1)]
+        return tuple((self.lrs[i] * math.exp(x), self.start - won[i] + bend * x**2 + lean * x) for x in away)
+
+    def _beside(self, i: int) -> tuple[tuple[float, float], tuple[float, float]]:
+        """How far away the neighbours of the best run are, in log LR, and what is lost there.
+
+        No run is worse than one that loses as much as the best one wins.
+        """
+        won = self._won
+        below, above = ((math.log(self.lrs[j] / self.lrs[i]), won[i] - max(won[j], -won[i])) for j in (i - 1, i + 1))
+        return below, above
+
+    @property
+    def _won(self) -> list[float]:
+        return [-math.inf if loss is None else self.start - loss for loss in self.losses]
 
     @property
     def is_open(self) -> bool:
@@ -87,7 +120,7 @@ class Arms:
         It is the geometric mean of where 20, 40, 60 and 80 % are lost, each on a line in log LR between two runs. Where
         no run was tried that high it is the highest peak that was tried; None where no run won more than `small`.
         """
-        won = [-math.inf if loss is None else self.start - loss for loss in self.losses]
+        won = self._won
         if not max(won, default=-math.inf) > self.small:
             return None
         return statistics.geometric_mean(self._where(won, (1 - lost) * max(won)) for lost in LOST)
@@ -104,102 +137,64 @@ class Arms:
         return float(self.lrs[beyond - 1] * (self.lrs[beyond] / self.lrs[beyond - 1]) ** share)
 
 
-def guess(curve: Curve) -> float:
-    """The edge as far as a sweep tells it: the median of three guesses."""
-    levels = curve.levels
-    lowest = curve.lrs[min(levels.index(min(levels)), len(curve) - 1)]
-    diverged = onset(curve)
-    guesses = [lowest * FROM_LOWEST, curve.lrs[-1] * FROM_LAST, *([diverged * FROM_ONSET] if diverged else [])]
-    return math.exp(statistics.median(map(math.log, guesses)))
-
-
-def race(
+def run(
     loop: Loop,
     snapshot: Snapshot,
+    peak: float,
     batches: Sequence[Batch],
     *,
-    near: float,
-    budget: float,
-    small: float = 0.0,
-    fall: float = 0.0,
-    held_out: Batch | None = None,
+    shape: Callable[[float], float],
+    limit: float,
     tell: Progress | None = None,
-) -> Arms:
-    """Run arms at one peak after another, beginning below `near`, until the edge is known or the budget spent.
-
-    Each arm climbs over a twentieth of its steps and falls in a line to zero. It is judged by the losses of its last
-    steps, each taken before the step on a batch that is new to the arm (where there are that many), so it costs nothing
-    beyond its steps. A batch whose loss is not finite before any of them judges nothing. Further peaks are tried up
-    while the best is not yet half lost, towards the better end while nothing is won (downwards first), once below the
-    best, then in the middle of the bracket.
+) -> tuple[list[float | None], int] | None:
+    """Run one arm from the start.
 
     Args:
-        loop: What trains; it can measure.
-        snapshot: The start, to which the training is put back before every arm and at the end.
-        batches: What every arm is trained on, one window to the step.
-        near: Where the edge may be.
-        budget: Step-equivalents to spend; a forward alone counts a third.
-        small: A win that says nothing.
-        fall: What a sweep has won of the loss, its scale where it starts about zero.
-        held_out: What to judge on instead, each of its batches after the last step.
+        loop: What trains.
+        snapshot: The start.
+        peak: LR of the reference group.
+        batches: What to train on, one window to the step.
+        shape: The factor of the peak at each share of the way.
+        limit: The loss beyond which the arm is ended.
         tell: Called with the rate and the loss of every step.
 
     Returns:
-        What was run.
+        The loss before every step (None where it was skipped), none at all where the arm exploded, and the steps made;
+        None, with a warning, where a single process ran out of memory.
     """
     snapshot.restore()
-    judges = batches[-JUDGING:] if held_out is None else [[micro] for micro in held_out]
-    forward = 1 / 3 if held_out is None else 1 / max(map(len, batches)) / 3
-    before = [loop.loss(judge, train=held_out is None) for judge in judges]
-    start = [loss for loss in before if math.isfinite(loss)]
-    at: int | None = 0 if start else None
-    peak = partial(_peak, near / BELOW)
-    spent, runs, longest = len(judges) * forward, dict[int, list[float] | None](), len(batches)
-    after = len(judges) * forward if held_out is not None else 0.0
-    while at is not None and spent + longest + after <= budget:
-        losses, made = _trace(loop, snapshot, peak(at), batches, _hopeless(start, fall), tell)
-        spent, longest = spent + made, max(longest, made)
-        if losses and held_out is not None:
-            losses = [loop.loss(judge) for judge in judges]
-            spent += after
-        runs[at] = _judged(before, losses)
-        at = _next({place: _won(start, judged) for place, judged in runs.items()})
-    snapshot.restore()
-    return _record({peak(place): losses for place, losses in runs.items()}, start, len(batches), small, spent)
-
-
-def _judged(before: Sequence[float], losses: Sequence[float | None]) -> list[float] | None:
-    """The losses of the judges that had one before (the same where the step was skipped), None where one exploded."""
-    last = zip(before, losses[-len(before) :], strict=False)
-    judged = [first if loss is None else loss for first, loss in last if math.isfinite(first)]
-    return judged if losses and all(map(math.isfinite, judged)) else None
-
-
-def _peak(first: float, place: int) -> float:
-    return float(first * 10 ** (place / PER_DECADE))
-
-
-def _hopeless(start: Sequence[float], fall: float) -> float:
-    """The loss beyond which an arm will not come back."""
-    return max(start) + HOPELESS * max(fall, *map(abs, start))
+    try:
+        return _trace(loop, peak, batches, shape, limit, tell)
+    except OUT_OF_MEMORY:
+        if loop.facts.ranks > 1:
+            raise
+    warnings.warn(
+        f"the miniature run to a peak of {peak:.2g} ran out of memory and is left out; make room, so that none is lost",
+        LRFinderWarning,
+        stacklevel=3,
+    )
+    return None
 
 
 def _trace(
-    loop: Loop, snapshot: Snapshot, peak: float, batches: Sequence[Batch], hopeless: float, tell: Progress | None
+    loop: Loop,
+    peak: float,
+    batches: Sequence[Batch],
+    shape: Callable[[float], float],
+    limit: float,
+    tell: Progress | None,
 ) -> tuple[list[float | None], int]:
-    """The loss before every step of one arm (None where it was skipped), none where it exploded; the steps made."""
-    snapshot.restore()
     losses: list[float | None] = []
     repeated = 0
     for i, batch in enumerate(batches):
-        loop.lr = lr = peak * _factor((i + 0.5) / len(batches))
+        loop.lr = lr = peak * shape((i + 0.5) / len(batches))
         loss = loop.step(batch)
         # A GradScaler looks for its scale first: the first step is repeated until it is made.
         while loss is None and i == 0 and repeated < MAX_SKIPS:
             loss = loop.step(batch)
             repeated += 1
         losses.append(loss)
-        if loss is not None and not loss <= hopeless:
+        if loss is not None and not loss <= limit:
             return [], repeated + len(losses)
         if loss is not None and tell is not None:
             tell(lr, loss)
@@ -207,46 +202,32 @@ def _trace(
     return losses if stepped else [], repeated + len(losses)
 
 
-def _factor(share: float) -> float:
+def climb_and_line(share: float) -> float:
     """A climb over a twentieth of the way, then a line to zero."""
     return min(share / 0.05, (1 - share) / 0.95)
 
 
-def _next(won: dict[int, float]) -> int | None:
-    """The place of the peak to try next, or None where the edge is known as well as it can be."""
-    best = max(won, key=won.__getitem__)
-    lowest, highest = min(won), max(won)
-    below = lowest - STRIDE if lowest > -FARTHEST else None
-    above = highest + _stride(won) if highest < FARTHEST else None
-    if won[best] <= 0:
-        return above if below is None or (best == highest and lowest < highest) else below
-    beyond = min((place for place in won if place > best and won[place] < won[best] / 2), default=None)
-    if beyond is None and above is not None:
-        return above
-    if best == lowest and below is not None:
-        return below
-    if beyond is None:
-        return None
-    inside = max(place for place in won if place < beyond)
-    return (inside + beyond) // 2 if beyond - inside > 1 else None
+def judged(before: Sequence[float], losses: Sequence[float | None]) -> list[float] | None:
+    """The losses of the judges that had one before (the same where the step was skipped), None where one exploded."""
+    last = zip(before, losses[-len(before) :], strict=False)
+    after = [first if loss is None else loss for first, loss in last if is_number(first)]
+    return after if losses and all(map(is_number, after)) else None
 
 
-def _stride(won: dict[int, float]) -> int:
-    """How far to climb."""
-    if len(won) < 2:
-        return STRIDE
-    *_, before, last = sorted(won)
-    grown = won[before] * 10 ** ((last - before) / PER_DECADE)
-    return min(2 * (last - before), LONGEST_STRIDE) if won[last] > NEARLY_LINEAR * grown > 0 else STRIDE
+def hopeless(start: Sequence[float], fall: float) -> float:
+    """The loss beyond which an arm will not come back, for a sweep that won `fall`."""
+    return max(start) + HOPELESS * max(fall, *map(abs, start))
 
 
-def _won(start: Sequence[float], losses: Sequence[float] | None) -> float:
+def win(start: Sequence[float], losses: Sequence[float] | None) -> float:
+    """How far the judges fell; minus infinity where the arm exploded."""
     return statistics.fmean(start) - statistics.fmean(losses) if losses else -math.inf
 
 
-def _record(
-    runs: dict[float, list[float] | None], start: Sequence[float], steps: int, small: float, spent: float
+def record(
+    runs: Runs, start: Sequence[float], steps: int, *, spent: float, small: float = 0.0, factor: float = 1.0
 ) -> Arms:
+    """Everything that was run, ascending."""
     lrs = sorted(runs)
     finite = [losses for losses in runs.values() if losses]
     best = min(finite, key=statistics.fmean, default=None)
@@ -255,16 +236,17 @@ def _record(
         losses=tuple(statistics.fmean(losses) if (losses := runs[lr]) else None for lr in lrs),
         steps=steps,
         start=statistics.fmean(start) if start else 0.0,
-        is_sure=best is not None and _is_sure(start, best, small),
+        is_sure=best is not None and fell(start, best, small),
         cost=spent,
         small=small,
+        factor=factor,
     )
 
 
-def _is_sure(start: Sequence[float], losses: Sequence[float], small: float) -> bool:
+def fell(start: Sequence[float], losses: Sequence[float], small: float = 0.0) -> bool:
     """Whether the losses fell beyond doubt: by the signed-rank test of Wilcoxon, or all of them where they are few."""
     from scipy.stats import wilcoxon
 
     drops = [before - after for before, after in zip(start[-len(losses) :], losses, strict=True)]
-    fell = min(drops) > 0 or (any(drops) and bool(wilcoxon(drops, alternative="greater").pvalue <= DOUBT))
-    return fell and statistics.fmean(drops) > small
+    is_sure = min(drops) > 0 or (any(drops) and bool(wilcoxon(drops, alternative="greater").pvalue <= DOUBT))
+    return is_sure and statistics.fmean(drops) > small

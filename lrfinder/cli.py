@@ -4,14 +4,13 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
 from io import TextIOWrapper
 from pathlib import Path
-from traceback import extract_tb
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from lrfinder._version import __version__
 from lrfinder.errors import InputError, LRFinderError, NoSignalError
+from lrfinder.factory import arguments_of, called, seed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,17 +25,18 @@ EXAMPLES = """examples:
   lrfinder demo
   lrfinder find train:setup --total-steps 2000 --plot lr.png --json lr.json
   lrfinder find package.module:factory --json - | jq .plan.lr
+  lrfinder tune train:setup --total-steps 20000 --budget 0.03
   lrfinder show lr.json --plot lr.png
   lrfinder schedules --plot gallery.png
 
-The factory is a function without arguments that returns the keyword arguments of lrfinder.find_lr:
+The factory is a function without arguments that returns the keyword arguments of lrfinder.find_lr or tune_lr:
   def setup():
       model, loader = ...
       return dict(model=model, loader=loader, loss_fn=..., optimizer=...)
 
 exit codes: 0 found, 1 a mistake told in one line, 3 no reliable suggestion, 130 interrupted"""
 
-FIND_OPTIONS = ("steps", "lr_min", "lr_max", "total_steps", "epochs", "rule", "schedule")
+OPTIONS = ("steps", "budget", "lr_min", "lr_max", "total_steps", "epochs", "rule", "schedule")
 PLAN_FLAGS = {
     "finetune": "the model is pretrained",
     "may_extend": "the training may go on beyond its end",
@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lrfinder {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_find(commands.add_parser("find", help="find a learning rate for a training of yours"))
+    _add_tune(commands.add_parser("tune", help="find it more surely, for a few percent of the training"))
     show = commands.add_parser("show", help="print and draw a saved result")
     show.add_argument("result", type=Path, help="a file that --json or to_json wrote")
     show.add_argument("--plot", type=Path, metavar="FILE", help="draw it, in the format of the file's ending")
@@ -108,41 +109,53 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_find(find: argparse.ArgumentParser) -> None:
-    find.add_argument("factory", help="pkg.module:function that returns the keyword arguments of find_lr")
     find.add_argument("--steps", type=int, help="optimizer steps of the whole search (100)")
-    find.add_argument("--lr-min", type=float, metavar="LR", help="first rate (1e-7)")
-    find.add_argument("--lr-max", type=float, metavar="LR", help="last rate (10)")
-    find.add_argument("--total-steps", type=int, metavar="STEPS", help="optimizer steps of the training to come")
-    find.add_argument("--epochs", type=float, help="length of the training to come, instead of --total-steps")
-    find.add_argument("--schedule", metavar="NAME", help="a schedule of the catalogue (recommended)")
-    for name, meaning in PLAN_FLAGS.items():
-        find.add_argument(f"--{name.replace('_', '-')}", action="store_true", default=None, help=f"plan as {meaning}")
     find.add_argument("--rule", help="take this rule's rate: steepest, valley, minimum or edge")
-    find.add_argument("--seed", type=int, help="seed Python's, NumPy's and torch's random streams before the import")
-    find.add_argument("--plot", type=Path, metavar="FILE", help="draw the curve, in the format of the file's ending")
-    find.add_argument("--json", metavar="FILE", help="save the result; - prints it to stdout instead of the report")
-    find.set_defaults(run=_find)
+    _add_search(find, "find_lr")
 
 
-def _find(options: argparse.Namespace) -> int:
+def _add_tune(tune: argparse.ArgumentParser) -> None:
+    meaning = "steps that all of it may cost, or a share of the training below 1 (5 %% or 300 steps)"
+    tune.add_argument("--budget", type=_budget, metavar="STEPS", help=meaning)
+    _add_search(tune, "tune_lr")
+
+
+def _budget(word: str) -> float:
+    """Steps as a whole number, a share of the training with a point."""
+    try:
+        return float(word) if "." in word or "e" in word else int(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be steps, or a share below 1 as 0.05, got {word!r}") from error
+
+
+def _add_search(command: argparse.ArgumentParser, verb: str) -> None:
+    """What both searches take."""
+    add = command.add_argument
+    add("factory", help=f"pkg.module:function that returns the keyword arguments of {verb}")
+    add("--lr-min", type=float, metavar="LR", help="first rate (1e-7)")
+    add("--lr-max", type=float, metavar="LR", help="last rate (10)")
+    add("--total-steps", type=int, metavar="STEPS", help="optimizer steps of the training to come")
+    add("--epochs", type=float, help="length of the training to come, instead of --total-steps")
+    add("--schedule", metavar="NAME", help="a schedule of the catalogue (recommended)")
+    for name, meaning in PLAN_FLAGS.items():
+        add(f"--{name.replace('_', '-')}", action="store_true", default=None, help=f"plan as {meaning}")
+    add("--seed", type=int, help="seed Python's, NumPy's and torch's random streams before the import")
+    add("--plot", type=Path, metavar="FILE", help="draw the result, in the format of the file's ending")
+    add("--json", metavar="FILE", help="save the result; - prints it to stdout instead of the report")
+    command.set_defaults(run=_search, verb=verb)
+
+
+def _search(options: argparse.Namespace) -> int:
     if options.seed is not None:
-        _seed(options.seed)
-    factory = _factory(options.factory)
-    from lrfinder import ranks
-    from lrfinder.finder import find_lr
+        seed(options.seed)
+    training = arguments_of(options.factory, options.verb)
+    from lrfinder import finder, ranks, tuner
 
-    training = _called(options.factory, factory)
-    if not isinstance(training, dict) or not {"model", "loader"} <= set(training):
-        raise InputError(
-            f"`{options.factory}` must return a dict of find_lr's keyword arguments with `model` and `loader`, "
-            f"got {type(training).__name__}{sorted(training) if isinstance(training, dict) else ''}"
-        )
-    named = (*FIND_OPTIONS, *PLAN_FLAGS)
-    given = {name: getattr(options, name) for name in named if getattr(options, name) is not None}
-    found = _called(options.factory, lambda: find_lr(**{**training, **given}))
-    if not ranks.is_chief():
-        return FOUND
-    return _tell(found, options.plot, options.json)
+    verb = finder.find_lr if options.verb == "find_lr" else tuner.tune_lr
+    named = (*OPTIONS, *PLAN_FLAGS)
+    given = {name: value for name in named if (value := getattr(options, name, None)) is not None}
+    found = called(options.factory, lambda: verb(**{**training, **given}))
+    return _tell(found, options.plot, options.json) if ranks.is_chief() else FOUND
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -183,11 +196,9 @@ def _tell(found: "LRResult", picture: Path | None, record: str | None) -> int:
 
 
 def _draw(found: "LRResult", picture: Path) -> None:
-    from matplotlib.figure import Figure
+    from lrfinder.plot import figure_of
 
-    figure = Figure(figsize=(8.5, 4.2), layout="constrained")
-    found.plot(figure.subplots())
-    _save(figure, picture)
+    _save(figure_of(found), picture)
 
 
 def _save(figure: "Figure", picture: Path) -> None:
@@ -201,64 +212,3 @@ def _written(write: Callable[[], object]) -> None:
         write()
     except (OSError, ValueError) as error:
         raise InputError(f"the result could not be written: {error}") from error
-
-
-def _factory(path: str) -> Callable[[], Any]:
-    """Import what `pkg.module:function` names; the working directory is importable."""
-    from importlib import import_module
-
-    module, _, name = path.partition(":")
-    if not module or not name:
-        raise InputError(f"`factory` must be pkg.module:function, got {path!r}, as in train:setup")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        found: Any = _called(path, lambda: import_module(module))
-    except InputError as error:
-        missing = getattr(error.__cause__, "name", None) if isinstance(error.__cause__, ModuleNotFoundError) else None
-        if missing is None or not f"{module}.".startswith(f"{missing}."):
-            raise
-        raise InputError(
-            f"`factory` must name a module that can be imported here, got {module}, which was not found in {Path.cwd()}"
-        ) from error
-    for part in name.split("."):
-        if not hasattr(found, part):
-            raise InputError(f"`factory` must name a function of {module}, got {name!r}, which is not there")
-        found = getattr(found, part)
-    if not callable(found):
-        raise InputError(f"`factory` must be a function, got {path}, which is {type(found).__name__}")
-    return found  # type: ignore[no-any-return]
-
-
-def _called(path: str, function: Callable[[], Any]) -> Any:
-    """Call the user's code; what it prints goes to stderr, what it raises is told in one line, with the place."""
-    try:
-        with redirect_stdout(sys.stderr):
-            return function()
-    except (LRFinderError, KeyboardInterrupt):
-        raise
-    except SystemExit as error:
-        raise InputError(f"`{path}` must return and not exit, got SystemExit({error.code!r})") from error
-    except Exception as error:
-        notes = " ".join(getattr(error, "__notes__", ()))
-        raise InputError(f"`{path}` raised {type(error).__name__}: {error} {notes} ({_place(error)})") from error
-
-
-def _place(error: Exception) -> str:
-    """Where an error was raised: the innermost line below the working directory, or else the innermost one."""
-    lines = [(frame.filename, frame.lineno) for frame in extract_tb(error.__traceback__)]
-    own = [line for line in lines if Path(line[0]).is_relative_to(Path.cwd()) and "site-packages" not in line[0]]
-    return ":".join(map(str, (own or lines)[-1]))
-
-
-def _seed(seed: int) -> None:
-    import random
-
-    import numpy as np
-    import torch
-
-    if not 0 <= seed < 2**63:
-        raise InputError(f"`--seed` must be a whole number from 0 to {2**63 - 1}, got {seed}")
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)

@@ -7,7 +7,10 @@ from typing import Literal, get_args
 
 from lrfinder.errors import InputError
 
-__all__ = ["Curve", "Stopped"]
+__all__ = ["Curve", "Stopped", "is_number"]
+
+LARGEST = 1e100
+"""A loss beyond it is as good as infinite; below it, differences and their squares can be taken."""
 
 Stopped = Literal["completed", "diverged", "non_finite"]
 
@@ -26,7 +29,8 @@ class Curve:
         stopped: `completed` (the whole ladder), `diverged` (a plateau above what was lost counts) or `non_finite`.
 
     Raises:
-        InputError: Lists of unequal length, rates that do not ascend, a value that is not finite, an unknown `stopped`.
+        InputError: Lists of unequal length, rates that do not ascend, a value that is not finite or beyond 1e100, an
+            unknown `stopped`.
 
     >>> list(Curve([1e-3, 1e-2, 1e-1], [2.3, 2.2, 1.9]).pairs())
     [(0.001, 2.2), (0.01, 1.9)]
@@ -41,8 +45,10 @@ class Curve:
         lengths = {len(self.lrs), len(self.losses), len(self.after) if self.after is not None else len(self.lrs)}
         if len(lengths) > 1:
             raise InputError(f"`lrs`, `losses` and `after` must have the same length, got {sorted(lengths)}")
-        if any(not math.isfinite(value) for value in (*self.lrs, *self.losses, *(self.after or ()))):
-            raise InputError(f"a curve must hold finite numbers, got lrs {self.lrs} and losses {self.losses}")
+        if not all(map(is_number, (*self.lrs, *self.losses, *(self.after or ())))):
+            raise InputError(
+                f"a curve must hold finite numbers, up to {LARGEST:g}, got lrs {self.lrs} and losses {self.losses}"
+            )
         if any(a >= b for a, b in zip(self.lrs, self.lrs[1:], strict=False)) or any(lr <= 0 for lr in self.lrs):
             raise InputError(f"`lrs` must be positive and ascend, got {self.lrs}")
         if self.stopped not in get_args(Stopped):
@@ -64,3 +70,8 @@ class Curve:
     def pairs(self) -> Iterator[tuple[float, float]]:
         """Each rate with the loss that the update at this rate led to."""
         return zip(self.lrs, self.after if self.after is not None else self.losses[1:], strict=False)
+
+
+def is_number(loss: float) -> bool:
+    """Whether a loss is finite, and not so large that nothing can be computed with it."""
+    return -LARGEST <= loss <= LARGEST

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lrfinder.errors import InputError
 from lrfinder.finder import find_lr
+from lrfinder.plot import COLOURS, STYLE, figure_of
 from lrfinder.result import LRResult
 from lrfinder.scheduler import attach
 from lrfinder.schedules import Constant, Schedule
@@ -148,24 +149,22 @@ def _report(trainings: list[Training], steps: int) -> None:
 
 
 def _save(found: LRResult, trainings: list[Training], folder: Path) -> None:
-    from matplotlib.figure import Figure
-
     folder.mkdir(parents=True, exist_ok=True)
-    figure = Figure(figsize=(8.5, 4.2), layout="constrained")
-    found.plot(figure.subplots())
-    figure.savefig(folder / "range_test.png", dpi=150)
+    figure_of(found).savefig(folder / "range_test.png", dpi=150)
     _comparison(trainings).savefig(folder / "demo.png", dpi=150)
     print(f"\nwrote {folder / 'range_test.png'} and {folder / 'demo.png'}", file=sys.stderr)
 
 
 def _comparison(trainings: list[Training]) -> "Figure":
     """Loss and LR of each training, one above the other."""
+    from matplotlib import style
     from matplotlib.figure import Figure
     from scipy.ndimage import uniform_filter1d
 
-    figure = Figure(figsize=(8.5, 5.4), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-    for training, colour in zip(trainings, ("#0072B2", "#D55E00"), strict=True):
+    with style.context(STYLE):
+        figure = Figure(figsize=(8.5, 5.4))
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    for training, colour in zip(trainings, (COLOURS["smooth"], COLOURS["lr"]), strict=True):
         label = f"{training.name}: held-out loss {training.held_out:.3f}, accuracy {100 * training.accuracy:.1f} %"
         above.plot(training.losses, color=colour, alpha=0.2, lw=0.8)
         above.plot(uniform_filter1d(training.losses, 15, mode="nearest"), color=colour, lw=2, label=label)
@@ -173,6 +172,4 @@ def _comparison(trainings: list[Training]) -> "Figure":
     above.set(yscale="log", ylabel="training loss", title="A CNN on scikit-learn's digits: the same steps, two LRs")
     below.set(xlabel="optimizer step", ylabel="learning rate")
     above.legend(frameon=False, fontsize="small", loc="lower left")
-    for ax in (above, below):
-        ax.spines[["top", "right"]].set_visible(False)
     return figure

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from lrfinder.curve import Curve
 
-__all__ = ["Divergence", "batch_resolution", "before_blow_up", "noise_of", "onset", "start_of"]
+__all__ = ["Divergence", "batch_resolution", "before_blow_up", "fall_of", "noise_of", "onset", "start_of"]
 
 EXPLODED = 8.0
 """Deviations of the noise above the start that count as an explosion."""
@@ -63,6 +63,11 @@ class Divergence:
 def batch_resolution(losses: list[float]) -> float:
     """The change of a validation loss that says nothing, however smooth it is, beside these training losses."""
     return BATCH_SHARE * noise_of(losses)
+
+
+def fall_of(losses: list[float]) -> float:
+    """How far below its start a sweep came."""
+    return start_of(losses) - min(losses)
 
 
 def start_of(losses: list[float]) -> float:

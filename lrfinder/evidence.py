@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import SupportsFloat
 
-from lrfinder.arms import Arms, guess
+from lrfinder.arms import Arms
 from lrfinder.curve import Curve, Stopped
 from lrfinder.divergence import batch_resolution, noise_of, onset, start_of
+from lrfinder.edge import guess
 from lrfinder.errors import InputError
 from lrfinder.loop import Facts
 from lrfinder.rules import RULES
 from lrfinder.smoothing import MIN_POINTS, SmoothCurve, smooth
 
-__all__ = ["Evidence", "Status", "measure", "raced"]
+__all__ = ["Evidence", "Status", "measure", "raced", "rehearsed"]
 
 
 class Status(StrEnum):
@@ -59,6 +60,7 @@ class Evidence:
         facts: What was trained, and how.
         cost_steps: Step-equivalents that were spent; a forward alone counts a third.
         races: The miniature runs that followed the sweep, in one or more races on batches of their own.
+        rehearsals: Longer ones: the whole schedule and all epochs in small, judged on batches of their own.
     """
 
     curve: Curve | None
@@ -70,6 +72,7 @@ class Evidence:
     facts: Facts = field(default_factory=Facts)
     cost_steps: int = 0
     races: tuple[Arms, ...] = ()
+    rehearsals: tuple[Arms, ...] = ()
 
     @property
     def stopped(self) -> Stopped | None:
@@ -89,6 +92,11 @@ class Evidence:
         if self.curve is None or any(arms.is_sure for arms in self.races):
             return mean
         return math.sqrt(mean * guess(self.curve))
+
+    @property
+    def is_raced(self) -> bool:
+        """Whether miniature runs of either kind point at a peak."""
+        return self.edge is not None or any(arms.best is not None for arms in self.rehearsals)
 
     @property
     def rungs_per_decade(self) -> float | None:
@@ -152,6 +160,22 @@ def _overruled(evidence: Evidence) -> Status:
     if evidence.status is not Status.TOO_SHORT and all(arms.edge is None for arms in races):
         return Status.FLAT
     return Status.TOO_NOISY if evidence.status is Status.OUT_OF_RANGE else evidence.status
+
+
+def rehearsed(evidence: Evidence, rehearsals: Sequence[Arms]) -> Evidence:
+    """Add rehearsals, which overrule everything before them where they lowered the loss beyond doubt.
+
+    Args:
+        evidence: Of what was measured before.
+        rehearsals: What was run.
+
+    Returns:
+        The evidence of all.
+    """
+    cost = math.ceil(evidence.cost_steps + sum(arms.cost for arms in rehearsals))
+    kept = tuple(arms for arms in rehearsals if arms.lrs)
+    is_sure = any(arms.is_sure for arms in kept)
+    return replace(evidence, rehearsals=kept, cost_steps=cost, status=Status.OK if is_sure else evidence.status)
 
 
 def rule_name(rule: Callable[[Curve], float | None]) -> str:

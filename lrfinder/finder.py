@@ -1,45 +1,24 @@
 """The range test with its miniature runs: `find_lr` for plain torch, `range_test` for anything that trains."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from difflib import get_close_matches
-from functools import partial
-from typing import Literal, Unpack, cast, get_args
+from typing import Unpack
 
 from torch import nn
 
-from lrfinder import arms, ranks, recommend
-from lrfinder.curve import Curve
-from lrfinder.divergence import batch_resolution, start_of
-from lrfinder.errors import InputError, NoSignalError
-from lrfinder.evidence import Evidence, Status, raced, rule_name
-from lrfinder.evidence import measure as read
+from lrfinder import ranks, recommend
+from lrfinder.errors import NoSignalError
 from lrfinder.feed import Loader
-from lrfinder.loop import Batch, Loop, Snapshot
+from lrfinder.loop import Loop
 from lrfinder.plan import PlanOptions, Wish
+from lrfinder.progress import bar
 from lrfinder.result import LRResult
-from lrfinder.rules import RULES, Rule
+from lrfinder.rules import Rule
+from lrfinder.search import Measure, SearchOptions, checked_rule, concluded, held_out_of, parted, search
 from lrfinder.signature import shows_options_of
-from lrfinder.sweep import Progress, ladder, sweep
-from lrfinder.torch_loop import TorchLoop, TrainingOptions
+from lrfinder.state import sole_search
+from lrfinder.sweep import ladder
+from lrfinder.torch_loop import TorchLoop
 
 __all__ = ["find_lr", "range_test"]
-
-Measure = Literal["training", "validation"]
-
-MIN_RUNGS = 10
-
-FEWEST_TO_RACE, STEPS_OF_RACE, MOST_RACES = 75, 100, 4
-"""Steps below which all are swept; one race of miniature runs for each whole hundred, one at least, four at most."""
-
-SHARE_OF_RACES = 0.72
-"""Of the steps, as far as there are races: the sweep draws the picture, the races set the number."""
-
-
-class FindOptions(TrainingOptions, PlanOptions, total=False):
-    """How to make an optimizer step, and what to plan for."""
 
 
 @shows_options_of(Wish, hidden=("rule",), after=TorchLoop)
@@ -55,7 +34,7 @@ def find_lr(
     measure: Measure | None = None,
     progress: bool = True,
     strict: bool = False,
-    **options: Unpack[FindOptions],
+    **options: Unpack[SearchOptions],
 ) -> LRResult:
     """Sweep the learning rate, race miniature runs, suggest a peak and a schedule; the training is left as it was.
 
@@ -103,7 +82,7 @@ def find_lr(
         >>> str(found.status), found.plan.warmup, found.interval[0] < found.lr < found.interval[1]
         ('ok', 25, True)
     """
-    planning, training = _split(options)
+    planning, training = parted(options, "find_lr")
     loop = TorchLoop(model, loader, **training)
     return range_test(
         loop,
@@ -153,114 +132,12 @@ def range_test(
         NoSignalError: With `strict`, no reliable rate.
     """
     lrs = ladder(lr_min, lr_max, steps)
-    name = _checked_rule(rule)
-    wish = Wish(rule=name, **planning)
+    wish = Wish(rule=checked_rule(rule), **planning)
     recommend.check(wish, loop.facts)
-    races = _races(steps) if loop.can_measure and name is None else 0
-    with loop.preserved() as snapshot, _bar(steps, shown=progress and loop.is_chief and sys.stderr is not None) as tell:
-        held_out = _held_out(loop, measure)
-        windows = [[loop.draw() for _ in range(arms.STEPS)] for _ in range(races)]
-        cost_of_rung = 1.0 if held_out is None else 1 + len(held_out) / 3
-        swept = steps - SHARE_OF_RACES * min(steps, STEPS_OF_RACE * races)
-        if swept < cost_of_rung * steps:
-            lrs = ladder(lr_min, lr_max, max(MIN_RUNGS, int(swept / cost_of_rung)))
-        curve = sweep(loop, lrs, tell, held_out)
-        evidence = read(curve, loop.facts, rule if callable(rule) else None, cost_of_rung)
-        evidence = _raced(loop, snapshot, evidence, windows, steps, held_out, tell)
-    result = _concluded(evidence, lrs, wish)
+    with sole_search(), loop.preserved() as snapshot, bar(loop, steps, wanted=progress) as tell:
+        held_out = held_out_of(loop, measure)
+        evidence, lrs = search(loop, snapshot, lrs, rule=rule, held_out=held_out, tell=tell)
+    result = concluded(evidence, lrs, wish)
     if strict and result.plan is None:
         raise NoSignalError(result.status.sentence)
     return result
-
-
-def _races(steps: int) -> int:
-    return 0 if steps < FEWEST_TO_RACE else min(MOST_RACES, max(1, steps // STEPS_OF_RACE))
-
-
-def _raced(
-    loop: Loop,
-    snapshot: Snapshot,
-    evidence: Evidence,
-    windows: list[list[Batch]],
-    steps: int,
-    held_out: Batch | None,
-    tell: Progress | None,
-) -> Evidence:
-    """Add a race on each of the windows, with what the sweep left of the steps."""
-    curve = evidence.curve
-    if curve is None or not len(curve):
-        return evidence
-    small = 0.0 if held_out is None else batch_resolution(curve.losses)
-    near, fall = arms.guess(curve), start_of(curve.levels) - min(curve.levels)
-    run = partial(arms.race, loop, snapshot, near=near, small=small, fall=fall, held_out=held_out, tell=tell)
-    left, made = float(steps - evidence.cost_steps), list[arms.Arms]()
-    for i, batches in enumerate(windows):
-        made.append(run(batches, budget=left / (len(windows) - i)))
-        left -= made[-1].cost
-    return raced(evidence, made)
-
-
-def _held_out(loop: Loop, measure: Measure | None) -> Batch | None:
-    """The validation batches to measure on, or None to read the training loss."""
-    if measure not in (None, *get_args(Measure)):
-        raise InputError(f"`measure` must be one of {', '.join(get_args(Measure))}, or None, got {measure!r}")
-    held_out = None if measure == "training" else loop.held_out()
-    if measure == "validation" and held_out is None:
-        raise InputError('`val_loader` must be given to measure on it, got None; pass it, or measure="training"')
-    return held_out
-
-
-def _concluded(evidence: Evidence, lrs: list[float], wish: Wish) -> LRResult:
-    """Evidence with its plan, if it holds one; a peak beyond the ladder is none."""
-    if evidence.status is not Status.OK:
-        return LRResult(evidence, None)
-    plan = recommend.plan(evidence, wish)
-    if plan is None or not lrs[0] <= plan.lr <= lrs[-1]:
-        return LRResult(replace(evidence, status=Status.OUT_OF_RANGE), None)
-    return LRResult(evidence, plan)
-
-
-def _checked_rule(rule: str | Callable[[Curve], float | None] | None) -> str | None:
-    """The name under which the wanted rule's suggestion is found."""
-    if rule is None:
-        return None
-    if callable(rule):
-        return rule_name(rule)
-    if not isinstance(rule, str) or rule not in RULES:
-        raise InputError(f"`rule` must be one of {', '.join(RULES)}, a function of the curve, or None, got {rule!r}")
-    return rule
-
-
-def _split(options: FindOptions) -> tuple[PlanOptions, TrainingOptions]:
-    """What to plan for, and how to make an optimizer step."""
-    known = {**PlanOptions.__annotations__, **TrainingOptions.__annotations__}
-    for name in options:
-        if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(sorted(known))}"
-            raise InputError(f"`find_lr` got an unexpected keyword argument {name!r}; {hint}")
-    planning = {name: value for name, value in options.items() if name in PlanOptions.__annotations__}
-    training = {name: value for name, value in options.items() if name not in planning}
-    return cast(PlanOptions, planning), cast(TrainingOptions, training)
-
-
-@contextmanager
-def _bar(total: int, *, shown: bool) -> Iterator[Progress | None]:
-    """A progress bar on stderr, silent where that is no terminal.
-
-    Yields:
-        What to tell each rate and its loss, or None where no bar is wanted.
-    """
-    if not shown:
-        yield None
-        return
-    from tqdm.auto import tqdm
-
-    with tqdm(total=total, desc="lrfinder", unit="step", leave=False, disable=None) as bar:
-
-        def tell(lr: float, loss: float) -> None:
-            if not bar.disable:
-                bar.set_postfix_str(f"lr {lr:.1e}, loss {loss:.4g}", refresh=False)
-                bar.update()
-
-        yield tell

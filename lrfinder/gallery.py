@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from lrfinder.plot import COLOURS
+from lrfinder.plot import COLOURS, STYLE
 from lrfinder.schedules import CATALOGUE, Entry
 
 if TYPE_CHECKING:
@@ -23,11 +23,13 @@ def draw_gallery() -> "Figure":
     Returns:
         A figure of small pictures on common axes, not yet saved.
     """
+    from matplotlib import style
     from matplotlib.figure import Figure
 
     rows = -(-(len(CATALOGUE) + 1) // COLUMNS)
-    figure = Figure(figsize=(12, 2.1 * rows + 0.4), layout="constrained")
-    panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True).ravel()
+    with style.context(STYLE):
+        figure = Figure(figsize=(12, 2.1 * rows + 0.4))
+        panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True).ravel()
     for ax, entry in zip(panels, CATALOGUE.values(), strict=False):
         _draw_entry(entry, ax)
     for ax in panels[len(CATALOGUE) :]:
@@ -48,7 +50,6 @@ def _draw_entry(entry: Entry, ax: "Axes") -> None:
     ax.set(xlim=(0, 1), ylim=(0, 1.05), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     ax.set_xticklabels(["0", "½", "1"])
     ax.set_yticklabels(["0", "½", "1"])
-    ax.spines[["top", "right"]].set_visible(False)
     ax.tick_params(labelsize=8, length=2)
 
 

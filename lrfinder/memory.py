@@ -19,7 +19,17 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lrfinder.errors import StateLeak
 
-__all__ = ["STREAMS", "Memory", "Surface", "global_streams", "local", "reached_by", "same", "torch_streams"]
+__all__ = [
+    "OUT_OF_MEMORY",
+    "STREAMS",
+    "Memory",
+    "Surface",
+    "global_streams",
+    "local",
+    "reached_by",
+    "same",
+    "torch_streams",
+]
 
 OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
 NUMBERS = (int, float, complex, str, bytes, type(None), np.generic, frozenset, range, os.PathLike)
@@ -28,6 +38,9 @@ CONTAINERS = (dict, list, tuple, set, deque)
 STREAMS = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
 BY_ATTRIBUTES = (nn.Module, Optimizer, Sampler, LRScheduler)
 KNOWN = (*PLAIN, *CONTAINERS, *STREAMS, *BY_ATTRIBUTES, Tensor, np.ndarray)
+
+OUT_OF_MEMORY = (MemoryError, torch.cuda.OutOfMemoryError)
+"""What is raised where there is no room, on the host or on a device."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from lrfinder import plot, report
 from lrfinder.errors import InputError
 from lrfinder.loop import Facts
+from lrfinder.notebook import html_of
 from lrfinder.schedules import Schedule, describe
 from lrfinder.schedules.base import number, whole
 
@@ -163,6 +164,9 @@ class Plan:
 
     def __str__(self) -> str:
         return report.advice(self)
+
+    def _repr_html_(self) -> str:
+        return html_of(self, self)
 
     @property
     def shape(self) -> Schedule | None:

@@ -6,13 +6,17 @@ from lrfinder.report import LABELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from lrfinder.evidence import Evidence
     from lrfinder.plan import Plan
     from lrfinder.result import LRResult
     from lrfinder.schedules import Schedule
 
-__all__ = ["COLOURS", "draw_plan", "draw_result", "draw_schedule"]
+__all__ = ["COLOURS", "STYLE", "draw_plan", "draw_result", "draw_schedule", "figure_of"]
+
+STYLE = "lrfinder.pictures"
+"""The style sheet of every picture, for `matplotlib.style.context`."""
 
 COLOURS = {
     "raw": "#999999",
@@ -37,11 +41,31 @@ def new_axes(width: float = 7.5, height: float = 4.2) -> "Axes":
     """Axes on a new pyplot figure."""
     import matplotlib.pyplot as plt
 
-    return plt.subplots(figsize=(width, height), layout="constrained")[1]
+    with plt.style.context(STYLE):
+        return plt.subplots(figsize=(width, height))[1]
+
+
+def figure_of(found: "LRResult | Plan", width: float = 8.5, height: float = 4.2) -> "Figure":
+    """Return what `found.plot` draws, on a figure for a file: pyplot does not know it, so that none is left open.
+
+    Args:
+        found: A result or a plan.
+        width: Inches.
+        height: Inches.
+    """
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    with style.context(STYLE):
+        figure = Figure(figsize=(width, height))
+        found.plot(figure.subplots())
+    return figure
 
 
 def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":
     """Draw a range test: raw losses, smooth curve, suggestions, miniature runs, the peak's interval, the divergence.
+
+    Of a tuning the rehearsals are drawn instead, what was fitted through them, and the way from their best to the peak.
 
     Args:
         result: What to draw.
@@ -51,17 +75,16 @@ def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":
         The axes.
     """
     ax = new_axes() if ax is None else ax
-    evidence = result.evidence
-    _draw_curve(evidence, ax)
-    if result.plan is not None:
-        ax.axvspan(*result.plan.interval, color=COLOURS["lr"], alpha=0.12, lw=0, label="80 % interval")
-        ax.axvline(result.plan.lr, color=COLOURS["lr"], lw=2, label=f"suggested peak {result.plan.lr:.2g}")
-    if evidence.diverged_at is not None:
-        ax.axvline(
-            evidence.diverged_at, color=COLOURS["diverged"], ls=":", label=f"diverges {evidence.diverged_at:.2g}"
-        )
-    _draw_suggestions(evidence, ax)
-    _draw_races(evidence, ax)
+    evidence, plan = result.evidence, result.plan
+    if not evidence.rehearsals:
+        _draw_curve(evidence, ax)
+    if plan is not None:
+        ax.axvspan(*plan.interval, color=COLOURS["lr"], alpha=0.12, lw=0, label="80 % interval")
+        ax.axvline(plan.lr, color=COLOURS["lr"], lw=2, label=f"suggested peak {plan.lr:.2g}")
+    if evidence.rehearsals:
+        _draw_rehearsals(result, ax)
+    else:
+        _draw_readings(evidence, ax)
     ax.set(xscale="log", xlabel="learning rate of the reference group", ylabel=_measured(evidence))
     ax.set_title(_title(result), fontsize="medium", loc="left")
     ax.spines[["top", "right"]].set_visible(False)
@@ -148,6 +171,15 @@ def _draw_curve(evidence: "Evidence", ax: "Axes") -> None:
         ax.set_ylim(low - room, high + 2 * room)
 
 
+def _draw_readings(evidence: "Evidence", ax: "Axes") -> None:
+    """What was read off the curve, and the miniature runs."""
+    at = evidence.diverged_at
+    if at is not None:
+        ax.axvline(at, color=COLOURS["diverged"], ls=":", label=f"diverges {at:.2g}")
+    _draw_suggestions(evidence, ax)
+    _draw_races(evidence, ax)
+
+
 def _draw_suggestions(evidence: "Evidence", ax: "Axes") -> None:
     smooth = evidence.smooth
     for name, lr in evidence.suggestions.items():
@@ -181,13 +213,42 @@ def _draw_races(evidence: "Evidence", ax: "Axes") -> None:
         lines[0].set_clip_on(False)
 
 
+def _draw_rehearsals(result: "LRResult", ax: "Axes") -> None:
+    """The losses of the rehearsals, what was fitted through them, and an arrow from the best of each to the peak."""
+    rehearsals, plan = result.evidence.rehearsals, result.plan
+    tried = [lr for arms in rehearsals for lr in arms.lrs] + list(plan.interval if plan else ())
+    finite = [loss for arms in rehearsals for loss in (arms.start, *arms.losses) if loss is not None]
+    low, high = min(finite), max(arms.start for arms in rehearsals)
+    room = high - low or abs(high) or 1.0
+    ax.set_xlim(min(tried) / 1.5, 1.5 * max(tried))
+    ax.set_ylim(low - 0.15 * room, high + 0.15 * room)
+    top, colour = ax.get_ylim()[1], COLOURS["runs"]
+    above = any(loss is None or loss > top for arms in rehearsals for loss in arms.losses)
+    words = "rehearsal of {} steps" + ("\n(at the top: off the scale)" if above else "")
+    ax.axhline(high, color=COLOURS["raw"], ls="--", lw=1, label="loss before")
+    for i, arms in enumerate(rehearsals):
+        heights = [top if loss is None else min(loss, top) for loss in arms.losses]
+        label = words.format(arms.steps) if i == 0 else None
+        runs = ax.plot(arms.lrs, heights, "P", ms=9, color=colour, mec="white", label=label, zorder=5)
+        runs[0].set_clip_on(False)
+        lrs, losses = [lr for lr, _ in arms.fit], [loss for _, loss in arms.fit]
+        ax.plot(lrs, losses, color=colour, lw=1.5, label="fit through the best" if i == 0 and lrs else None)
+        if plan is not None and arms.best is not None:
+            height = min(losses, default=min(heights))
+            style = {"arrowstyle": "-|>", "color": COLOURS["lr"], "lw": 1.5, "shrinkA": 0, "shrinkB": 0}
+            ax.annotate("", (plan.lr, height), (arms.best, height), arrowprops=style, zorder=6)
+            told = "from its best to the peak" if i == 0 else None
+            ax.plot([], [], ">-", ms=5, lw=1.5, color=COLOURS["lr"], label=told)
+
+
 def _plain(name: str, longest: int = LONGEST_NAME) -> str:
-    """A name without what matplotlib takes for mathematics, or at the start for "not in the legend"; cut where long."""
-    name = name.replace("$", "").lstrip("_")
+    """A name on one line, without what matplotlib takes for mathematics, or at the start for "not in the legend"."""
+    name = "".join(c if c.isprintable() else " " for c in name).replace("$", "").lstrip("_")
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def _title(result: "LRResult") -> str:
     facts = result.evidence.facts
-    name = f"Range test of {_plain(facts.model)} with {_plain(facts.optimizer)}"
+    kind = "Tuning" if result.evidence.rehearsals else "Range test"
+    name = f"{kind} of {_plain(facts.model)} with {_plain(facts.optimizer)}"
     return name if result.plan is not None else f"{name}: no suggestion ({result.status})"

@@ -7,28 +7,20 @@ import statistics
 from lrfinder.choice import Choice, case_of, choose
 from lrfinder.evidence import Evidence, Status
 from lrfinder.loop import Facts
-from lrfinder.optimizers import own_pace, usual_lr
+from lrfinder.optimizers import own_pace
 from lrfinder.plan import QUOTED_STEPS, Grade, Plan, Reason, Wish
 from lrfinder.schedules import Schedule, Warmup, describe, to_plain
 from lrfinder.schedules.compose import plateau_in
 from lrfinder.schedules.prior import peak_factor
+from lrfinder.transfer import TRUST, in_words, line_peak
 
-__all__ = ["QUOTED_STEPS", "Grade", "Plan", "Reason", "Wish", "check", "chosen", "peak", "plan", "ramp"]
+__all__ = ["QUOTED_STEPS", "Grade", "Plan", "Reason", "Wish", "check", "chosen", "peak", "plan"]
 
 REFERENCE_DENSITY = 12.5
 """Rungs per decade of the sweep at which level rules are compared: 100 steps over eight decades."""
 
 SPREAD = 0.42
 """Standard deviation, in decades, of the best peak about the weighed suggestion: measured on eight small real tasks."""
-
-EDGE_TO_PEAK = 0.32
-FEW, PLENTY = 100, 1_000
-SAMPLES_EXPONENT, EPOCHS_EXPONENT, STEPS_EXPONENT = 0.7, 0.4, 0.2
-SPREAD_OF_RACE = 0.41
-"""Chosen on the tasks of benchmarks/tasks.py by what benchmarks/constants.py shows, rounded."""
-
-PULL, FAR = 0.4, 2.0
-"""Of the way to what is usual for the optimizer where that is near; half of it these decades away, further ever less."""
 
 EIGHTY_PERCENT = 1.28
 FINE_TUNED = 1 / 3
@@ -54,7 +46,8 @@ def peak(
     The rules that read a level of the curve (`steepest`, `valley`, `minimum`) move with the speed of the sweep, as
     1 / density of the ladder; they are brought to one speed first. The peak is the geometric mean of all that have an
     answer, at most half of where the sweep began to diverge, times the schedule's factor against the line's, and again
-    at most that half. For fine-tuning it is a third, and the interval reaches down by as much more.
+    at most that half. For fine-tuning it is a third, and the interval reaches down by as much more; but not where
+    rehearsals, which are judged on batches that they were not trained on, have a say.
 
     Args:
         evidence: Must hold a suggestion or an edge.
@@ -67,69 +60,18 @@ def peak(
         The peak and the 80 % interval about it, LRs of the reference group.
     """
     factor, factor_spread = _factor(evidence, schedule, total_steps)
-    if evidence.edge is not None:
-        shares = _shares(evidence, total_steps, steps_per_epoch, finetune=finetune)
-        center, spread = math.log10(evidence.edge * factor * math.prod(shares.values())), SPREAD_OF_RACE
+    line = line_peak(evidence, total_steps, steps_per_epoch=steps_per_epoch, finetune=finetune)
+    if line is not None:
+        center, spread = line[0] + math.log10(factor), line[1]
     else:
         center, spread = _weighed(evidence)
         center = _held(evidence, _held(evidence, center) + math.log10(factor))
+    if any(math.isclose(arms.factor, factor) for arms in evidence.rehearsals):
+        factor_spread *= 1 - TRUST
     reach = EIGHTY_PERCENT * math.hypot(spread, factor_spread)
     lr, low, high = 10**center, 10 ** (center - reach), 10 ** (center + reach)
-    return (lr * FINE_TUNED, low * FINE_TUNED, high) if finetune else (lr, low, high)
-
-
-def _shares(
-    evidence: Evidence, total_steps: int, steps_per_epoch: int | None, *, finetune: bool = False
-) -> dict[str, float]:
-    """What the edge is multiplied by, and what for; what is not known of the data counts for nothing."""
-    facts = evidence.facts
-    per_epoch = steps_per_epoch or facts.steps_per_epoch or 0
-    epochs = max(1.0, total_steps / per_epoch) if per_epoch else 1.0
-    samples = max(FEW, per_epoch * (facts.batch_size or 0) * facts.ranks or PLENTY)
-    shares = {
-        "as fitted on real trainings": EDGE_TO_PEAK,
-        "for momentum, which a short run hardly builds up": ramp(facts, evidence.races[0].steps),
-        f"for {samples:,} samples": min(1.0, samples / PLENTY) ** SAMPLES_EXPONENT,
-        f"for {epochs:.3g} epochs": epochs**-EPOCHS_EXPONENT,
-        f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -STEPS_EXPONENT,
-    }
-    lr = (evidence.edge or 0.0) * math.prod(shares.values())
-    return shares if finetune else {**shares, f"towards what is usual for {facts.optimizer}": _pull(evidence, lr)}
-
-
-def _pull(evidence: Evidence, lr: float) -> float:
-    """What a rate is multiplied by to bring it towards the usual one."""
-    usual = usual_lr(evidence.facts, statistics.fmean(arms.start for arms in evidence.races))
-    if usual is None or not lr:
-        return 1.0
-    away = math.log10(usual / lr)
-    return float(10 ** (PULL * away / (1 + (away / FAR) ** 2)))
-
-
-def _in_words(evidence: Evidence, wish: Wish) -> str:
-    """How the edge of the miniature runs became the peak."""
-    horizon = wish.horizon(evidence.facts) or QUOTED_STEPS
-    shares = _shares(evidence, horizon, wish.steps_per_epoch, finetune=wish.finetune)
-    said = ", ".join(f"{share:.2g} {why}" for why, share in shares.items() if f"{share:.2g}" != "1")
-    edge = evidence.edge or 0.0
-    return (
-        f"The peak for a line to zero, {edge * math.prod(shares.values()):.1e}, "
-        f"is the edge of the miniature runs, {edge:.1e}, times {said}."
-    )
-
-
-def ramp(facts: Facts, steps: int) -> float:
-    """The mean share of its final speed that plain momentum has reached in a run; Adam corrects for it.
-
-    Args:
-        facts: Of the training.
-        steps: Optimizer steps of the run.
-
-    Returns:
-        1 without momentum; else the mean over the steps t of 1 - beta**t.
-    """
-    beta, second = facts.betas
-    return 1.0 if second or not beta else 1 - (1 - beta**steps) / (steps * (1 - beta))
+    third = finetune and not evidence.rehearsals
+    return (lr * FINE_TUNED, low * FINE_TUNED, high) if third else (lr, low, high)
 
 
 def _weighed(evidence: Evidence) -> tuple[float, float]:
@@ -170,7 +112,7 @@ def plan(evidence: Evidence, wish: Wish, called: str = "found.plan") -> Plan | N
     """
     rule = wish.rule
     own = None if rule is None else evidence.suggestions[rule]
-    if own is None and (rule is not None or not (any(evidence.suggestions.values()) or evidence.edge)):
+    if own is None and (rule is not None or not (any(evidence.suggestions.values()) or evidence.is_raced)):
         return None
     case = case_of(evidence, wish)
     choice = choose(case)
@@ -200,17 +142,20 @@ def plan(evidence: Evidence, wish: Wish, called: str = "found.plan") -> Plan | N
     )
 
 
-def check(wish: Wish, facts: Facts) -> None:
-    """Refuse a wish that no plan can be made of, before anything is measured.
+def check(wish: Wish, facts: Facts) -> Schedule:
+    """Refuse a wish that no plan can be made of, before anything is measured; return the schedule that is meant.
 
     Args:
         wish: What the user asks for.
         facts: What is known of the training before its first step.
 
+    Returns:
+        The schedule, as far as it can be chosen before a measurement.
+
     Raises:
         InputError: A schedule or a length that cannot be used.
     """
-    choose(case_of(Evidence(None, {}, Status.OK, facts=facts), wish))
+    return choose(case_of(Evidence(None, {}, Status.OK, facts=facts), wish)).schedule
 
 
 def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, tuple[Reason, ...]]:
@@ -233,12 +178,13 @@ def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, t
 
 def _reasons_of_peak(evidence: Evidence, wish: Wish, lr: float) -> tuple[Reason, ...]:
     reasons = []
-    scratch = lr / FINE_TUNED if wish.finetune else lr
-    if evidence.edge is not None:
-        reasons.append(Reason(_in_words(evidence, wish), "moderate"))
+    third = wish.finetune and not evidence.rehearsals
+    scratch = lr / FINE_TUNED if third else lr
+    if evidence.edge is not None or evidence.rehearsals:
+        reasons += [Reason(words, "moderate") for words in in_words(evidence, wish)]
     elif evidence.diverged_at is not None and math.isclose(scratch, evidence.diverged_at / 2):
         reasons.append(Reason("The peak is held at half of where the sweep diverged.", "moderate"))
-    if wish.finetune:
+    if third:
         text = "For fine-tuning the peak is a third of what was measured, which does not see what is forgotten."
         reasons.append(Reason(text, "weak"))
     return tuple(reasons)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lrfinder.arms import Arms
     from lrfinder.evidence import Evidence
     from lrfinder.plan import Plan
     from lrfinder.result import LRResult
@@ -32,13 +33,27 @@ ENDED = {
 }
 
 
-def text(result: "LRResult") -> str:
-    """A result in words: the sweep, every rule's suggestion, the miniature runs, the peak, the schedule, their use."""
-    lines = [f"lrfinder: range test of {_one_line(result.evidence.facts.model)}", *_sweep(result.evidence), ""]
-    lines += [*_suggestions(result.evidence), *_races(result.evidence)]
-    if result.plan is None:
-        return "\n".join([*lines, "", *_wrapped("no suggestion", f"{result.status}: {result.status.sentence}")])
-    return "\n".join([*lines, "", advice(result.plan)])
+def text(result: "LRResult", done: str | None = None) -> str:
+    """A result in words: what was measured, the peak, the schedule, and how to use them.
+
+    Args:
+        result: What was found.
+        done: What was done with it already, as a phrase, instead of how to do it by hand.
+
+    Returns:
+        At most 100 columns.
+    """
+    evidence, plan = result.evidence, result.plan
+    kind = "tuning" if evidence.rehearsals else "range test"
+    lines = [f"lrfinder: {kind} of {_one_line(evidence.facts.model)}", *_sweep(evidence), *_spent(evidence, plan), ""]
+    lines += [*_suggestions(evidence), *_races(evidence), *_rehearsals(evidence), ""]
+    if plan is None:
+        lines += _wrapped("no suggestion", f"{result.status}: {result.status.sentence}")
+    elif done is None:
+        return "\n".join([*lines, advice(plan)])
+    else:
+        lines += [*_peak(plan), "", *_schedule(plan)]
+    return "\n".join(lines if done is None else [*lines, "", *_wrapped("applied", done)])
 
 
 def advice(plan: "Plan") -> str:
@@ -95,11 +110,20 @@ def _sweep(evidence: "Evidence") -> list[str]:
     return lines
 
 
+def _spent(evidence: "Evidence", plan: "Plan | None") -> list[str]:
+    """What a tuning cost."""
+    if not evidence.rehearsals:
+        return []
+    total = None if plan is None else plan.total_steps
+    share = "" if total is None else f", {100 * evidence.cost_steps / total:.2g} % of the training"
+    return _wrapped("spent", f"as much as {evidence.cost_steps:,} steps{share}")
+
+
 def _suggestions(evidence: "Evidence") -> list[str]:
     """What each rule reads off the sweep; where miniature runs were made they decide, and these are for comparison."""
     if not evidence.suggestions:
         return []
-    lines = ["  read off the sweep" + (", for comparison:" if evidence.edge is not None else ":")]
+    lines = ["  read off the sweep" + (", for comparison:" if evidence.is_raced else ":")]
     for name, lr in evidence.suggestions.items():
         label = LABELS.get(name, _one_line(name))
         lines.append(f"    {label:<18} {'no answer' if lr is None else f'{lr:.2e}'}")
@@ -110,16 +134,34 @@ def _races(evidence: "Evidence") -> list[str]:
     """Every race: its peaks, what each came to, and where they lose what they win."""
     lines = []
     for arms in evidence.races:
-        losses = ["exploded" if loss is None else f"{loss:.4g}" for loss in arms.losses]
         head = f"{arms.steps} steps each, all from the same start: a short climb to the peak, a line to zero"
-        lines += ["", *_wrapped("miniature runs", head), f"    loss before     {arms.start:.4g}"]
-        for i in range(0, len(losses), RUNS_TO_THE_LINE):
-            some = slice(i, i + RUNS_TO_THE_LINE)
-            lines.append(f"    to a peak of    {''.join(f'{lr:<10.1e}' for lr in arms.lrs[some]).rstrip()}")
-            lines.append(f"    loss after      {''.join(f'{loss:<10}' for loss in losses[some]).rstrip()}")
+        lines += ["", *_wrapped("miniature runs", head), *_runs(arms)]
     if evidence.edge is not None:
         meaning = "above it most of the best gain is lost; the peak is a share of it"
         lines.append(f"    their edge      {evidence.edge:.2e}: {meaning}")
+    return lines
+
+
+def _rehearsals(evidence: "Evidence") -> list[str]:
+    """Every rehearsal: its peaks, what each came to, and the best of them."""
+    lines = []
+    for arms in evidence.rehearsals:
+        head = f"{arms.steps} steps each, all from the same start: the schedule and the epochs in small"
+        lines += ["", *_wrapped("rehearsals", head), *_runs(arms)]
+        if arms.best is not None:
+            how = "on a parabola through the best run and its neighbours" if arms.fit else "of those that were tried"
+            lines.append(f"    the best        {arms.best:.2e}: {how}")
+    return lines
+
+
+def _runs(arms: "Arms") -> list[str]:
+    """Runs in columns: their peaks, and what each came to."""
+    losses = ["exploded" if loss is None else f"{loss:.4g}" for loss in arms.losses]
+    lines = [f"    loss before     {arms.start:.4g}"]
+    for i in range(0, len(losses), RUNS_TO_THE_LINE):
+        some = slice(i, i + RUNS_TO_THE_LINE)
+        lines.append(f"    to a peak of    {''.join(f'{lr:<10.1e}' for lr in arms.lrs[some]).rstrip()}")
+        lines.append(f"    loss after      {''.join(f'{loss:<10}' for loss in losses[some]).rstrip()}")
     return lines
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -14,7 +14,9 @@ from lrfinder.curve import Curve, Stopped
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence import Evidence, Status
 from lrfinder.loop import Facts
-from lrfinder.plan import Plan, PlanOptions, Reason, Wish
+from lrfinder.notebook import html_of
+from lrfinder.plan import Plan, PlanOptions, Wish
+from lrfinder.reading import check_evidence, check_plan, typed
 from lrfinder.schedules import from_plain, to_plain
 from lrfinder.signature import shows_options_of
 from lrfinder.smoothing import SmoothCurve
@@ -28,6 +30,7 @@ __all__ = ["LRResult"]
 
 SCHEMA = 1
 SHAPES = ("schedule", "outline")
+LARGEST_FILE, LONGEST_NUMBER = 2**25, 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,11 @@ class LRResult:
         return self.evidence.facts
 
     @property
+    def arms(self) -> tuple[Arms, ...]:
+        """The miniature runs, then the rehearsals: each a record of the peaks tried, the steps, the losses."""
+        return (*self.evidence.races, *self.evidence.rehearsals)
+
+    @property
     def cost_steps(self) -> int:
         """Step-equivalents that were spent; a forward alone counts a third."""
         return self.evidence.cost_steps
@@ -99,6 +107,9 @@ class LRResult:
 
     def __str__(self) -> str:
         return report.text(self)
+
+    def _repr_html_(self) -> str:
+        return html_of(self, self.plan)
 
     @shows_options_of(Wish, hidden=("rule",))
     def recommend(self, **options: Unpack[PlanOptions]) -> Plan:
@@ -130,6 +141,8 @@ class LRResult:
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the raw losses, the smooth curve, the suggestions, the interval and the divergence.
+
+        Of a tuning it draws the rehearsals instead of the suggestions: their losses, the fit, the way to the peak.
 
         Args:
             ax: Where to draw; None makes a new figure.
@@ -177,6 +190,9 @@ class LRResult:
             InputError: The file is not such a result, or of another version.
         """
         try:
+            size = Path(path).stat().st_size
+            if size > LARGEST_FILE:
+                raise InputError(f"it has {size:,} bytes, and at most {LARGEST_FILE:,} are read")
             return cls.parse(Path(path).read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(f"`path` must be a result that to_json wrote, got {path}: {error}") from error
@@ -192,12 +208,12 @@ class LRResult:
             InputError: The text is not such a result, or of another version.
         """
         try:
-            data = json.loads(text, parse_float=_finite, parse_constant=_finite)
+            data = json.loads(text, parse_float=_finite, parse_constant=_finite, parse_int=_whole)
             if data["schema"] != SCHEMA:
                 raise InputError(
                     f"`schema` must be {SCHEMA}, got {data['schema']!r}; made by another version of lrfinder"
                 )
-            return cls(_evidence(data["evidence"]), _plan(data["plan"]))
+            return cls(check_evidence(typed(Evidence, data["evidence"])), _plan(data["plan"]))
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise InputError(f"`text` must be a result that to_json returned, got {text[:40]!r}: {error}") from error
 
@@ -209,6 +225,12 @@ def _finite(text: str) -> float:
     return number
 
 
+def _whole(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError(f"it holds a number of {len(text)} digits, which counts nothing")
+    return int(text)
+
+
 def _plain(result: LRResult) -> dict[str, Any]:
     plan = result.plan
     fields = None if plan is None else {name: getattr(plan, name) for name in plan.__slots__}
@@ -218,29 +240,15 @@ def _plain(result: LRResult) -> dict[str, Any]:
     return {"evidence": asdict(result.evidence), "plan": fields}
 
 
-def _evidence(data: Mapping[str, Any]) -> Evidence:
-    return Evidence(
-        **{
-            **data,
-            "curve": data["curve"] and Curve(**data["curve"]),
-            "smooth": data["smooth"] and SmoothCurve(**data["smooth"]),
-            "races": tuple(Arms(**{key: _tuple(value) for key, value in arms.items()}) for arms in data["races"]),
-            "status": Status(data["status"]),
-            "facts": Facts(**{key: _tuple(value) for key, value in data["facts"].items()}),
-        }
-    )
-
-
-def _plan(data: Mapping[str, Any] | None) -> Plan | None:
+def _plan(data: Any) -> Plan | None:
     if data is None:
         return None
-    values = {key: _tuple(value) for key, value in data.items()}
-    values["reasons"] = tuple(Reason(**reason) for reason in data["reasons"])
     function = _function_in(data["schedule"])
-    if function is not None:
-        lost = f"The schedule was the function {function}, which a file cannot hold."
-        return Plan(**{**values, "schedule": None, "warnings": (*values["warnings"], lost)})
-    return Plan(**{**values, **{name: data.get(name) and from_plain(data[name]) for name in SHAPES}})
+    if function is None:
+        return check_plan(typed(Plan, data, **{name: data.get(name) and from_plain(data[name]) for name in SHAPES}))
+    lost = f"The schedule was the function {function}, which a file cannot hold."
+    plan = check_plan(typed(Plan, data, **dict.fromkeys(SHAPES)))
+    return replace(plan, warnings=(*plan.warnings, lost))
 
 
 def _function_in(shape: Any) -> str | None:
@@ -250,7 +258,3 @@ def _function_in(shape: Any) -> str | None:
     if not isinstance(shape, dict):
         return None
     return str(shape.get("name")) if shape.get("family") == "custom" else _function_in(list(shape.values()))
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -1,5 +1,8 @@
 """The guard: a training is put back exactly as it was, however the work inside ends."""
 
+import os
+import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -8,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lrfinder.errors import StateLeak
-from lrfinder.memory import Memory, global_streams, local, same
+from lrfinder.errors import InputError, StateLeak
+from lrfinder.memory import OUT_OF_MEMORY, Memory, global_streams, local, same
 
-__all__ = ["StateSnapshot", "forward_only", "preserved", "reshard"]
+__all__ = ["StateSnapshot", "forward_only", "preserved", "reshard", "sole_search"]
 
 FROZEN_SHARE = 4 / 5
 """With `auto`, frozen parameters are watched instead of copied when they are more than this share of the bytes."""
@@ -178,24 +181,74 @@ def preserved(
         StateLeak: A frozen parameter that was watched instead of copied has changed. When an exception is under way
             already, that one goes on, with this sentence as a note.
     """
-    snapshot = StateSnapshot(modules, optimizers, others, frozen, leave, device)
     try:
-        yield snapshot
-    except BaseException as error:
+        snapshot = StateSnapshot(modules, optimizers, others, frozen, leave, device)
+    except OUT_OF_MEMORY as error:
+        error.add_note(
+            "lrfinder: there is no room for a copy of the weights, the buffers and the optimizer's state, from which "
+            "they are put back; nothing was changed. Make room for it, or search on a smaller model of the same kind"
+        )
+        raise
+    try:
         try:
-            _restore_twice(snapshot)
-            snapshot.verify()
-        except StateLeak as leak:
-            error.add_note(str(leak))
+            yield snapshot
+        except BaseException as error:
+            _put_back(snapshot, error)
+            raise
+        _put_back(snapshot)
+    except KeyboardInterrupt as error:
+        # It may have come on the way to putting back, or a second time.
+        _put_back(snapshot, error)
         raise
-    _restore_twice(snapshot)
-    snapshot.verify()
 
 
-def _restore_twice(snapshot: StateSnapshot) -> None:
-    """Restore; a Ctrl-C that falls into it is raised on only after a second, whole restore."""
+def _put_back(snapshot: StateSnapshot, error: BaseException | None = None) -> None:
+    """Restore, anew where Ctrl-C falls into it (raised on at the end), and check; a leak is a note on an error."""
+    interruption: KeyboardInterrupt | None = None
+    is_whole = False
     try:
-        snapshot.restore()
-    except KeyboardInterrupt:
-        snapshot.restore()
-        raise
+        while not is_whole:
+            try:
+                snapshot.restore()
+                is_whole = True
+            except KeyboardInterrupt as again:
+                interruption = again
+        snapshot.verify()
+    except StateLeak as leak:
+        if error is None:
+            raise
+        if str(leak) not in getattr(error, "__notes__", ()):
+            error.add_note(str(leak))
+    if interruption is not None:
+        raise interruption
+
+
+class _Search:
+    """Stands for a search while it runs."""
+
+
+_searching: tuple[int, weakref.ref[_Search]] | None = None
+_beginning = threading.Lock()
+
+
+@contextmanager
+def sole_search() -> Iterator[None]:
+    """Let one search at a time run in a process: two would put each other's changes back.
+
+    Raises:
+        InputError: Another one runs.
+    """
+    global _searching
+    search = _Search()
+    with _beginning:
+        if _searching is not None and _searching[0] == os.getpid() and _searching[1]() is not None:
+            raise InputError(
+                "a search must be the only one in its process while it runs, got a second one inside or beside it "
+                "(they share the random streams, and perhaps the model); start it when the first has returned"
+            )
+        # Gone with this frame, so that an interruption at any point leaves nothing locked.
+        _searching = (os.getpid(), weakref.ref(search))
+    try:
+        yield
+    finally:
+        _searching = None

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from numbers import Real
 
-from lrfinder.curve import Curve, Stopped
+from lrfinder.curve import Curve, Stopped, is_number
 from lrfinder.divergence import Divergence, batch_resolution
 from lrfinder.errors import InputError
 from lrfinder.loop import Batch, Loop
@@ -80,11 +80,11 @@ def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None, held_o
     stopped: Stopped = "completed"
     for lr in lrs:
         loss = _step(loop, lr, first=not losses)
-        watched = loss if held_out is None or not math.isfinite(loss) else float(loop.loss(held_out))
+        watched = loss if held_out is None or not is_number(loss) else float(loop.loss(held_out))
         if not losses:
             _check_first(loss, "very first batch")
             _check_first(watched, "validation batches after the very first step")
-        if not math.isfinite(watched):
+        if not is_number(watched):
             stopped = "non_finite"
             break
         losses.append(loss)
@@ -113,7 +113,7 @@ def _step(loop: Loop, lr: float, *, first: bool) -> float:
 
 
 def _check_first(loss: float, where: str) -> None:
-    if not math.isfinite(loss):
+    if not is_number(loss):
         raise InputError(
             f"the loss of the {where} must be finite, got {loss}; look at the data (NaN in it?), "
             "the loss function and the precision before you look for a learning rate"

@@ -7,9 +7,15 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 mpl.use("Agg")
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+shared = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+settings.register_profile("short", derandomize=True, max_examples=25, **shared)
+settings.register_profile("long", max_examples=400, print_blob=True, **shared)
+settings.load_profile("short")
 
 
 @pytest.fixture(autouse=True)

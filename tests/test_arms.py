@@ -5,8 +5,9 @@ import math
 import pytest
 from quadratic import QuadraticLoop
 
-from lrfinder.arms import STEPS, Arms, guess, race
+from lrfinder.arms import Arms
 from lrfinder.curve import Curve
+from lrfinder.edge import STEPS, guess, race
 from lrfinder.evidence import Evidence, Status, raced
 
 

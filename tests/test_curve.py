@@ -35,8 +35,9 @@ def test_a_curve_is_as_long_as_its_rates():
     [
         ({"losses": [1.0]}, r"must have the same length, got \[1, 3\]"),
         ({"after": [1.0]}, r"must have the same length, got \[1, 3\]"),
-        ({"losses": [1.0, float("nan"), 1.0]}, "a curve must hold finite numbers, got"),
-        ({"after": [1.0, 1.0, float("inf")]}, "a curve must hold finite numbers, got"),
+        ({"losses": [1.0, float("nan"), 1.0]}, r"a curve must hold finite numbers, up to 1e\+100, got"),
+        ({"losses": [1.0, 1e101, 1.0]}, r"a curve must hold finite numbers, up to 1e\+100, got"),
+        ({"after": [1.0, 1.0, float("inf")]}, r"a curve must hold finite numbers, up to 1e\+100, got"),
         ({"lrs": [1e-3, 1e-3, 1e-2]}, "`lrs` must be positive and ascend, got"),
         ({"lrs": [0.0, 1e-3, 1e-2]}, "`lrs` must be positive and ascend, got"),
         ({"stopped": "tired"}, "`stopped` must be one of completed, diverged, non_finite, got 'tired'"),

@@ -12,8 +12,8 @@ from torch import nn
 
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
-MODULES = ("accuracy", "end_to_end", "oracles", "scoring", "tables", "tasks")
-accuracy, end_to_end, oracles, scoring, tables, tasks = map(pytest.importorskip, MODULES)
+MODULES = ("accuracy", "end_to_end", "endings", "oracles", "scoring", "tables", "tasks", "tuning")
+accuracy, end_to_end, endings, oracles, scoring, tables, tasks, tuning = map(pytest.importorskip, MODULES)
 
 
 @pytest.fixture
@@ -113,13 +113,25 @@ def test_the_search_is_charged_to_the_training(tiny):
     assert max(row["loss"] for row in (ours, *others)) < oracles.read(tiny, "primary")["untrained"]
 
 
+def test_what_tuning_answers_is_stored_with_its_cost_and_tabled(tiny):
+    """Every budget has its row, and the default its row of the task."""
+    oracles.build(tiny, "primary")
+    rows = [tuning.ask(tiny, seed, budget) for seed in (100, 101) for budget in ("default", 75)]
+
+    page = tuning.page({"runs": rows})
+
+    assert [row["steps"] <= 75 for row in rows] == [True] * 4
+    assert "| 75 steps |" in page
+    assert "| tiny |" in page
+
+
 def test_what_trainings_ended_with_is_stored_and_tabled(tiny, tmp_path):
     """The oracle's rate has its shares, its column in the table of tasks, and the lead of ours over it."""
     oracles.build(tiny, "primary")
     path = tmp_path / "results" / "endings.json"
     end_to_end.store([end_to_end.run("tiny", method, 200) for method in ("oracle LR, for free", "lrfinder")], path)
 
-    table = tables.endings(json.loads(path.read_text()))
+    table = endings.endings(json.loads(path.read_text()))
 
     assert [row["method"] for row in end_to_end.stored(path)] == ["lrfinder", "oracle LR, for free"]
     assert table.count("| oracle LR, for free |") == 3

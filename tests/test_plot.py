@@ -8,6 +8,7 @@ from recorded import descent, noise, recorded
 from lrfinder import Curve, Evidence, Facts, LRResult, Status
 from lrfinder.arms import Arms
 from lrfinder.evidence import measure, raced
+from lrfinder.plot import COLOURS, figure_of
 from lrfinder.recommend import Wish, plan
 from lrfinder.sweep import ladder
 
@@ -160,3 +161,28 @@ def test_the_runs_and_their_edge_are_named():
 
     assert f"the runs' edge {runs.edge:.2g}" in named
     assert "miniature run of 14 steps (at the top: off the scale)" in " ".join(named.split())
+
+
+def test_every_picture_has_one_look():
+    """A result, a plan and a schedule are drawn in the style sheet's frame, each axis named."""
+    result = found()
+
+    for ax in (result.plot(), result.plan.plot(), result.plan.schedule.plot()):
+        assert not ax.spines["top"].get_visible()
+        assert ax.get_xlabel()
+        assert ax.get_ylabel()
+
+
+def test_the_style_sheet_can_be_used_for_other_pictures():
+    """`lrfinder.pictures` is a style of matplotlib's, and its colours are those of the range test."""
+    with plt.style.context("lrfinder.pictures"):
+        cycle = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+
+    assert set(cycle) <= set(COLOURS.values())
+
+
+def test_a_figure_for_a_file_is_not_held_by_pyplot():
+    """`figure_of` leaves no figure open."""
+    figure_of(found()).savefig(io.BytesIO(), format="png", dpi=40)
+
+    assert plt.get_fignums() == []

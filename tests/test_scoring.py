@@ -183,3 +183,10 @@ def test_a_comparison_is_paired_over_tasks():
 def test_a_profile_is_the_share_of_runs_within_each_level():
     """Of regrets 0, 1 and 5 two thirds are within 1."""
     assert scoring.profile(runs(1.0, 10.0, None), {"bowl": BOWL}, [0.0, 1.0, 9.0]) == pytest.approx([1 / 3, 2 / 3, 1.0])
+
+
+def test_ranks_are_means_over_tasks_and_equals_share_theirs():
+    """One task is won, one is shared."""
+    medians = {("a", "x"): 0.1, ("a", "y"): 0.2, ("b", "x"): 0.5, ("b", "y"): 0.5}
+
+    assert scoring.mean_ranks(medians) == {"x": 1.25, "y": 1.75}

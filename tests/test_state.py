@@ -133,12 +133,11 @@ def test_an_inner_restore_leads_to_the_inner_start():
     assert (inner, model.weight.item()) == (1.0, 0.0)
 
 
-def test_an_interrupted_restore_is_done_again(monkeypatch):
-    """A Ctrl-C that falls into the restore is raised on after a second, whole one."""
+def test_ctrl_c_as_often_as_it_may_come_is_raised_on_after_a_whole_restore(monkeypatch):
+    """Each one that falls into the restore makes it begin anew."""
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
-    whole = StateSnapshot.restore
-    pending = [KeyboardInterrupt("by hand")]
+    whole, pending = StateSnapshot.restore, [KeyboardInterrupt(f"number {i}") for i in range(3)]
 
     def interrupted(snapshot):
         if pending:
@@ -146,8 +145,8 @@ def test_an_interrupted_restore_is_done_again(monkeypatch):
         whole(snapshot)
 
     monkeypatch.setattr(StateSnapshot, "restore", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="by hand"), preserved([model], []):
-        spoil(model)
+    with pytest.raises(KeyboardInterrupt, match="number 0"), preserved([model], []):
+        nn.init.ones_(model.weight)
 
     assert model.weight.item() == 0.0
 

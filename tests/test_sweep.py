@@ -93,9 +93,9 @@ def test_a_ladder_without_divergence_is_completed():
     assert (curve.stopped, curve.lrs) == ("completed", LRS)
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e101])
 def test_a_loss_that_is_not_finite_ends_the_sweep(bad):
-    """NaN and infinity are not recorded; the curve ends before them."""
+    """NaN and infinity are not recorded, nor what is as good as infinite; the curve ends before them."""
     curve = sweep(QuadraticLoop(script=[1.0, 0.9, 0.8, bad]), LRS)
 
     assert (curve.stopped, curve.losses) == ("non_finite", [1.0, 0.9, 0.8])

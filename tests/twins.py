@@ -2,6 +2,7 @@
 
 import copy
 import random
+import weakref
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -213,7 +214,10 @@ def plain(value):
     if isinstance(value, torch.Tensor) and value.is_sparse:
         return plain([value.coalesce().indices(), value.coalesce().values()])
     if isinstance(value, torch.Tensor):
-        return str(value.dtype), tuple(value.shape), value.detach().contiguous().numpy().tobytes()
+        bits = value.detach().contiguous().reshape(-1).view(torch.uint8)
+        return str(value.dtype), tuple(value.shape), bits.numpy().tobytes()
+    if isinstance(value, weakref.ref):
+        return plain(value())
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, dict):

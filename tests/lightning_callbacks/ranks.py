@@ -64,17 +64,19 @@ def strategy_of(name):
 
 def main(case, folder):
     """Compare a fit with and without the range test, and gather what every rank found."""
-    module = {"ddp": Net, "nan": Poisoned, "fsdp2": Sharded}[case]
+    module = {"ddp": Net, "tuned": Net, "nan": Poisoned, "fsdp2": Sharded}[case]
     options = {"accumulate_grad_batches": 2, "gradient_clip_val": 0.5} if case == "ddp" else {}
-    report = AutoLR(mode="report", steps=80, lr_min=1e-4)
+    how = {"tune": True, "budget": 220} if case == "tuned" else {"steps": 80}
+    report = AutoLR(mode="report", **how, lr_min=1e-4)
     _, plain = run(module, [], f"{folder}/plain", strategy=strategy_of(case), **options)
     trainer, tested = run(module, [report], f"{folder}/tested", strategy=strategy_of(case), **options)
-    auto = AutoLR(steps=80, lr_min=1e-4, verbose=False)
+    auto = AutoLR(**how, lr_min=1e-4, verbose=False)
     applied, _ = run(module, [auto], f"{folder}/applied", strategy=strategy_of(case), max_epochs=1, **options)
     found = {
         "same": plain == tested,
         "losses": report.result.curve.losses,
         "stopped": report.result.stopped,
+        "rehearsed": [arms.losses for arms in report.result.evidence.rehearsals],
         "ranks": report.result.evidence.facts.ranks,
         "lr": report.result.lr,
         "schedulers": [type(config.scheduler).__name__ for config in applied.lr_scheduler_configs],

@@ -49,6 +49,16 @@ def test_ddp_ranks_agree_and_leave_no_trace(tmp_path):
     assert len(list((tmp_path / "tested").rglob("lr_find.json"))) == 1
 
 
+def test_ddp_ranks_tune_together(tmp_path):
+    """The rehearsals of both ranks come to the same losses and rate, and the fit is as without them."""
+    (first, second), out = two_ranks("tuned", tmp_path)
+
+    assert first == second
+    assert first["same"]
+    assert len(first["rehearsed"][0]) >= 3
+    assert out.count("lrfinder: tuning of Net") == 1
+
+
 @pytest.mark.filterwarnings("ignore:It is recommended to use `self.log")
 def test_forked_processes_leave_their_result_in_a_file(tmp_path):
     """The callback of the parent process never sees the result, the logger's folder does."""

@@ -125,6 +125,37 @@ def test_a_forward_alone_changes_nothing():
     assert within(one)[0] == within(lambda loop, _: loop.step(loop.draw()))[0]
 
 
+class Doubling(Net):
+    """Hooks that write into the batch and into its tensors, as augmentation does."""
+
+    def on_before_batch_transfer(self, batch, dataloader_idx):
+        batch[0] = 2 * batch[0]
+        return batch
+
+    def on_after_batch_transfer(self, batch, dataloader_idx):
+        batch[0].mul_(3)
+        batch[1].add_(1).remainder_(3)
+        return batch
+
+
+def test_a_window_is_the_same_however_often_it_is_used():
+    """What hooks write into a batch is not in it the next time, so that every arm trains on the same."""
+
+    def thrice(loop, snapshot):
+        batch = loop.draw()
+        before = [part.clone() for part in batch[0]]
+        losses = [loop.loss(batch)]
+        loop.step(batch)
+        snapshot.restore()
+        losses += [loop.loss(batch), loop.loss(batch)]
+        return losses, all(map(torch.equal, before, batch[0]))
+
+    (losses, is_same), _ = within(thrice, Doubling)
+
+    assert len(set(losses)) == 1
+    assert is_same
+
+
 def test_a_forward_can_repeat_the_last_step():
     """With `train` the loss at the restored weights is the step's own, dropout included."""
 

@@ -1,0 +1,166 @@
+"""What `tune_lr` makes of its budget: how far its peaks are from the best ones, at the default and at fixed budgets.
+
+`make bench-tuning` asks on every task, keeps the answers in benchmarks/results/tuning.json as they come (what is stored
+is not asked again, unless its budget is named after `--redo`) and writes their tables into docs/benchmarks.md.
+"""
+
+import argparse
+import json
+import math
+import statistics
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from accuracy import FIRST_SEED, machine
+from oracles import SCHEDULES
+from scoring import Run, coverage, score
+from tables import HEADER, decades, oracles, percent, row, table, write
+from tasks import TASKS, chosen
+
+from lrfinder import tune_lr
+from lrfinder.optimizers import usual_lr
+from lrfinder.transfer import line_peak
+
+__all__ = ["STORED", "ask", "page"]
+
+STORED = Path(__file__).parent / "results" / "tuning.json"
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+BUDGETS = ("default", 75, 150, 300, 600, 1200)
+SEEDS = {"default": 5}
+FEWER = 3
+PACKAGES = ("torch", "lrfinder", "numpy", "scipy", "scikit-learn", "mlxtend")
+
+
+def ask(task, seed, budget, schedule="primary"):
+    """One answer, and what it was made of."""
+    torch.set_num_threads(1)
+    model, loader, optimizer = task.build(seed)
+    begin = time.perf_counter()
+    tuned = tune_lr(
+        model,
+        loader,
+        loss_fn=task.loss_fn,
+        optimizer=optimizer,
+        total_steps=task.total_steps,
+        schedule=SCHEDULES[schedule](task.total_steps),
+        budget=None if budget == "default" else budget,
+        progress=False,
+    )
+    evidence, rehearsals = tuned.evidence, tuned.evidence.rehearsals
+    before = line_peak(replace(evidence, rehearsals=()), task.total_steps)
+    return {
+        "task": task.name,
+        "seed": seed,
+        "schedule": schedule,
+        "budget": budget,
+        "lr": tuned.lr,
+        "interval": tuned.interval,
+        "status": str(tuned.status),
+        "steps": tuned.cost_steps,
+        "seconds": round(time.perf_counter() - begin, 3),
+        "raced": before and 10 ** before[0],
+        "usual": usual_lr(evidence.facts, rehearsals[0].start) if rehearsals else None,
+        "rehearsals": [[arms.steps, arms.best, len(arms.lrs), arms.is_open] for arms in rehearsals],
+    }
+
+
+def _ask(name, seed, budget):
+    return ask(TASKS[name], seed, budget)
+
+
+def page(stored):
+    """The tables: accuracy against budget, and the default's task by task."""
+    oracle = oracles("primary")
+    by = {}
+    for one in stored["runs"]:
+        if one["task"] in oracle and one["schedule"] == "primary":
+            by.setdefault(one["budget"], []).append(_run(one))
+    rows = [row(_name(budget), score(by[budget], oracle)) for budget in BUDGETS if budget in by]
+    parts = [table(HEADER, rows)]
+    held = [(budget, coverage(by[budget], oracle)) for budget in BUDGETS if budget in by]
+    parts += ["How often the 80 % interval holds the best rate (95 %: a bootstrap over tasks), and how wide it is:"]
+    parts += [table(["budget", "holds", "95 %", "low end to high end, times"], [_held(*one, by) for one in held])]
+    parts += ["The default budget, task by task:", _by_task(by["default"], oracle)]
+    return "\n\n".join(parts)
+
+
+def _run(one):
+    return Run(
+        one["task"], one["seed"], one["lr"], one["interval"] and tuple(one["interval"]), one["steps"], one["seconds"]
+    )
+
+
+def _name(budget):
+    return "5 %, 300 at least, a third at most" if budget == "default" else f"{budget:,} steps"
+
+
+def _held(budget, found, by):
+    share, low, high = found
+    wide = statistics.median(run.interval[1] / run.interval[0] for run in by[budget] if run.interval)
+    return [_name(budget), percent(share), f"{percent(low)} to {percent(high)}", f"{wide:.1f}"]
+
+
+def _by_task(runs, oracle):
+    rows = []
+    for task in oracle:
+        mine = [run for run in runs if run.task == task]
+        if mine:
+            s = score(mine, oracle)
+            rows.append(
+                [
+                    task,
+                    *(decades(s[key]) for key in ("bias", "deviation")),
+                    *(percent(s[key]) for key in ("median", "worst")),
+                    f"{s['steps']:.0f}",
+                ]
+            )
+    return table(["task", "bias", "seed dev", "median regret", "worst", "steps"], rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", nargs="*", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument("--budgets", nargs="*", default=[str(b) for b in BUDGETS], choices=[str(b) for b in BUDGETS])
+    parser.add_argument("--redo", action="store_true", help="ask again what is stored")
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    budgets = [budget for budget in BUDGETS if str(budget) in options.budgets]
+    stored = json.loads(STORED.read_text()) if STORED.exists() else {"runs": []}
+    work = [
+        (task.name, seed, budget)
+        for budget in budgets
+        for seed in range(FIRST_SEED, FIRST_SEED + SEEDS.get(budget, FEWER))
+        for task in chosen(options.tasks)
+        if budget == "default" or budget <= task.total_steps
+    ]
+    done = {(one["task"], one["seed"], one["budget"]): one for one in stored["runs"]}
+    work = [item for item in work if options.redo or item not in done]
+    begin = time.perf_counter()
+    with ProcessPoolExecutor(options.processes) as pool:
+        for i, job in enumerate(as_completed([pool.submit(_ask, *item) for item in work]), 1):
+            one = job.result()
+            done[one["task"], one["seed"], one["budget"]] = one
+            if i % 20 == 0 or i == len(work):
+                _store(done)
+            print(f"\r{i}/{len(work)}, {time.perf_counter() - begin:.0f} s", end="", flush=True)
+    print()
+    text = page(json.loads(STORED.read_text()))
+    print(text)
+    write(text, PAGE, "tuning")
+
+
+def _store(done):
+    runs = sorted(done.values(), key=lambda one: (str(one["budget"]), one["task"], one["seed"]))
+    lines = ",\n".join(json.dumps({**one, "lr": _number(one["lr"])}) for one in runs)
+    STORED.write_text(f'{{"machine": {json.dumps(machine(PACKAGES))},\n"runs": [\n{lines}\n]}}\n')
+
+
+def _number(lr):
+    return lr if lr is not None and math.isfinite(lr) else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Decay on a plateau, judged once per epoch: for a training whose length nobody knows.
+
+The rate is halved when the loss on data kept aside has not improved for more than two epochs, and the training ends
+when the rate has become too small to matter. The peak is found for exactly this schedule.
+
+    python examples/plateau_by_epoch.py [FOLDER FOR THE PICTURE]
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from matplotlib import pyplot as plt
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset, default_collate
+
+from lrfinder import attach, find_lr
+from lrfinder.schedules import ReduceOnPlateau
+
+torch.manual_seed(0)
+pixels, digits = load_digits(return_X_y=True)
+inputs, targets = torch.tensor(pixels, dtype=torch.float32) / 16, torch.tensor(digits)
+inputs[1000:] += 0.3 * torch.randn(797, 64)  # what is kept aside is as hard to read as what it learns from
+
+
+def noisy(samples):
+    """Make a batch whose images are never the same twice."""
+    x, y = default_collate(samples)
+    return x + 0.3 * torch.randn(x.shape), y
+
+
+loader = DataLoader(TensorDataset(inputs[:1000], targets[:1000]), 32, shuffle=True, collate_fn=noisy)
+model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+halve = ReduceOnPlateau(0.5, patience=2)
+found = find_lr(model, loader, loss_fn=F.cross_entropy, optimizer=optimizer, schedule=halve, epochs=30, steps=200)
+print(found)
+
+scheduler = attach(optimizer, found.plan.schedule, lr=found.lr)
+rates, kept_aside = [], []
+while len(kept_aside) < 80 and optimizer.param_groups[0]["lr"] > found.lr / 100:
+    for x, y in loader:
+        rates.append(optimizer.param_groups[0]["lr"])
+        loss = F.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()  # every step: it climbs the warm-up, if the plan has one
+    with torch.no_grad():
+        kept_aside.append(F.cross_entropy(model(inputs[1000:]), targets[1000:]).item())
+    scheduler.step(kept_aside[-1])  # every epoch: it judges the loss
+epochs = len(kept_aside)
+print(f"\n{epochs} epochs, {scheduler.feedback.cuts} cuts; loss on data kept aside {kept_aside[-1]:.4f}")
+
+plt.style.use("lrfinder.pictures")
+figure, (above, below) = plt.subplots(2, 1, figsize=(7.5, 4.8), sharex=True)
+above.plot(range(1, epochs + 1), kept_aside, "o-", ms=3)
+above.set(ylabel="loss on data kept aside", yscale="log", title="Halved when more than two epochs bring nothing")
+below.step([i / len(loader) for i in range(len(rates))], rates, color="C1", where="post")
+below.set(xlabel="epoch", ylabel="learning rate", ylim=(0, None))
+figure.savefig(Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "plateau_by_epoch.png")

@@ -1,0 +1,100 @@
+"""Which search a test makes inside a Trainer, the range test or a tuning, and what it finds."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lightning_callbacks._compat import Trainer
+from lightning_callbacks._horizon import stops_early
+from lightning_callbacks._trainer import TrainerLoop
+from lightning_callbacks._wish import Wish
+from lrfinder import LRResult, race, range_test
+from lrfinder.budget import LEAST, SHARE
+from lrfinder.errors import InputError
+from lrfinder.rules import Rule
+
+__all__ = ["Search", "Tune", "searched"]
+
+Tune = Literal["auto"] | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How a test searches, as the user asked.
+
+    Args:
+        tune: Whether to rehearse the training.
+        budget: What that may cost.
+        steps: What a range test may cost.
+        lr_min: First rate.
+        lr_max: Last rate.
+        rule: Whose rate to take.
+        measure: Which loss to read.
+    """
+
+    tune: Tune
+    budget: float | None
+    steps: int
+    lr_min: float
+    lr_max: float
+    rule: str | Rule | None
+    measure: Literal["training", "validation"]
+
+
+def searched(search: Search, trainer: Trainer, loop: TrainerLoop, wish: Wish) -> LRResult:
+    """Rehearse the training, or run the range test.
+
+    Args:
+        search: How.
+        trainer: About to train its first batch of an epoch.
+        loop: Over it.
+        wish: What the test is for.
+
+    Returns:
+        What was found.
+
+    Raises:
+        InputError: A tuning that was asked for and cannot be made here, each case in one sentence.
+    """
+    progress = getattr(trainer.progress_bar_callback, "is_enabled", False)
+    early = stops_early(trainer)
+    if _tunes(search, loop, wish.total_steps):
+        return race(
+            loop,
+            total_steps=wish.total_steps,
+            schedule=wish.schedule,
+            early_stopping=early,
+            budget=search.budget,
+            lr_min=search.lr_min,
+            lr_max=search.lr_max,
+            measure=search.measure,
+            progress=progress,
+        )
+    return range_test(
+        loop,
+        total_steps=wish.total_steps,
+        schedule=wish.schedule,
+        open_ended=wish.is_open_ended,
+        early_stopping=early,
+        steps=search.steps,
+        lr_min=search.lr_min,
+        lr_max=search.lr_max,
+        rule=search.rule,
+        measure=search.measure,
+        progress=progress,
+    )
+
+
+def _tunes(search: Search, loop: TrainerLoop, total_steps: int | None) -> bool:
+    """Whether to rehearse; raises InputError where that was asked for and cannot be done."""
+    hindrances = {
+        "under manual optimization, where a loss cannot be had without a step": not loop.can_measure,
+        "where the length of the training is not known; give the Trainer `max_steps`, or `max_epochs` with a loader "
+        "that has a length": total_steps is None,
+        "where a rule is named, whose rate is read off a sweep": search.rule is not None,
+    }
+    hindered = [why for why, is_so in hindrances.items() if is_so]
+    if search.tune is True and hindered:
+        raise InputError(f'`tune` must be "auto" or False {hindered[0]}, got True')
+    if search.tune == "auto":
+        return not hindered and total_steps is not None and SHARE * total_steps >= LEAST
+    return search.tune

@@ -1,0 +1,90 @@
+"""What a tuning may cost, and what its steps are spent on."""
+
+from dataclasses import dataclass
+from itertools import count
+from numbers import Integral, Real
+
+from lrfinder.errors import InputError
+from lrfinder.rehearsal import FEWEST_STEPS, steps_of
+from lrfinder.schedules.base import whole
+
+__all__ = ["LEAST", "SHARE", "Spending", "budget_for", "least_to_rehearse", "spend"]
+
+SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
+"""Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most."""
+
+SEARCH, SWEEP = 100, 28
+"""Steps of the search before the rehearsals; where that leaves them too few, of its sweep alone."""
+
+LONG, MOST_REHEARSALS = 160, 4
+"""Arms longer than this are made fewer: the budget goes into a second rehearsal on other batches, up to four."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """How a budget is spent.
+
+    Args:
+        steps: All of it, in step-equivalents; a forward alone counts a third.
+        search: What the search before the rehearsals may cost of them.
+        rehearsals: How many there are.
+        length: Optimizer steps of their arms.
+    """
+
+    steps: int
+    search: int
+    rehearsals: int
+    length: int
+
+
+def budget_for(total_steps: int, budget: float | None = None) -> int:
+    """Return the steps that a tuning may cost.
+
+    Args:
+        total_steps: Optimizer steps of the training.
+        budget: Steps, a share of the training below 1, or None for the default.
+
+    Returns:
+        Step-equivalents.
+
+    Raises:
+        InputError: Neither, fewer than ten steps, or a training too short for the default.
+
+    >>> budget_for(10_000), budget_for(600), budget_for(5_000, 0.1), budget_for(5_000, 400)
+    (500, 200, 500, 400)
+    """
+    if budget is None:
+        whole("total_steps", total_steps, "for so short a training pass `budget` in steps", least=30)
+        return int(min(max(SHARE * total_steps, LEAST), MOST_SHARE * total_steps))
+    given: object = budget
+    if isinstance(given, Real) and 0 < float(given) < 1:
+        given = int(float(given) * total_steps)
+    if isinstance(given, bool) or not isinstance(given, Integral):
+        raise InputError(
+            f"`budget` must be whole steps, or a share of the training below 1, got {given!r}; 300 is a good choice"
+        )
+    return whole("budget", given, "300 is a good choice", least=10)
+
+
+def spend(steps: int, total_steps: int) -> Spending:
+    """Return what a budget is spent on.
+
+    Args:
+        steps: The budget.
+        total_steps: Optimizer steps of the training, which no arm exceeds.
+
+    >>> spend(300, 1_000)
+    Spending(steps=300, search=100, rehearsals=1, length=51)
+    >>> spend(90, 1_000).rehearsals
+    0
+    """
+    search = next((part for part in (SEARCH, SWEEP) if steps_of(steps - part) >= FEWEST_STEPS), steps)
+    if search == steps:
+        return Spending(steps, search, 0, 0)
+    rehearsals = min(MOST_REHEARSALS, max(1, steps_of(steps - search) // LONG))
+    return Spending(steps, search, rehearsals, min(total_steps, steps_of(steps - search, rehearsals)))
+
+
+def least_to_rehearse() -> int:
+    """Return the smallest budget that pays for a rehearsal."""
+    return next(steps for steps in count(SWEEP) if spend(steps, steps).rehearsals)

@@ -1,0 +1,60 @@
+"""The bar that shows how far a search is."""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lrfinder.loop import Loop
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+__all__ = ["Bar", "bar"]
+
+
+class Bar:
+    """Told of every step; silent where stderr is no terminal.
+
+    Args:
+        shown: A tqdm bar, or None.
+    """
+
+    def __init__(self, shown: "tqdm[None] | None" = None) -> None:
+        self._shown = shown
+        self._said = ""
+
+    def __call__(self, lr: float, loss: float) -> None:
+        """Count a step."""
+        shown = self._shown
+        if shown is not None and not shown.disable:
+            shown.set_postfix_str(f"{self._said}lr {lr:.1e}, loss {loss:.4g}", refresh=False)
+            shown.update()
+
+    def say(self, arms: int, best: float) -> None:
+        """Keep a race in sight: the arms that were run, and the best peak so far."""
+        self._said = f"{arms} arms, best {best:.1e}; "
+
+
+@contextmanager
+def bar(loop: Loop, total: int, *, wanted: bool) -> Iterator[Bar | None]:
+    """A progress bar on stderr, on the chief rank.
+
+    Args:
+        loop: What trains.
+        total: Steps to come.
+        wanted: Whether to show one.
+
+    Yields:
+        What to tell each rate and its loss, or None where no bar is wanted.
+    """
+    if not wanted or not loop.is_chief or sys.stderr is None:
+        yield None
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # in a notebook without ipywidgets there is no bar, and nothing to warn of
+        from tqdm.auto import tqdm
+
+    with tqdm(total=total, desc="lrfinder", unit="step", leave=False, disable=None) as shown:
+        yield Bar(shown)

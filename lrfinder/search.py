@@ -1,0 +1,141 @@
+"""One search: the sweep with its races, and what is concluded of all that was measured."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
+from functools import partial
+from typing import Literal, cast, get_args
+
+from lrfinder import edge, recommend
+from lrfinder.arms import Arms
+from lrfinder.curve import Curve
+from lrfinder.divergence import batch_resolution, fall_of
+from lrfinder.errors import InputError
+from lrfinder.evidence import Evidence, Status, measure, raced, rule_name
+from lrfinder.loop import Batch, Loop, Snapshot
+from lrfinder.plan import PlanOptions, Wish
+from lrfinder.result import LRResult
+from lrfinder.rules import RULES, Rule
+from lrfinder.sweep import Progress, ladder, sweep
+from lrfinder.torch_loop import TrainingOptions
+
+__all__ = ["Measure", "SearchOptions", "checked_rule", "concluded", "held_out_of", "parted", "search"]
+
+Measure = Literal["training", "validation"]
+
+MIN_RUNGS = 10
+
+FEWEST_TO_RACE, STEPS_OF_RACE, MOST_RACES = 75, 100, 4
+"""Steps below which all are swept; one race of miniature runs for each whole hundred, one at least, four at most."""
+
+SHARE_OF_RACES = 0.72
+"""Of the steps, as far as there are races: the sweep draws the picture, the races set the number."""
+
+
+class SearchOptions(TrainingOptions, PlanOptions, total=False):
+    """How to make an optimizer step, and what to plan for."""
+
+
+def search(
+    loop: Loop,
+    snapshot: Snapshot,
+    lrs: list[float],
+    *,
+    rule: str | Rule | None = None,
+    held_out: Batch | None = None,
+    tell: Progress | None = None,
+) -> tuple[Evidence, list[float]]:
+    """Sweep a ladder, of which races take their share where the loop can measure and no rule is named.
+
+    Args:
+        loop: What trains.
+        snapshot: The start.
+        lrs: The ladder for as many steps as the search may cost.
+        rule: Whose rate will be taken.
+        held_out: What to measure on, or None to read the training loss.
+        tell: Called with the rate and the loss of every step.
+
+    Returns:
+        What was measured, and the ladder that was swept.
+    """
+    steps = len(lrs)
+    races = _races(steps) if loop.can_measure and rule is None else 0
+    windows = [[loop.draw() for _ in range(edge.STEPS)] for _ in range(races)]
+    cost_of_rung = 1.0 if held_out is None else 1 + len(held_out) / 3
+    swept = steps - SHARE_OF_RACES * min(steps, STEPS_OF_RACE * races)
+    if swept < cost_of_rung * steps:
+        lrs = ladder(lrs[0], lrs[-1], max(MIN_RUNGS, int(swept / cost_of_rung)))
+    curve = sweep(loop, lrs, tell, held_out)
+    evidence = measure(curve, loop.facts, rule if callable(rule) else None, cost_of_rung)
+    return _raced(loop, snapshot, evidence, windows, steps, held_out, tell), lrs
+
+
+def _races(steps: int) -> int:
+    return 0 if steps < FEWEST_TO_RACE else min(MOST_RACES, max(1, steps // STEPS_OF_RACE))
+
+
+def _raced(
+    loop: Loop,
+    snapshot: Snapshot,
+    evidence: Evidence,
+    windows: list[list[Batch]],
+    steps: int,
+    held_out: Batch | None,
+    tell: Progress | None,
+) -> Evidence:
+    """Add a race on each of the windows, with what the sweep left of the steps."""
+    curve = evidence.curve
+    if curve is None or not len(curve):
+        return evidence
+    small = 0.0 if held_out is None else batch_resolution(curve.losses)
+    near, fall = edge.guess(curve), fall_of(curve.levels)
+    run = partial(edge.race, loop, snapshot, near=near, small=small, fall=fall, held_out=held_out, tell=tell)
+    left, made = float(steps - evidence.cost_steps), list[Arms]()
+    for i, batches in enumerate(windows):
+        made.append(run(batches, budget=left / (len(windows) - i)))
+        left -= made[-1].cost
+    return raced(evidence, made)
+
+
+def held_out_of(loop: Loop, measure: Measure | None) -> Batch | None:
+    """The validation batches to measure on, or None to read the training loss."""
+    if measure not in (None, *get_args(Measure)):
+        raise InputError(f"`measure` must be one of {', '.join(get_args(Measure))}, or None, got {measure!r}")
+    held_out = None if measure == "training" else loop.held_out()
+    if measure == "validation" and held_out is None:
+        raise InputError('`val_loader` must be given to measure on it, got None; pass it, or measure="training"')
+    return held_out
+
+
+def concluded(evidence: Evidence, lrs: list[float], wish: Wish) -> LRResult:
+    """Evidence with its plan, if it holds one; a peak beyond the ladder is none."""
+    if evidence.status is not Status.OK:
+        return LRResult(evidence, None)
+    plan = recommend.plan(evidence, wish)
+    if plan is None or not lrs[0] <= plan.lr <= lrs[-1]:
+        return LRResult(replace(evidence, status=Status.OUT_OF_RANGE), None)
+    return LRResult(evidence, plan)
+
+
+def checked_rule(rule: str | Callable[[Curve], float | None] | None) -> str | None:
+    """The name under which the wanted rule's suggestion is found."""
+    if rule is None:
+        return None
+    if callable(rule):
+        return rule_name(rule)
+    if not isinstance(rule, str) or rule not in RULES:
+        raise InputError(f"`rule` must be one of {', '.join(RULES)}, a function of the curve, or None, got {rule!r}")
+    return rule
+
+
+def parted(options: SearchOptions, called: str) -> tuple[PlanOptions, TrainingOptions]:
+    """What to plan for, and how to make an optimizer step."""
+    known = {**PlanOptions.__annotations__, **TrainingOptions.__annotations__}
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(sorted(known))}"
+            raise InputError(f"`{called}` got an unexpected keyword argument {name!r}; {hint}")
+    planning = {name: value for name, value in options.items() if name in PlanOptions.__annotations__}
+    training = {name: value for name, value in options.items() if name not in planning}
+    return cast(PlanOptions, planning), cast(TrainingOptions, training)

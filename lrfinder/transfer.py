@@ -1,0 +1,172 @@
+"""What short runs say of the peak for a whole training: constants that were fitted on real trainings, and in words."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from lrfinder.arms import Arms
+from lrfinder.evidence import Evidence
+from lrfinder.loop import Facts
+from lrfinder.optimizers import usual_lr
+from lrfinder.plan import QUOTED_STEPS, Wish
+
+__all__ = ["HORIZON_EXPONENT", "TRUST", "in_words", "line_peak", "ramp", "spread_of"]
+
+EDGE_TO_PEAK = 0.32
+FEW, PLENTY = 100, 1_000
+SAMPLES_EXPONENT, EPOCHS_EXPONENT, STEPS_EXPONENT = 0.7, 0.4, 0.2
+SPREAD_OF_RACE = 0.41
+"""Chosen on the tasks of benchmarks/tasks.py by what benchmarks/constants.py shows, rounded."""
+
+PULL, FAR = 0.4, 2.0
+"""Of the way to what is usual for the optimizer, where that is near; half of it these decades away, and less beyond."""
+
+HORIZON_EXPONENT, FADING, FULL_PULL = 0.2, 0.5, 60
+"""Of rehearsals: the first as in (T' / T)**0.2; the longer they are, the less they are drawn to what is usual."""
+
+TRUST = 0.8
+"""The weight of the rehearsals beside the miniature runs."""
+
+SPREAD_AT_40, SPREAD_PER_DECADE, LEAST_SPREAD = 0.36, -0.13, 0.2
+"""Standard deviation of the best peak, in decades, about what rehearsals of 40 steps say, and how length lessens it."""
+
+
+def line_peak(
+    evidence: Evidence, total_steps: int, *, steps_per_epoch: int | None = None, finetune: bool = False
+) -> tuple[float, float] | None:
+    """Return the best peak for a line to zero as the short runs have it, and how sure that is.
+
+    The edge of the miniature runs counts as `recommend.peak` says. Rehearsals train the same number of epochs: the best
+    of them counts times (T' / T)**0.2 for T' steps, times (N / 1000)**0.7 for N samples from 100 to 1,000, and drawn
+    to `usual_lr` as the edge is, less where they are long. The mean of both in decades counts the rehearsals four
+    fifths.
+
+    Args:
+        evidence: Of the runs.
+        total_steps: T, the optimizer steps of the training.
+        steps_per_epoch: Optimizer steps of an epoch; None takes the measured loader's.
+        finetune: Whether the model is pretrained, so that what is usual from scratch says nothing.
+
+    Returns:
+        Log10 of the peak and one standard deviation in decades; None where no run points at one.
+    """
+    raced, best = (
+        None if lr is None else math.log10(lr * math.prod(shares.values()))
+        for lr, shares in (
+            (evidence.edge, _shares(evidence, total_steps, steps_per_epoch, finetune=finetune)),
+            (_best(evidence), _shares_of_best(evidence, total_steps, steps_per_epoch, finetune=finetune)),
+        )
+    )
+    if best is None:
+        return None if raced is None else (raced, SPREAD_OF_RACE)
+    return best if raced is None else TRUST * best + (1 - TRUST) * raced, spread_of(evidence.rehearsals)
+
+
+def spread_of(rehearsals: Sequence[Arms], times: float = 1.0) -> float:
+    """Return the standard deviation, in decades, of the best peak about that of rehearsals so many times as long."""
+    steps = times * sum(arms.steps for arms in rehearsals)
+    inside = max(LEAST_SPREAD, SPREAD_AT_40 + SPREAD_PER_DECADE * math.log10(steps / 40))
+    return math.hypot(inside, SPREAD_AT_40) if all(arms.is_open for arms in rehearsals) else inside
+
+
+def in_words(evidence: Evidence, wish: Wish) -> tuple[str, ...]:
+    """Return how the runs became the peak for a line, a sentence for each kind."""
+    length = (wish.horizon(evidence.facts) or QUOTED_STEPS, wish.steps_per_epoch)
+    edge, best, words = evidence.edge, _best(evidence), []
+    if edge is not None:
+        shares = _shares(evidence, *length, finetune=wish.finetune)
+        words.append(_sentence("The miniature runs", shares, edge, "their edge") if best else _alone(shares, edge))
+    if best is not None:
+        shares = _shares_of_best(evidence, *length, finetune=wish.finetune)
+        counts = "" if edge is None else f" This counts {100 * TRUST:.0f} % in the mean of both."
+        words.append(_sentence("The rehearsals", shares, best, "their best") + counts)
+    return tuple(words)
+
+
+def _alone(shares: dict[str, float], edge: float) -> str:
+    lr = edge * math.prod(shares.values())
+    return (
+        f"The peak for a line to zero, {lr:.1e}, is the edge of the miniature runs, {edge:.1e}, times {_said(shares)}."
+    )
+
+
+def _sentence(who: str, shares: dict[str, float], measured: float, what: str) -> str:
+    lr = measured * math.prod(shares.values())
+    return f"{who} say {lr:.1e} for the peak of a line: {what}, {measured:.1e}, times {_said(shares)}."
+
+
+def _said(shares: dict[str, float]) -> str:
+    return ", ".join(f"{share:.2g} {why}" for why, share in shares.items() if f"{share:.2g}" != "1") or "1"
+
+
+def ramp(facts: Facts, steps: int) -> float:
+    """The mean share of its final speed that plain momentum has reached in a run; Adam corrects for it.
+
+    Args:
+        facts: Of the training.
+        steps: Optimizer steps of the run.
+
+    Returns:
+        1 without momentum; else the mean over the steps t of 1 - beta**t.
+    """
+    beta, second = facts.betas
+    return 1.0 if second or not beta else 1 - (1 - beta**steps) / (steps * (1 - beta))
+
+
+def _best(evidence: Evidence) -> float | None:
+    """The best peak of the rehearsals as for a line, the geometric mean where there are several; None without any."""
+    best = [arms.best / arms.factor for arms in evidence.rehearsals if arms.best is not None]
+    return statistics.geometric_mean(best) if best else None
+
+
+def _shares_of_best(
+    evidence: Evidence, total_steps: int, steps_per_epoch: int | None, *, finetune: bool = False
+) -> dict[str, float]:
+    """What the best rehearsal's peak is multiplied by, and what for."""
+    best = _best(evidence)
+    if best is None:
+        return {}
+    steps = evidence.rehearsals[0].steps
+    shares = {
+        f"for {total_steps:,} steps instead of {steps}": (steps / total_steps) ** HORIZON_EXPONENT,
+        **_of_samples(evidence.facts, steps_per_epoch),
+    }
+    fading = min(1.0, FULL_PULL / steps) ** FADING
+    return shares if finetune else {**shares, **_pull(evidence, evidence.rehearsals, best, shares, fading)}
+
+
+def _shares(
+    evidence: Evidence, total_steps: int, steps_per_epoch: int | None, *, finetune: bool = False
+) -> dict[str, float]:
+    """What the edge is multiplied by, and what for; what is not known of the data counts for nothing."""
+    if evidence.edge is None:
+        return {}
+    facts = evidence.facts
+    per_epoch = steps_per_epoch or facts.steps_per_epoch or 0
+    epochs = max(1.0, total_steps / per_epoch) if per_epoch else 1.0
+    shares = {
+        "as fitted on real trainings": EDGE_TO_PEAK,
+        "for momentum, which a short run hardly builds up": ramp(facts, evidence.races[0].steps),
+        **_of_samples(facts, steps_per_epoch),
+        f"for {epochs:.3g} epochs": epochs**-EPOCHS_EXPONENT,
+        f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -STEPS_EXPONENT,
+    }
+    return shares if finetune else {**shares, **_pull(evidence, evidence.races, evidence.edge, shares)}
+
+
+def _of_samples(facts: Facts, steps_per_epoch: int | None) -> dict[str, float]:
+    per_epoch = steps_per_epoch or facts.steps_per_epoch or 0
+    samples = max(FEW, per_epoch * (facts.batch_size or 0) * facts.ranks or PLENTY)
+    return {f"for {samples:,} samples": min(1.0, samples / PLENTY) ** SAMPLES_EXPONENT}
+
+
+def _pull(
+    evidence: Evidence, runs: Sequence[Arms], measured: float, shares: dict[str, float], fading: float = 1.0
+) -> dict[str, float]:
+    """What brings a rate towards the usual one."""
+    usual = usual_lr(evidence.facts, statistics.fmean(arms.start for arms in runs))
+    if usual is None:
+        return {}
+    away = math.log10(usual / (measured * math.prod(shares.values())))
+    factor = float(10 ** (fading * PULL * away / (1 + (away / FAR) ** 2)))
+    return {f"towards what is usual for {evidence.facts.optimizer}": factor}

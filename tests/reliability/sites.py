@@ -1,0 +1,262 @@
+"""Places of a training where a fault may strike, each with a fuse in it."""
+
+import io
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from twins import Net, Training, dataset
+
+from lrfinder import find_lr
+
+
+class Blown(Exception):
+    """The fault that a test has put in."""
+
+
+class Fuse:
+    """Counts the calls of a place within the block, and raises in one of them."""
+
+    def __init__(self, at=None, error=Blown):
+        self.calls, self.at, self.error, self.is_armed = 0, at, error, False
+        self.handle = iter(())  # with one the guard leaves an object alone, and so does not put the count back
+
+    def __call__(self):
+        if self.is_armed:
+            self.calls += 1
+            if self.calls - 1 == self.at:
+                raise self.error("put in by the test")
+
+    def __enter__(self):
+        self.is_armed = True
+
+    def __exit__(self, *_):
+        self.is_armed = False
+
+
+@dataclass
+class Case:
+    """A training with a fuse somewhere in it, and the search that will meet it."""
+
+    training: Training
+    options: dict
+
+    def search(self):
+        """Sweep and race as `find_lr` does, on 75 steps."""
+        t = self.training
+        given = {"loss_fn": t.loss_fn, "optimizer": t.optimizer, "steps": 75, "progress": False, **self.options}
+        return find_lr(t.model, t.loader, **given)
+
+
+def trained(model=None, optimizer=torch.optim.Adam, loader=None, loss_fn=F.cross_entropy, **options):
+    """A training with every kind of state; its moments are made by one step with what is given."""
+    model = Net() if model is None else model
+    loader = torch.utils.data.DataLoader(dataset(), 8, shuffle=True) if loader is None else loader
+    return Case(Training(model, optimizer(model.parameters(), lr=1e-3), loader, loss_fn), options)
+
+
+def _in_forward(fuse):
+    model = Net()
+    model.head.register_forward_pre_hook(lambda *_: fuse())
+    return trained(model)
+
+
+def _in_loss(fuse):
+    def loss_fn(output, target):
+        fuse()
+        return F.cross_entropy(output, target)
+
+    return trained(loss_fn=loss_fn)
+
+
+def _in_backward(fuse):
+    def loss_fn(output, target):
+        if output.requires_grad:
+            output.register_hook(lambda _: fuse())
+        return F.cross_entropy(output, target)
+
+    return trained(loss_fn=loss_fn)
+
+
+class Flaky:
+    """A loader whose batches may fail to come."""
+
+    def __init__(self, fuse):
+        self.fuse, self.inner, self.given = fuse, torch.utils.data.DataLoader(dataset(), 8, shuffle=True), 0
+
+    def __iter__(self):
+        for batch in self.inner:
+            self.fuse()
+            self.given += 1
+            yield batch
+
+
+def _in_loader(fuse):
+    return trained(loader=Flaky(fuse))
+
+
+class FlakyRows(torch.utils.data.Dataset):
+    """Rows that may fail to come, counted."""
+
+    def __init__(self, fuse):
+        self.fuse, self.inner, self.given = fuse, dataset(), 0
+
+    def __len__(self):
+        return len(self.inner)
+
+    def __getitem__(self, i):
+        self.fuse()
+        self.given += 1
+        return self.inner[i]
+
+
+def _in_data_set(fuse):
+    return trained(loader=torch.utils.data.DataLoader(FlakyRows(fuse), 8, shuffle=True))
+
+
+def halfway(fuse):
+    """An Adam that updates one group, may fail then, and updates the others."""
+
+    class Halfway(torch.optim.Adam):
+        def step(self, closure=None):
+            loss = None if closure is None else torch.enable_grad()(closure)()
+            everything = self.param_groups
+            for part in (everything[:1], everything[1:]):
+                self.param_groups = part
+                try:
+                    super().step()
+                finally:
+                    self.param_groups = everything
+                if part is not everything and part == everything[:1]:
+                    fuse()
+            return loss
+
+    return Halfway
+
+
+def _in_optimizer(fuse):
+    model, made = Net(), halfway(fuse)
+    parts = list(model.parameters())
+    return trained(model, lambda _, lr: made([{"params": parts[:3]}, {"params": parts[3:]}], lr=lr))
+
+
+def _in_scaler(fuse):
+    class Scaler(torch.amp.GradScaler):
+        def step(self, *args, **kwargs):
+            done = super().step(*args, **kwargs)
+            fuse()
+            return done
+
+    return trained(scaler=Scaler("cpu", init_scale=64.0))
+
+
+def _in_train_step(fuse):
+    case = trained()
+    t = case.training
+
+    def train_step(model, batch):
+        t.optimizer.zero_grad()
+        loss = F.cross_entropy(model(batch[0]), batch[1])
+        loss.backward()
+        t.optimizer.step()
+        fuse()
+        return loss.item()
+
+    case.options |= {"train_step": train_step, "loss_fn": None}
+    return case
+
+
+def _in_rule(fuse):
+    def own(curve):
+        fuse()
+        return curve.lrs[3]
+
+    return trained(rule=own)
+
+
+def _in_validation(fuse):
+    return trained(val_loader=Flaky(fuse))
+
+
+class Refusing(dict):
+    """A dictionary that may refuse to be refilled."""
+
+    fuse = None
+
+    def update(self, *args):
+        self.fuse()
+        super().update(*args)
+
+
+def _in_restore(fuse):
+    model = Net()
+    model.refusing = Refusing(a=1)
+    model.refusing.fuse = fuse
+    return trained(model)
+
+
+class Heavy(torch.Tensor):
+    """A tensor of which there may be no room for a copy."""
+
+    fuse = None
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        if function is torch.Tensor.detach and cls.fuse is not None:
+            cls.fuse()
+        with torch._C.DisableTorchFunctionSubclass():
+            return function(*args, **(kwargs or {}))
+
+
+def _in_snapshot(fuse):
+    kind = type("Heavy", (Heavy,), {"fuse": None})
+    model = Net()
+    model.level = model.level.as_subclass(kind)
+    kind.fuse = staticmethod(fuse)
+    return trained(model)
+
+
+class Terminal(io.StringIO):
+    """A terminal that may be gone when the bar is drawn."""
+
+    def __init__(self, fuse):
+        super().__init__()
+        self.fuse = fuse
+
+    def isatty(self):
+        return True
+
+    def write(self, text):
+        self.fuse()
+        return super().write(text)
+
+
+def _in_bar(fuse):
+    case = trained(progress=True)
+    search = case.search
+
+    def on_a_terminal():
+        with redirect_stderr(Terminal(fuse)):
+            return search()
+
+    case.search = on_a_terminal
+    return case
+
+
+SITES = {
+    "the model's forward": _in_forward,
+    "the loss function": _in_loss,
+    "the backward pass": _in_backward,
+    "a loader of your own": _in_loader,
+    "a data set": _in_data_set,
+    "the optimizer, half way through a step": _in_optimizer,
+    "the GradScaler": _in_scaler,
+    "a `train_step`": _in_train_step,
+    "a rule of your own": _in_rule,
+    "the validation loader": _in_validation,
+    "the progress bar": _in_bar,
+    "the copy for the snapshot": _in_snapshot,
+    "an object that refuses to be put back": _in_restore,
+}
+"""Where a fault may be put: each makes a training and its search around a fuse."""

@@ -1,0 +1,150 @@
+"""A search that fails anywhere leaves the training as it was, or says that it could not."""
+
+import threading
+
+import pytest
+import torch
+from faults import (
+    ERRORS,
+    calls_of,
+    outcome,
+    outcome_at_line,
+    outcome_of_a_second,
+    passages,
+    passages_while_leaving,
+)
+from sites import SITES, Blown, Fuse, trained
+from survey import SURVIVED
+from twins import refused, state_of, sweep, training
+
+from lrfinder import InputError, LRFinderWarning, find_lr
+from lrfinder.state import sole_search
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_a_fault_anywhere_leaves_no_trace(site):
+    """At the first, a middle and the last call of every place, whatever is raised there."""
+    calls = calls_of(site)
+    tried = [(call, error) for call, error in zip((0, calls // 2, calls - 1), ERRORS, strict=False)]
+
+    became = {outcome(site, call, error) for call, error in tried}
+
+    assert became <= SURVIVED
+
+
+def test_ctrl_c_at_a_line_of_the_package_leaves_no_trace():
+    """At the first, middle or last passage of lines all over the search; `make test-long` tries every one."""
+    some = passages()[::97]
+
+    assert {outcome_at_line(*passage) for passage in some} == {"restored"}
+
+
+def test_a_second_ctrl_c_leaves_no_trace():
+    """Wherever it falls while the first is on its way out, in the midst of the restore too."""
+    some = passages_while_leaving()[::9]
+
+    assert {outcome_of_a_second(*passage) for passage in some} == {"restored"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("site", SITES)
+def test_every_fault_leaves_no_trace(site):
+    """Each call of every place, with each of the errors."""
+    became = {outcome(site, call, error) for call in range(calls_of(site)) for error in ERRORS}
+
+    assert became <= SURVIVED
+
+
+def test_a_copy_that_finds_no_room_says_so():
+    """Out of memory at the snapshot: nothing was begun, and the error says what to do."""
+    fuse = Fuse(0, torch.OutOfMemoryError)
+    case = SITES["the copy for the snapshot"](fuse)
+    before = state_of(case.training)
+
+    with pytest.raises(torch.OutOfMemoryError, match="put in by the test") as caught, fuse:
+        case.search()
+
+    assert "nothing was changed. Make room for it" in caught.value.__notes__[0]
+    assert state_of(case.training) == before
+
+
+def test_runs_that_find_no_room_are_lost_alone():
+    """The race goes on beside them: there are as many runs as they leave of the budget, and the result stands."""
+    case = trained()
+    calls = iter(range(10**6))
+
+    def loss_fn(output, target):
+        if next(calls) in (40, 45):
+            raise torch.OutOfMemoryError("no room")
+        return torch.nn.functional.cross_entropy(output, target)
+
+    whole = len(case.search().evidence.races[0].lrs)
+    case.training.loss_fn = loss_fn
+    with pytest.warns(LRFinderWarning, match="the miniature run to a peak of .* ran out of memory and is left out"):
+        (race,) = case.search().evidence.races
+
+    assert 0 < len(race.lrs) < whole
+
+
+def test_a_search_without_room_for_any_run_rests_on_its_sweep():
+    """Where every run is lost there is no race, and the rules decide."""
+    case = trained()
+    calls = iter(range(10**6))
+
+    def loss_fn(output, target):
+        if next(calls) > 34:
+            raise torch.OutOfMemoryError("no room")
+        return torch.nn.functional.cross_entropy(output, target)
+
+    case.training.loss_fn = loss_fn
+    with pytest.warns(LRFinderWarning, match="ran out of memory"):
+        found = case.search()
+
+    assert found.evidence.races == ()
+    assert len(found.curve) > 10
+
+
+def test_a_search_inside_a_search_is_refused():
+    """A loss function that searches itself ends both, and leaves no trace."""
+    t = training().train(2)
+
+    def loss_fn(output, target):
+        sweep(t)
+        return torch.nn.functional.cross_entropy(output, target)
+
+    with refused(t, "a search must be the only one in its process while it runs, got a second one inside or beside it"):
+        sweep(t, loss_fn=loss_fn)
+
+
+def test_a_search_beside_a_search_is_refused():
+    """One from another thread is refused while the first runs, and welcome afterwards; the first goes on."""
+    t, other = training(), training()
+    refusals = []
+
+    def from_another_thread():
+        try:
+            sweep(other)
+        except InputError as error:
+            refusals.append(str(error))
+
+    def loss_fn(output, target):
+        thread = threading.Thread(target=from_another_thread)
+        thread.start()
+        thread.join()
+        return torch.nn.functional.cross_entropy(output, target)
+
+    found = find_lr(t.model, t.loader, loss_fn=loss_fn, steps=12, progress=False)
+    from_another_thread()
+
+    assert len(refusals) >= len(found.curve)
+    assert "must be the only one in its process" in refusals[0]
+
+
+@pytest.mark.parametrize("error", [Blown, KeyboardInterrupt])
+def test_a_search_that_failed_does_not_bar_the_next(error):
+    """The way is free again however a search ends."""
+    with pytest.raises(error, match="gone"), sole_search():
+        raise error("gone")
+
+    with sole_search():
+        pass

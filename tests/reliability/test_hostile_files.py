@@ -1,0 +1,177 @@
+"""Files from anywhere: a clear error, or a result that can be printed, drawn and saved; nothing runs."""
+
+import copy
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from quadratic import Quadratic, swept
+
+from lrfinder import InputError, LRResult
+from lrfinder.cli import main
+from lrfinder.result import LARGEST_FILE
+
+some_more = settings(max_examples=4 * settings.default.max_examples)
+
+ODD = [None, True, -1, 0, 1, 10**400, -1.5, 1e308, 5e-324, "", "x", "1e-3", [], [1], {}, {"family": "linear"}]
+
+
+@cache
+def written():
+    """What a whole search wrote, with a sweep, miniature runs and a plan."""
+    return swept(Quadratic(1.0), total_steps=100).to_json()
+
+
+def places(value, path=()):
+    """The path of every part of plain data.
+
+    Yields:
+        Keys and indices from the outside in.
+    """
+    yield path
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        yield from places(item, (*path, key))
+
+
+def edited(path, value):
+    """The record with one part replaced, or taken out where the value is `delete`."""
+    data = json.loads(written())
+    part = data
+    for key in path[:-1]:
+        part = part[key]
+    if value == "delete":
+        del part[path[-1]]
+    else:
+        part[path[-1]] = copy.deepcopy(value)
+    return json.dumps(data)
+
+
+def is_usable(text):
+    """Whether a text is refused in a sentence, or is a result that does all that a result does."""
+    try:
+        found = LRResult.parse(text)
+    except InputError as error:
+        return "must be a result that to_json returned" in str(error)
+    assert str(found)
+    found.plot(Figure().subplots())
+    return LRResult.parse(found.to_json()) == found
+
+
+@some_more
+@given(
+    path=st.sampled_from([path for path in places(json.loads(written())) if path]),
+    value=st.sampled_from([*ODD, "delete"]),
+)
+def test_a_file_edited_by_hand_is_refused_or_usable(path, value):
+    """Any one part replaced by anything, or taken out."""
+    assert is_usable(edited(path, value))
+
+
+@some_more
+@given(at=st.integers(0, len(written())), junk=st.text(max_size=3), keeps_the_rest=st.booleans())
+def test_a_damaged_file_is_refused_or_usable(at, junk, keeps_the_rest):
+    """Cut off anywhere, or with characters put in anywhere."""
+    assert is_usable(written()[:at] + junk + (written()[at:] if keeps_the_rest else ""))
+
+
+@some_more
+@given(noise=st.binary(max_size=200))
+def test_noise_is_refused(noise, tmp_path_factory):
+    """Bytes that are no text, or no record."""
+    path = tmp_path_factory.mktemp("noise") / "found.json"
+    path.write_bytes(noise)
+
+    with pytest.raises(InputError, match="`path` must be a result that to_json wrote"):
+        LRResult.from_json(path)
+
+
+def test_a_huge_file_is_refused_unread(tmp_path):
+    """Beyond 32 MiB nothing is loaded."""
+    path = tmp_path / "found.json"
+    with path.open("wb") as file:
+        file.truncate(LARGEST_FILE + 1)
+
+    with pytest.raises(InputError, match="it has 33,554,433 bytes, and at most 33,554,432 are read"):
+        LRResult.from_json(path)
+
+
+FIELDS = [
+    (("evidence", "smooth", "lrs"), [1.0], "`smooth` must be lists of one length"),
+    (("evidence", "races", 0, "lrs", 0), 9.0, "`races` must be at rates that are positive and ascend"),
+    (("evidence", "races", 0, "steps"), 0, "`steps` must be positive, got 0"),
+    (("evidence", "suggestions", "edge"), -1.0, "`edge` must be a positive rate or None, got -1.0"),
+    (("evidence", "diverged_at"), 0.0, "`diverged_at` must be a positive rate or None, got 0.0"),
+    (("evidence", "facts", "reference"), 7, "`reference` must be the index of a base, got 7"),
+    (("evidence", "facts", "model"), 7, "`model` must be of type str, got 7"),
+    (("evidence", "curve", "stopped"), "tired", "`stopped` must be one of 'completed', 'diverged', 'non_finite', got"),
+    (("evidence", "noise"), "loud", "`noise` must be a finite number, got 'loud'"),
+    (("evidence", "suggestions"), [], r"`suggestions` must be a mapping, got \[\]"),
+    (("evidence", "extra"), 1, r"`Evidence` must have the fields cost_steps, .*, got \['extra'\]"),
+    (("plan", "interval"), [1.0], r"`interval` must be a list of 2, got \[1.0\]"),
+    (("plan", "interval"), [1.0, 0.5], "`interval` must be positive and hold `lr`="),
+    (("plan", "warmup"), -1, "`warmup` must be at least 0, got -1"),
+    (("plan", "total_steps"), 0, "`total_steps` must be positive or None, got 0"),
+    (("plan", "lr"), "delete", "`Plan` must be whole, got"),
+    (("plan", "reasons"), "because", "`reasons` must be a list, got 'because'"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "sentence"), FIELDS)
+def test_a_field_that_is_wrong_is_named(path, value, sentence):
+    """The error says which field, what it must be and what it was."""
+    with pytest.raises(InputError, match=sentence):
+        LRResult.parse(edited(path, value))
+
+
+NAMES = [
+    "Ünïcødé 模型 🔥",
+    "<b>bold</b> & \\frac{$",
+    "two\nlines\r\n",
+    "nul\0 esc\x1b[31m",
+    "‮right to left",
+    "x" * 5_000,
+]
+
+
+@pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_odd_names_survive_a_report_a_picture_and_a_file(name, tmp_path):
+    """Alphabets, markup, line ends, control characters and length, in every name that comes from outside."""
+    found = LRResult.parse(written())
+    facts = replace(found.facts, model=name, optimizer=name, loss=name)
+    evidence = replace(found.evidence, facts=facts, suggestions={**found.suggestions, name: 1e-3})
+    found = replace(found, evidence=evidence, plan=replace(found.plan, rule=name))
+    found.to_json(tmp_path / "found.json")
+
+    assert main(["show", str(tmp_path / "found.json"), "--plot", str(tmp_path / "found.png")]) == 0
+    assert LRResult.from_json(tmp_path / "found.json") == found
+    assert not {"\0", "\x1b", "\r"} & set(str(found))
+
+
+def test_the_command_line_imports_what_was_named_and_nothing_else(tmp_path):
+    """A factory's path is a module and a name in it: no expression is evaluated, no file beside it is run."""
+    (tmp_path / "beside.py").write_text("raise SystemExit('run')", encoding="utf-8")
+    (tmp_path / "train.py").write_text("def setup():\n    return 7\n", encoding="utf-8")
+    paths = [
+        "train:setup()",
+        "train:__import__('beside')",
+        "train:setup if 1 else 0",
+        "../train:setup",
+        "train.py:setup",
+    ]
+    code = "import sys; from lrfinder.cli import main; sys.exit(main(['find', sys.argv[1]]))"
+
+    for path in [*paths, "train:setup"]:
+        run = subprocess.run(
+            [sys.executable, "-c", code, path], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 1
+        assert run.stderr.startswith("lrfinder: `")
+        assert "run" not in run.stderr.split()
