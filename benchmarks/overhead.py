@@ -40,7 +40,7 @@ from lrfinder.sweep import ladder, sweep
 
 RESULTS = Path(__file__).parent / "results" / "overhead.json"
 STEPS, FIRST, LAST = 100, 1e-7, 1e-3
-CASES = {"about 1 ms": (256, 128), "about 5 ms": (640, 256), "about 50 ms": (1600, 1024)}
+CASES = {"about 1 ms": (256, 128), "about 5 ms": (640, 256), "about 50 ms": (1024, 1024)}
 BARE = ("bare", "bare again", "bare once more")
 
 
