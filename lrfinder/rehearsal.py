@@ -111,16 +111,23 @@ def stage(loop: Loop, steps: int, total_steps: int, held_out: Batch | None = Non
     if per_epoch:
         windows = min(windows, max(1, int(per_epoch * MOST_OF_AN_EPOCH)))
         wanted = min(wanted, per_epoch - windows)
-    room = max(2, KEPT_BYTES // max(1, _bytes(first)))
-    # Ranks with batches of unequal size draw as many windows as the one with the least room.
-    while loop.agree(windows + wanted > room) and windows + wanted > 2:
-        windows, wanted = max(1, windows // 2), wanted // 2
+    room = _room(loop, first, 4 * (windows + wanted))
+    windows, wanted = min(windows, max(1, int(room * MOST_OF_AN_EPOCH))), min(wanted, max(1, room // 4))
     trained = [first, *(loop.draw() for _ in range(windows - 1))]
     if held_out is not None:
         judges: list[Batch] = [[micro] for micro in held_out]
         return Stage(steps, trained, judges, len(judges) / max(1, len(first)) / 3, is_training=False)
     judges = [loop.draw() for _ in range(wanted)] or list(trained)
     return Stage(steps, trained, judges, len(judges) / 3)
+
+
+def _room(loop: Loop, first: Batch, most: int) -> int:
+    """Windows, up to so many, that every rank has the memory for: a window is a collective to all of them."""
+    own, least = max(2, KEPT_BYTES // max(1, _bytes(first))), 2
+    while least < most:
+        middle = (least + most + 1) // 2
+        least, most = (least, middle - 1) if loop.agree(own < middle) else (middle, most)
+    return least
 
 
 def _bytes(batch: object) -> int:

@@ -3,6 +3,7 @@
 import json
 import sys
 import warnings
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +12,10 @@ from torch import nn
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from lrfinder import find_lr
+from lrfinder import find_lr, rehearsal, tune_lr
 
 FIND = {"loss_fn": F.cross_entropy, "steps": 100, "epochs": 30, "progress": False}
+find = partial(find_lr, **FIND)
 POISONED = 10
 """Calls of a loss before one rank gets into trouble."""
 
@@ -58,13 +60,13 @@ def trained(model, optimizer, batches):
     return losses, weights(model)
 
 
-def found_in_mid_training(kind, rank, measure="validation"):
+def found_in_mid_training(kind, rank, measure="validation", search=find, size=8):
     """What a search finds where the ranks' loaders differ, and whether the training ends as one without it."""
     traces, found = [], None
     for searches in (True, False):
         model = WRAPPERS[kind](network())
         optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), 1e-2)
-        train, val = samples(9 + 2 * rank, 8, seed=rank), samples(3 + rank, 8, seed=10 + rank)
+        train, val = samples(9 + 2 * rank, size, seed=rank), samples(3 + rank, 8, seed=10 + rank)
         torch.manual_seed(rank)
         before = trained(model, optimizer, train[:4])
         if searches:
@@ -75,7 +77,7 @@ def found_in_mid_training(kind, rank, measure="validation"):
                 "measure": measure,
                 "val_loader": val,
             }
-            found = find_lr(model, train, **FIND, **options)
+            found = search(model, train, **options)
         traces.append((before, trained(model, optimizer, train[:4])))
     return {"same": traces[0] == traces[1], "found": json.loads(found.to_json())}
 
@@ -98,6 +100,13 @@ def fsdp2_training(rank):
 def ddp_training(rank):
     """Find under DDP by the losses of the training."""
     return found_in_mid_training("ddp", rank, "training")
+
+
+def tuned(rank):
+    """Tune under FSDP2, where one rank's batches are larger and leave it less room to keep them."""
+    rehearsal.KEPT_BYTES = 4_200
+    tune = partial(tune_lr, loss_fn=F.cross_entropy, total_steps=400, budget=160, progress=False)
+    return found_in_mid_training("fsdp2", rank, "training", tune, 8 + 4 * rank)
 
 
 def parts(rank, ranks=2, optimizer=torch.optim.AdamW):
