@@ -33,8 +33,20 @@ def means(*values: Tensor | float, device: torch.device) -> list[float]:
     if count() == 1:
         return [float(value) for value in values]
     total = torch.tensor([float(value) for value in values], dtype=torch.float64, device=device)
-    dist.all_reduce(total)
+    _reduce(total)
     return [float(value) / count() for value in total]
+
+
+def _reduce(value: Tensor, op: Any = None) -> None:
+    """Reduce over all processes in place; where one is gone the error says so."""
+    try:
+        dist.all_reduce(value, op=dist.ReduceOp.SUM if op is None else op)
+    except RuntimeError as error:
+        error.add_note(
+            "lrfinder: another process of this training has failed or ended in the search; its own error says why. "
+            "Here everything is put back as it was"
+        )
+        raise
 
 
 def shared(value: Tensor) -> Tensor:
@@ -47,7 +59,7 @@ def extremes(value: int, device: torch.device) -> tuple[int, int]:
     if count() == 1:
         return value, value
     both = torch.tensor([-value, value], device=device)
-    dist.all_reduce(both, op=dist.ReduceOp.MAX)
+    _reduce(both, dist.ReduceOp.MAX)
     return -int(both[0]), int(both[1])
 
 

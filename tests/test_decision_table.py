@@ -268,7 +268,7 @@ def test_a_schedule_that_ends_elsewhere_is_warned_of():
         ({"epochs": 0}, "`epochs` must be a finite number above 0, got 0"),
         ({"epochs": 1, "steps_per_epoch": 2.5}, "`steps_per_epoch` must be a positive whole number, got 2.5"),
         ({"epochs": 1}, "`steps_per_epoch` must be given with `epochs`=1 for a loader without length, got None"),
-        ({"schedule": Linear}, "`schedule` must be a name or a function of the step, got ABCMeta"),
+        ({"schedule": Linear}, "`schedule` must be a name or a function of the step, got the class Linear"),
         ({"schedule": lambda step: 3e-4}, "`schedule` must give factors of the peak, .* got 0.0003 at the highest"),
         ({"schedule": lambda step: 100.0}, "`schedule` must give factors of the peak, .* got 100 at the highest"),
     ],

@@ -130,7 +130,7 @@ def test_without_optimizer_it_is_adamw_over_the_trainable_parameters():
     """The default is what the report says, and holds nothing frozen."""
     model = Net()
 
-    loop = TorchLoop(model, dataset())
+    loop = TorchLoop(model, torch.utils.data.DataLoader(dataset()))
 
     held = loop.optimizers[0].param_groups[0]["params"]
     assert (loop.facts.optimizer, loop.lr) == ("AdamW", 1e-3)
