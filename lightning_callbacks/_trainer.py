@@ -19,10 +19,10 @@ from lrfinder.batch import total_size
 from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.feed import HELD_OUT_BATCHES, Feed, shallow_copy
 from lrfinder.loop import Batch, Facts
-from lrfinder.memory import torch_streams
 from lrfinder.options import check_device
 from lrfinder.rates import Rates, swept_optimizers
 from lrfinder.state import StateSnapshot, forward_only, preserved, reshard
+from lrfinder.streams import torch_streams
 from lrfinder.torch_loop import trainable_parameters
 from lrfinder.update import shares
 

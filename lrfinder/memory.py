@@ -2,12 +2,11 @@
 
 import enum
 import os
-import random
 import types
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,24 +17,14 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lrfinder.errors import StateLeak
+from lrfinder.streams import STREAMS, stream_restore
 
-__all__ = [
-    "OUT_OF_MEMORY",
-    "STREAMS",
-    "Memory",
-    "Surface",
-    "global_streams",
-    "local",
-    "reached_by",
-    "same",
-    "torch_streams",
-]
+__all__ = ["OUT_OF_MEMORY", "Memory", "Surface", "local", "reached_by", "same"]
 
 OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
 NUMBERS = (int, float, complex, str, bytes, type(None), np.generic, frozenset, range, os.PathLike)
 PLAIN = (*NUMBERS, torch.dtype, torch.device, torch.Size, *OPAQUE)
 CONTAINERS = (dict, list, tuple, set, deque)
-STREAMS = (torch.Generator, random.Random, np.random.Generator, np.random.RandomState)
 BY_ATTRIBUTES = (nn.Module, Optimizer, Sampler, LRScheduler)
 KNOWN = (*PLAIN, *CONTAINERS, *STREAMS, *BY_ATTRIBUTES, Tensor, np.ndarray)
 
@@ -107,7 +96,7 @@ class Memory:
         if isinstance(value, (Dataset, Surface)):
             return self._keep_surface(value.of if isinstance(value, Surface) else value)
         if isinstance(value, STREAMS):
-            self._restores.append(_stream_restore(value))
+            self._restores.append(stream_restore(value))
         elif isinstance(value, np.ndarray):
             if value.flags.writeable:
                 self._restores.append(partial(np.copyto, value, value.copy()))
@@ -278,38 +267,3 @@ def _restore_grad(tensor: Tensor, requires_grad: bool, grad: Tensor | None) -> N
 def same(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors hold equal values, NaN in the same places included."""
     return torch.equal(a, b) or (a.is_floating_point() and torch.allclose(a, b, rtol=0, atol=0, equal_nan=True))
-
-
-def _stream_restore(stream: Any) -> Callable[[], object]:
-    if isinstance(stream, torch.Generator):
-        return partial(stream.set_state, stream.get_state())
-    if isinstance(stream, random.Random):
-        return partial(stream.setstate, stream.getstate())
-    if isinstance(stream, np.random.RandomState):
-        return partial(stream.set_state, stream.get_state())
-    return partial(setattr, stream.bit_generator, "state", stream.bit_generator.state)
-
-
-def global_streams() -> list[Callable[[], object]]:
-    """Restores for the random streams of Python, NumPy and torch."""
-    return [
-        partial(random.setstate, random.getstate()),
-        partial(np.random.set_state, np.random.get_state()),
-        *torch_streams(),
-    ]
-
-
-def torch_streams() -> list[Callable[[], object]]:
-    """Restores for torch's random streams alone: cheap enough for every step, which NumPy's is not."""
-    return [partial(put, get()) for get, put in _stream_access()]
-
-
-@cache
-def _stream_access() -> list[tuple[Callable[[], Any], Callable[[Any], object]]]:
-    """How the state of each of torch's streams is read and put back; to look for devices takes too long for a step."""
-    access: list[tuple[Callable[[], Any], Callable[[Any], object]]] = [(torch.get_rng_state, torch.set_rng_state)]
-    if torch.cuda.is_available():
-        access.append((torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all))
-    if torch.backends.mps.is_available():
-        access.append((torch.mps.get_rng_state, torch.mps.set_rng_state))
-    return access

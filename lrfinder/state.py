@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lrfinder.errors import InputError, StateLeak
-from lrfinder.memory import OUT_OF_MEMORY, Memory, global_streams, local, same
+from lrfinder.memory import OUT_OF_MEMORY, Memory, local, same
+from lrfinder.streams import global_streams
 
 __all__ = ["StateSnapshot", "forward_only", "preserved", "reshard", "sole_search"]
 

@@ -18,10 +18,11 @@ from lrfinder.errors import InputError
 from lrfinder.feed import HELD_OUT_BATCHES, Feed, Loader
 from lrfinder.loop import Batch, Facts
 from lrfinder.loss import BatchLoss, LossFunction, LossStep
-from lrfinder.memory import reached_by, torch_streams
+from lrfinder.memory import reached_by
 from lrfinder.options import TrainingOptions, check_choices, check_left_to_train_step, check_one_loss
 from lrfinder.rates import Rates, chosen_optimizers, swept_optimizers
 from lrfinder.state import StateSnapshot, forward_only, preserved, reshard
+from lrfinder.streams import torch_streams
 from lrfinder.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep, shares
 
 __all__ = ["TorchLoop", "TrainingOptions", "trainable_parameters"]

@@ -15,13 +15,13 @@ ROOT = Path(lrfinder.__file__).parent.parent
 
 FLOORS = [
     {"errors", "report", "plot", "notebook", "signature", "_version"},
-    {"curve", "schedules", "state", "batch"},
-    {"divergence", "smoothing", "scheduler", "loop", "torch_loop", "feed", "loss", "ranks", "rescaling"},
-    {"rules", "sweep", "probe", "arms", "evidence"},
-    {"recommend", "plan", "choice", "optimizers"},
+    {"curve", "schedules", "state", "memory", "streams", "batch"},
+    {"divergence", "smoothing", "scheduler", "loop", "torch_loop", "feed", "loss", "ranks", "rescaling", "progress"},
+    {"rules", "sweep", "arms", "edge", "rehearsal", "budget", "evidence"},
+    {"recommend", "transfer", "plan", "choice", "optimizers"},
     {"reading"},
     {"result"},
-    {"finder", "tuner"},
+    {"search", "finder", "tuner"},
     {"cli", "demo", "gallery", "__init__"},
     {"__main__"},
 ]
