@@ -15,9 +15,11 @@ __all__ = ["PAGE", "answers", "measured_with", "oracles", "percent", "points", "
 
 README = Path(__file__).parent.parent / "README.md"
 PAGE = README.parent / "docs" / "benchmarks.md"
+TUNING = RESULTS.parent / "tuning.json"
 MARKERS = {
     "tables": ("<!-- tables: made by `make bench` -->", "<!-- end of tables -->"),
     "tuning": ("<!-- tuning: made by `make bench-tuning` -->", "<!-- end of tuning -->"),
+    "figures": ("<!-- figures: made by `make bench-tuning` -->", "<!-- end of figures -->"),
     "end to end": ("<!-- end to end: made by `make bench-end-to-end` -->", "<!-- end of end to end -->"),
     "short": ("<!-- table: accuracy, made by `make bench` -->", "<!-- end -->"),
 }
@@ -181,6 +183,9 @@ def short(stored):
     """The README's table: ours, and the best rule of every package at its defaults and times its best constant."""
     methods, oracle = paired(stored, "primary")
     chosen = {"lrfinder": methods["lrfinder"], "lrfinder, calibrated": calibrated(methods["lrfinder"], oracle)}
+    if TUNING.exists():
+        tuned = [row for row in json.loads(TUNING.read_text())["runs"] if row["budget"] == "default"]
+        chosen["lrfinder tune_lr"] = [Run(row["task"], row["seed"], row["lr"], None, row["steps"]) for row in tuned]
     for finder in sorted({package(name) for name in methods} - {"lrfinder"}):
         rules = {name: runs for name, runs in methods.items() if package(name) == finder}
         mended = {f"{name}, calibrated": calibrated(runs, oracle) for name, runs in rules.items()}

@@ -1,7 +1,7 @@
 """What `tune_lr` makes of its budget: how far its peaks are from the best ones, at the default and at fixed budgets.
 
 `make bench-tuning` asks on every task, keeps the answers in benchmarks/results/tuning.json as they come (what is stored
-is not asked again, unless its budget is named after `--redo`) and writes their tables into docs/benchmarks.md.
+is not asked again without `--redo`) and writes their tables into docs/benchmarks.md and docs/tuning.md.
 """
 
 import argparse
@@ -154,6 +154,7 @@ def main():
     text = page(json.loads(STORED.read_text()))
     print(text)
     write(text, PAGE, "tuning")
+    write("\n\n".join(text.split("\n\n")[:3]), PAGE.parent / "tuning.md", "figures")
 
 
 def _store(done):
