@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from twins import Net, Training, dataset
 
-from lrfinder import find_lr
+from lrfinder import find_lr, tune_lr
 
 
 class Blown(Exception):
@@ -46,9 +46,15 @@ class Case:
 
     def search(self):
         """Sweep and race as `find_lr` does, on 75 steps."""
+        return find_lr(self.training.model, self.training.loader, steps=75, **self._given())
+
+    def tune(self):
+        """Sweep and rehearse as `tune_lr` does, on 130 steps."""
+        return tune_lr(self.training.model, self.training.loader, total_steps=1_000, budget=130, **self._given())
+
+    def _given(self):
         t = self.training
-        given = {"loss_fn": t.loss_fn, "optimizer": t.optimizer, "steps": 75, "progress": False, **self.options}
-        return find_lr(t.model, t.loader, **given)
+        return {"loss_fn": t.loss_fn, "optimizer": t.optimizer, "progress": False, **self.options}
 
 
 def trained(model=None, optimizer=torch.optim.Adam, loader=None, loss_fn=F.cross_entropy, **options):
@@ -263,3 +269,26 @@ SITES = {
     "an object that refuses to be put back": _in_restore,
 }
 """Where a fault may be put: each makes a training and its search around a fuse."""
+
+
+def _while_tuning(make):
+    def made(fuse):
+        case = make(fuse)
+        case.search = case.tune
+        return case
+
+    return made
+
+
+SITES |= {
+    f"{site}, tuning": _while_tuning(SITES[site])
+    for site in (
+        "the model's forward",
+        "the loss function",
+        "the backward pass",
+        "a loader of your own",
+        "the optimizer, half way through a step",
+        "the GradScaler",
+        "the validation loader",
+    )
+}

@@ -8,14 +8,20 @@ from hypothesis import strategies as st
 from trainings import build, recipes
 from twins import identities, state_of, sweep
 
-from lrfinder import InputError
+from lrfinder import InputError, tune_lr
 
 
 class Blown(Exception):
     """Raised by a loss function at a call that was drawn."""
 
 
-def interrupted(t, call, error, **options):
+def tune(t, **options):
+    """A tuning over the whole training, its loss function and optimizer included: a sweep and a rehearsal."""
+    given = {"loss_fn": t.loss_fn, "optimizer": t.optimizer, "total_steps": 1_000, "budget": 130, "progress": False}
+    return tune_lr(t.model, t.loader, **{**given, **options})
+
+
+def interrupted(t, call, error, by=sweep, **options):
     """A measurement that an error of the loss function ends, if it gets that far."""
     calls = iter(range(call))
 
@@ -25,7 +31,7 @@ def interrupted(t, call, error, **options):
         return F.cross_entropy(output, target)
 
     with suppress(error):
-        sweep(t, loss_fn=loss_fn, **options)
+        by(t, loss_fn=loss_fn, **options)
 
 
 DISTURBANCES = {
@@ -39,6 +45,10 @@ DISTURBANCES = {
     "error in the sweep": lambda t: interrupted(t, 7, Blown),
     "error in a race": lambda t: interrupted(t, 50, Blown, steps=80),
     "Ctrl-C": lambda t: interrupted(t, 30, KeyboardInterrupt, steps=80),
+    "tuned": tune,
+    "tuned on validation": lambda t: tune(t, val_loader=t.loader),
+    "error in a rehearsal": lambda t: interrupted(t, 70, Blown, by=tune),
+    "Ctrl-C in a rehearsal": lambda t: interrupted(t, 60, KeyboardInterrupt, by=tune),
     "twice": lambda t: (sweep(t, steps=12), sweep(t, steps=80)),
 }
 
