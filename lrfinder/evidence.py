@@ -96,7 +96,12 @@ class Evidence:
     @property
     def is_raced(self) -> bool:
         """Whether miniature runs of either kind point at a peak."""
-        return self.edge is not None or any(arms.best is not None for arms in self.rehearsals)
+        return self.edge is not None or self.is_rehearsed
+
+    @property
+    def is_rehearsed(self) -> bool:
+        """Whether a rehearsal points at a peak."""
+        return any(arms.best is not None for arms in self.rehearsals)
 
     @property
     def rungs_per_decade(self) -> float | None:

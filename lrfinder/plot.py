@@ -147,6 +147,8 @@ def draw_plan(plan: "Plan", ax: "Axes | None" = None) -> "Axes":
 
 
 def _measured(evidence: "Evidence") -> str:
+    if evidence.rehearsals:
+        return "loss on batches not trained on"
     return "training loss" if evidence.curve is None or evidence.curve.after is None else "validation loss"
 
 

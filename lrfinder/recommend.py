@@ -70,7 +70,7 @@ def peak(
         factor_spread *= 1 - TRUST
     reach = EIGHTY_PERCENT * math.hypot(spread, factor_spread)
     lr, low, high = 10**center, 10 ** (center - reach), 10 ** (center + reach)
-    third = finetune and not evidence.rehearsals
+    third = finetune and not evidence.is_rehearsed
     return (lr * FINE_TUNED, low * FINE_TUNED, high) if third else (lr, low, high)
 
 
@@ -178,9 +178,9 @@ def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, t
 
 def _reasons_of_peak(evidence: Evidence, wish: Wish, lr: float) -> tuple[Reason, ...]:
     reasons = []
-    third = wish.finetune and not evidence.rehearsals
+    third = wish.finetune and not evidence.is_rehearsed
     scratch = lr / FINE_TUNED if third else lr
-    if evidence.edge is not None or evidence.rehearsals:
+    if evidence.is_raced:
         reasons += [Reason(words, "moderate") for words in in_words(evidence, wish)]
     elif evidence.diverged_at is not None and math.isclose(scratch, evidence.diverged_at / 2):
         reasons.append(Reason("The peak is held at half of where the sweep diverged.", "moderate"))
