@@ -78,13 +78,13 @@ def usual_lr(facts: Facts, loss: float) -> float | None:
     """
     size, slow = facts.weights, 1 - facts.betas[0]
     name = facts.optimizer.lower()
-    if not size or not loss > 0:
+    if not size or not slow > 0:
         return None
     if kind_of(facts) == "adam":
         return USUAL_NORMALISED * size
     if name == "rmsprop":
         return USUAL_NORMALISED * size * slow
-    return USUAL_SGD * size**2 * slow / loss if name == "sgd" else None
+    return USUAL_SGD * size**2 * slow / loss if name == "sgd" and loss > 0 else None
 
 
 def own_pace(facts: Facts) -> str | None:

@@ -14,7 +14,19 @@ from lrfinder.schedules.compose import plateau_in
 from lrfinder.schedules.prior import peak_factor
 from lrfinder.transfer import TRUST, in_words, line_peak
 
-__all__ = ["QUOTED_STEPS", "Grade", "Plan", "Reason", "Wish", "check", "chosen", "peak", "plan"]
+__all__ = [
+    "QUOTED_STEPS",
+    "Grade",
+    "Plan",
+    "Reason",
+    "Wish",
+    "check",
+    "chosen",
+    "factor_of",
+    "intended",
+    "peak",
+    "plan",
+]
 
 REFERENCE_DENSITY = 12.5
 """Rungs per decade of the sweep at which level rules are compared: 100 steps over eight decades."""
@@ -59,7 +71,7 @@ def peak(
     Returns:
         The peak and the 80 % interval about it, LRs of the reference group.
     """
-    factor, factor_spread = _factor(evidence, schedule, total_steps)
+    factor, factor_spread = factor_of(evidence.facts, schedule, total_steps)
     line = line_peak(evidence, total_steps, steps_per_epoch=steps_per_epoch, finetune=finetune)
     if line is not None:
         center, spread = line[0] + math.log10(factor), line[1]
@@ -91,9 +103,9 @@ def _held(evidence: Evidence, center: float) -> float:
     return center if evidence.diverged_at is None else min(center, math.log10(evidence.diverged_at / 2))
 
 
-def _factor(evidence: Evidence, schedule: Schedule, total_steps: int) -> tuple[float, float]:
+def factor_of(facts: Facts, schedule: Schedule, total_steps: int) -> tuple[float, float]:
     """The schedule's best peak over the line's and its spread; averaging in the optimizer stands for the line."""
-    return (1.0, SPREAD) if own_pace(evidence.facts) else peak_factor(schedule, total_steps)
+    return (1.0, SPREAD) if own_pace(facts) else peak_factor(schedule, total_steps)
 
 
 def plan(evidence: Evidence, wish: Wish, called: str = "found.plan") -> Plan | None:
@@ -155,7 +167,12 @@ def check(wish: Wish, facts: Facts) -> Schedule:
     Raises:
         InputError: A schedule or a length that cannot be used.
     """
-    return choose(case_of(Evidence(None, {}, Status.OK, facts=facts), wish)).schedule
+    return intended(Evidence(None, {}, Status.OK, facts=facts), wish)
+
+
+def intended(evidence: Evidence, wish: Wish) -> Schedule:
+    """Return the schedule that a plan for the wish will have."""
+    return choose(case_of(evidence, wish)).schedule
 
 
 def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, tuple[Reason, ...]]:

@@ -1,10 +1,11 @@
 """Rehearsals: a whole training in small, its schedule and its epochs included, at one peak after another."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from lrfinder.arms import Arms, fell, hopeless, judged, record, run, win
+from lrfinder.batch import tensors
 from lrfinder.curve import is_number
 from lrfinder.edge import FARTHEST, peak_at, stride
 from lrfinder.loop import Batch, Loop, Snapshot
@@ -58,7 +59,14 @@ def steps_of(budget: float, rehearsals: int = 1) -> int:
     return int(budget / rehearsals / (ARMS * (1 + JUDGES_PER_STEP / 3)))
 
 
-def stages(loop: Loop, count: int, steps: int, total_steps: int, held_out: Batch | None = None) -> list[Stage]:
+def stages(
+    loop: Loop,
+    count: int,
+    steps: int,
+    total_steps: int,
+    held_out: Batch | None = None,
+    steps_per_epoch: int | None = None,
+) -> list[Stage]:
     """Draw what several rehearsals need, one after another.
 
     Where the rest of an epoch has no room for another stage that is judged on windows of it, that one begins with the
@@ -70,6 +78,7 @@ def stages(loop: Loop, count: int, steps: int, total_steps: int, held_out: Batch
         steps: Optimizer steps of an arm.
         total_steps: Those of the training.
         held_out: Validation batches to judge on.
+        steps_per_epoch: Optimizer steps of an epoch; None takes the loop's.
 
     Returns:
         A stage for each.
@@ -77,18 +86,20 @@ def stages(loop: Loop, count: int, steps: int, total_steps: int, held_out: Batch
     made: list[Stage] = []
     used = needed = 0
     for _ in range(count):
-        per_epoch = loop.facts.steps_per_epoch
+        per_epoch = steps_per_epoch or loop.facts.steps_per_epoch
         if per_epoch and needed and used + needed > per_epoch:
             for _ in range(per_epoch - used):
                 loop.draw()
             used = 0
-        made.append(stage(loop, steps, total_steps, held_out))
+        made.append(stage(loop, steps, total_steps, held_out, steps_per_epoch))
         needed = len(made[-1].windows) + len(made[-1].judges) if held_out is None else 0
         used += needed
     return made
 
 
-def stage(loop: Loop, steps: int, total_steps: int, held_out: Batch | None = None) -> Stage:
+def stage(
+    loop: Loop, steps: int, total_steps: int, held_out: Batch | None = None, steps_per_epoch: int | None = None
+) -> Stage:
     """Draw what a rehearsal needs.
 
     A training of E epochs is rehearsed in E epochs: T' steps run over T' / E windows again and again, so that what
@@ -99,12 +110,14 @@ def stage(loop: Loop, steps: int, total_steps: int, held_out: Batch | None = Non
         steps: T', the optimizer steps of an arm.
         total_steps: T, those of the training.
         held_out: Validation batches to judge on, instead of windows of the same epoch.
+        steps_per_epoch: Optimizer steps of an epoch; None takes the loop's. Where nobody knows it every step has a
+            window of its own, and the judges are the windows that follow.
 
     Returns:
         The batches.
     """
     first = loop.draw()
-    per_epoch = loop.facts.steps_per_epoch
+    per_epoch = steps_per_epoch or loop.facts.steps_per_epoch
     wanted = max(FEWEST_JUDGES, round(steps * JUDGES_PER_STEP)) if held_out is None else 0
     epochs = max(1.0, total_steps / per_epoch) if per_epoch else 1.0
     windows = max(1, round(steps / epochs))
@@ -130,13 +143,10 @@ def _room(loop: Loop, first: Batch, most: int) -> int:
     return least
 
 
-def _bytes(batch: object) -> int:
-    """What the tensors of a batch hold."""
-    if hasattr(batch, "nbytes"):
-        return int(batch.nbytes)
-    if isinstance(batch, Mapping):
-        return sum(map(_bytes, batch.values()))
-    return sum(map(_bytes, batch)) if isinstance(batch, (list, tuple)) else 0
+def _bytes(window: Batch) -> int:
+    """What the tensors of a window hold, those of sparse ones as far as they are there."""
+    held = [tensor for micro in window for _, tensor in tensors(micro)]
+    return sum((t._nnz() if t.is_sparse else t.numel()) * t.element_size() for t in held)
 
 
 def rehearse(

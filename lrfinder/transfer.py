@@ -110,7 +110,9 @@ def ramp(facts: Facts, steps: int) -> float:
         1 without momentum; else the mean over the steps t of 1 - beta**t.
     """
     beta, second = facts.betas
-    return 1.0 if second or not beta else 1 - (1 - beta**steps) / (steps * (1 - beta))
+    if second or not 0 < beta < 1:
+        return 1.0
+    return 1 - (1 - beta**steps) / (steps * (1 - beta))
 
 
 def _best(evidence: Evidence) -> float | None:

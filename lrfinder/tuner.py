@@ -1,6 +1,7 @@
 """Tuning: rehearsals of the whole training in small, for a few percent of it; `tune_lr` for plain torch, `race`."""
 
 import math
+import statistics
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Unpack, cast
@@ -24,7 +25,6 @@ from lrfinder.rehearsal import Stage, rehearse, stages
 from lrfinder.result import LRResult
 from lrfinder.schedules import Schedule
 from lrfinder.schedules.compose import plateau_in
-from lrfinder.schedules.prior import peak_factor
 from lrfinder.search import Measure, SearchOptions, concluded, held_out_of, parted, search
 from lrfinder.signature import shows_options_of
 from lrfinder.state import sole_search
@@ -38,6 +38,9 @@ GUESS_TO_PEAK = 0.2
 """The best peak over the edge as a sweep tells it, where nothing else is known."""
 
 EIGHTY_PERCENT = 1.28
+
+POINTS = 16
+"""Of a schedule that become one step of a rehearsal."""
 
 
 @shows_options_of(Wish, hidden=("rule",), after=TorchLoop)
@@ -67,7 +70,7 @@ def tune_lr(
             share of the training. None is 5 % of the training or 300 steps, whichever is more, and no more than a third
             of it. Below 122 steps there are no rehearsals, and the answer is that of `find_lr`.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
-        lr_max: Last rate of the sweep, which nothing suggested exceeds.
+        lr_max: Last rate of the sweep, which the suggested peak does not exceed; a rehearsal may climb above it.
         measure: `training` judges on batches of the loader that an arm was not trained on, `validation` on a few fixed
             ones of `val_loader`; None on `val_loader` where there is one.
         progress: Show a bar on stderr while it is a terminal.
@@ -143,19 +146,23 @@ def race(
             "`race` must be able to judge a run by its loss, got a loop whose steps are the training's own "
             "(`train_step`, manual optimization); use find_lr, whose sweep needs no more than that"
         )
+    if "rule" in planning:
+        raise InputError("`race` takes no `rule`, since rehearsals decide, got one; name it to range_test or find_lr")
     wish = Wish(**planning)
     total_steps = wish.horizon(loop.facts)
     if total_steps is None:
         raise InputError(
             "`total_steps` must be given to rehearse the training, got None; pass it, or `epochs`, or use find_lr"
         )
-    schedule = recommend.check(wish, loop.facts)
+    recommend.check(wish, loop.facts)
     spending = spend(budget_for(total_steps, budget), total_steps)
     lrs = ladder(lr_min, lr_max, spending.search)
     with sole_search(), loop.preserved() as snapshot, bar(loop, spending.steps, wanted=progress) as tell:
         held_out = held_out_of(loop, measure)
-        set_up = stages(loop, spending.rehearsals, spending.length, total_steps, held_out)
+        epochs = wish.steps_per_epoch
+        set_up = stages(loop, spending.rehearsals, spending.length, total_steps, held_out, epochs)
         evidence, lrs = search(loop, snapshot, lrs, held_out=held_out, tell=tell)
+        schedule = recommend.intended(evidence, wish)
         arms = _rehearsed(loop, snapshot, set_up, evidence, (schedule, total_steps, spending.steps), tell)
         evidence = rehearsed(evidence, arms)
     result = _told(concluded(evidence, lrs, wish), spending)
@@ -178,8 +185,7 @@ def _rehearsed(
     if curve is None or not len(curve):
         return []
     is_shape = plateau_in(schedule) is None
-    factor = peak_factor(schedule, total_steps)[0] if is_shape else 1.0
-    shape = _in_small(schedule, total_steps) if is_shape else climb_and_line
+    factor = recommend.factor_of(loop.facts, schedule, total_steps)[0] if is_shape else 1.0
     made: list[Arms] = []
     left = float(steps - evidence.cost_steps)
     for i, set_up in enumerate(stages):
@@ -188,7 +194,7 @@ def _rehearsed(
                 loop,
                 snapshot,
                 set_up,
-                shape=shape,
+                shape=_in_small(schedule, total_steps, set_up.steps) if is_shape else climb_and_line,
                 near=_near(evidence, made, set_up.steps, total_steps) * factor,
                 budget=left / (len(stages) - i),
                 factor=factor,
@@ -201,9 +207,14 @@ def _rehearsed(
     return made
 
 
-def _in_small(schedule: Schedule, total_steps: int) -> Callable[[float], float]:
-    """A schedule by the share of the way."""
-    return lambda share: schedule(min(total_steps - 1, int(share * total_steps)))
+def _in_small(schedule: Schedule, total_steps: int, length: int) -> Callable[[float], float]:
+    """A schedule by the share of the way, the mean over each of so many steps: no cycle is seen at one phase alone."""
+
+    def factor(share: float) -> float:
+        shares = (share + ((i + 0.5) / POINTS - 0.5) / length for i in range(POINTS))
+        return statistics.fmean(schedule(max(0, min(total_steps - 1, int(at * total_steps)))) for at in shares)
+
+    return factor
 
 
 def _near(evidence: Evidence, made: list[Arms], steps: int, total_steps: int) -> float:
@@ -231,7 +242,8 @@ def _told(result: LRResult, spending: Spending) -> LRResult:
         return result
     if any(arms.best is not None for arms in rehearsals):
         times = (2 * spending.steps - spending.search) / (spending.steps - spending.search)
-        now, then = (10 ** (EIGHTY_PERCENT * spread_of(rehearsals, longer)) for longer in (1.0, times))
+        now = plan.interval[1] / plan.lr
+        then = now * 10 ** (EIGHTY_PERCENT * (spread_of(rehearsals, times) - spread_of(rehearsals)))
         text = (
             f"The interval is the peak times or over {now:.2g}; twice the budget, {2 * spending.steps:,} steps, would "
             f"make it about {then:.2g}."

@@ -13,10 +13,10 @@ from quadratic import QuadraticLoop
 from torch import nn
 from twins import dataset, identities, refused, state_of, training, twins
 
-from lrfinder import Facts, InputError, LRResult, NoSignalError, TorchLoop, find_lr
+from lrfinder import Facts, InputError, LRResult, NoSignalError, TorchLoop, find_lr, recommend, rehearsal, tuner
 from lrfinder import budget as length
 from lrfinder.budget import budget_for, least_to_rehearse
-from lrfinder.schedules import CATALOGUE, Constant, Linear, ReduceOnPlateau
+from lrfinder.schedules import CATALOGUE, Constant, Linear, ReduceOnPlateau, Triangular
 from lrfinder.tuner import race, tune_lr
 
 LONG_ENOUGH = 1_000
@@ -471,3 +471,50 @@ def test_the_plan_says_what_a_larger_budget_buys():
 
     assert now == pytest.approx(found.interval[1] / found.lr, rel=0.01)
     assert then < now
+
+
+def test_a_cycle_is_not_rehearsed_at_one_phase():
+    """The mean factor of the arms is that of the schedule, though they are as long as it has cycles."""
+    in_small = tuner._in_small(Triangular(50, 0.01), 10_200, 51)
+
+    factors = [in_small((i + 0.5) / 51) for i in range(51)]
+
+    assert np.mean(factors) == pytest.approx(0.5, abs=0.1)
+
+
+def test_an_optimizer_with_a_pace_of_its_own_has_one_factor_for_both():
+    """What its rehearsals are divided by is what the peak is multiplied by."""
+    facts = Facts(optimizer="AdamWScheduleFree", betas=(0.9, 0.999))
+
+    assert recommend.factor_of(facts, Constant(), 5_000)[0] == 1.0
+    assert recommend.factor_of(Facts(), Constant(), 5_000)[0] == 0.28
+
+
+@pytest.mark.parametrize("loader", [lambda batches: batches, lambda batches: lambda: iter(batches)])
+def test_the_steps_of_an_epoch_that_are_told_keep_the_judges_unseen(loader):
+    """A loader without a length is rehearsed as the same batches with one."""
+    batches = Ending(10).batches
+    loop = TorchLoop(nn.Linear(4, 3), loader(batches))
+
+    with loop.preserved():
+        (made,) = rehearsal.stages(loop, 1, 40, 800, None, 10)
+
+    trained = {id(micro[0]) for window in made.windows for micro in window}
+    assert (len(made.windows), len(made.judges)) == (1, 9)
+    assert not trained & {id(micro[0]) for window in made.judges for micro in window}
+
+
+def test_a_rule_is_refused_before_anything_is_measured():
+    """Rehearsals decide."""
+    with pytest.raises(InputError, match="`race` takes no `rule`"):
+        raced(rule="valley")
+
+
+def test_momentum_that_never_fades_is_survived():
+    """Its buffer has no final speed."""
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=1.0)
+
+    found = tune_lr(model, Ending(10).batches, optimizer=optimizer, total_steps=1_000, budget=ENOUGH, progress=False)
+
+    assert found.cost_steps > 0
