@@ -1,6 +1,7 @@
 """A Lightning Trainer as a `Loop`. Lightning's private names are used here, in `_update` and in `_pause` alone."""
 
 import copy
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,7 +144,8 @@ class TrainerLoop:
         for snapshot in self._snapshots:
             snapshot.settle()
         self._last_streams = torch_streams()
-        self._batch_size = max(self._batch_size or 0, total_size(batch) or 0) or None
+        (samples,) = ranks.means(total_size(batch) or 0, device=self._trainer.strategy.root_device)
+        self._batch_size = max(self._batch_size or 0, math.ceil(samples)) or None
         wanted = self.lr
         scaler = getattr(self._trainer.precision_plugin, "scaler", None)
         scale = None if scaler is None else scaler.get_scale()
