@@ -6,7 +6,6 @@ is not asked again without `--redo`) and writes their tables into docs/benchmark
 
 import argparse
 import json
-import math
 import statistics
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -17,7 +16,7 @@ import torch
 from accuracy import FIRST_SEED, machine
 from oracles import SCHEDULES
 from scoring import Run, coverage, score
-from tables import HEADER, decades, oracles, percent, row, table, write
+from tables import HEADER, PAGE, decades, oracles, percent, row, table, write
 from tasks import TASKS, chosen
 
 from lrfinder import tune_lr
@@ -27,7 +26,6 @@ from lrfinder.transfer import line_peak
 __all__ = ["STORED", "ask", "page"]
 
 STORED = Path(__file__).parent / "results" / "tuning.json"
-PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 BUDGETS = ("default", 75, 150, 300, 600, 1200)
 SEEDS = {"default": 5}
 FEWER = 3
@@ -159,12 +157,8 @@ def main():
 
 def _store(done):
     runs = sorted(done.values(), key=lambda one: (str(one["budget"]), one["task"], one["seed"]))
-    lines = ",\n".join(json.dumps({**one, "lr": _number(one["lr"])}) for one in runs)
+    lines = ",\n".join(json.dumps(one) for one in runs)
     STORED.write_text(f'{{"machine": {json.dumps(machine(PACKAGES))},\n"runs": [\n{lines}\n]}}\n')
-
-
-def _number(lr):
-    return lr if lr is not None and math.isfinite(lr) else None
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Which search a test makes inside a Trainer, the range test or a tuning, and what it finds."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from lightning_callbacks._compat import Trainer
 from lightning_callbacks._horizon import stops_early
@@ -55,33 +55,18 @@ def searched(search: Search, trainer: Trainer, loop: TrainerLoop, wish: Wish) ->
     Raises:
         InputError: A tuning that was asked for and cannot be made here, each case in one sentence.
     """
-    progress = getattr(trainer.progress_bar_callback, "is_enabled", False)
-    early = stops_early(trainer)
+    options: dict[str, Any] = {
+        "total_steps": wish.total_steps,
+        "schedule": wish.schedule,
+        "early_stopping": stops_early(trainer),
+        "lr_min": search.lr_min,
+        "lr_max": search.lr_max,
+        "measure": search.measure,
+        "progress": getattr(trainer.progress_bar_callback, "is_enabled", False),
+    }
     if _tunes(search, loop, wish.total_steps):
-        return race(
-            loop,
-            total_steps=wish.total_steps,
-            schedule=wish.schedule,
-            early_stopping=early,
-            budget=search.budget,
-            lr_min=search.lr_min,
-            lr_max=search.lr_max,
-            measure=search.measure,
-            progress=progress,
-        )
-    return range_test(
-        loop,
-        total_steps=wish.total_steps,
-        schedule=wish.schedule,
-        open_ended=wish.is_open_ended,
-        early_stopping=early,
-        steps=search.steps,
-        lr_min=search.lr_min,
-        lr_max=search.lr_max,
-        rule=search.rule,
-        measure=search.measure,
-        progress=progress,
-    )
+        return race(loop, budget=search.budget, **options)
+    return range_test(loop, open_ended=wish.is_open_ended, steps=search.steps, rule=search.rule, **options)
 
 
 def _tunes(search: Search, loop: TrainerLoop, total_steps: int | None) -> bool:
