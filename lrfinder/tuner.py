@@ -30,7 +30,7 @@ from lrfinder.signature import shows_options_of
 from lrfinder.state import sole_search
 from lrfinder.sweep import ladder
 from lrfinder.torch_loop import TorchLoop
-from lrfinder.transfer import HORIZON_EXPONENT, line_peak, spread_of
+from lrfinder.transfer import fall_with_steps, line_peak, spread_of
 
 __all__ = ["race", "tune_lr"]
 
@@ -221,7 +221,7 @@ def _near(evidence: Evidence, made: list[Arms], steps: int, total_steps: int) ->
     """Where the best peak of an arm with a line to zero may be: as before, as races have it, or as is usual."""
     if made and made[-1].best is not None:
         return made[-1].best / made[-1].factor
-    longer = float((total_steps / steps) ** HORIZON_EXPONENT)
+    longer = float((total_steps / steps) ** fall_with_steps(evidence.facts))
     curve = cast(Curve, evidence.curve)
     sure = [arms for arms in evidence.races if arms.is_sure]
     found = line_peak(evidence, total_steps) if sure else None
