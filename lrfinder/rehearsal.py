@@ -207,7 +207,7 @@ def rehearse(
         at = _next(won, is_sure=is_sure, is_high=is_high)
     snapshot.restore()
     made_at = {peak_at(near, place): gave for place, gave in runs.items() if place not in lost}
-    return record(made_at, start, set_up.steps, spent=spent, factor=factor)
+    return record(made_at, start, set_up.steps, spent=spent, factor=factor, windows=len(set_up.windows))
 
 
 def _next(won: dict[int, float], *, is_sure: bool, is_high: bool) -> int | None:

@@ -362,7 +362,7 @@ def test_the_file_is_plain():
     """Every number is a number of JSON."""
     (written,) = json.loads(raced().to_json())["evidence"]["rehearsals"]
 
-    assert set(written) == {"lrs", "losses", "steps", "start", "is_sure", "cost", "small", "factor"}
+    assert set(written) == {"lrs", "losses", "steps", "start", "is_sure", "cost", "small", "factor", "windows"}
     assert all(isinstance(lr, float) for lr in written["lrs"])
 
 
