@@ -25,7 +25,7 @@ BARS_OF = 60
 """Steps that one bar of the catalogue stands for."""
 
 BARS = "▁▂▃▄▅▆▇█"
-LABELS = {"steepest": "steepest descent", "minimum": "minimum / 10", "edge": "divergence / 4"}
+LABELS = {"steepest": "steepest descent", "minimum": "minimum / 10", "divergence": "divergence / 4"}
 ENDED = {
     "completed": "the whole ladder, nothing diverged",
     "diverged": "diverged from {at:.2g} on, stopped after {steps} steps",
