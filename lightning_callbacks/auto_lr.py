@@ -217,8 +217,9 @@ class AutoLR(Callback):
             check_can_leave(trainer)
         loop = TrainerLoop(trainer, sweep=self.sweep, snapshot=self.snapshot, snapshot_device=self.snapshot_device)
         wish = wish_for(trainer, loop, self.schedule, self.interval, self.existing, self._scheduler)
-        ends, how = (self.lr_min, self.lr_max), (self.rule, self.measure, self.finetune)
-        search = Search(self.tune, self.budget, self.steps, *ends, *how)
+        search = Search(
+            self.tune, self.budget, self.steps, self.lr_min, self.lr_max, self.rule, self.measure, self.finetune
+        )
         self.result = searched(search, trainer, loop, wish)
         self._tested.append(trainer.current_epoch)
         if loop.is_chief:

@@ -60,7 +60,7 @@ class Arms:
     def best(self) -> float | None:
         """The peak of the best run, at the lowest point of a parabola in log LR through it and its neighbours.
 
-        It stays within half of the way to them, and at the run where that is the lowest or the highest; None where no
+        It is at most half of the way to them, and the run itself where that is the lowest or the highest; None where no
         run won more than `small`.
         """
         won = self._won
@@ -73,7 +73,7 @@ class Arms:
         (left, lost_left), (right, lost_right) = self._beside(i)
         bent = lost_right / right - lost_left / left
         at = 0.0 if bent <= 0 else (lost_right * left / right - lost_left * right / left) / (2 * bent)
-        return self.lrs[i] * math.exp(min(max(at, left / 2), right / 2))
+        return self.lrs[i] * math.exp(at)
 
     @property
     def epochs(self) -> float:
