@@ -76,6 +76,7 @@ bench-oracles: $(BENCH_STAMP)  ## make what is missing of the best learning rate
 bench-constants: $(BENCH_STAMP)  ## which constants turn the edge of the miniature runs into the peak, fitted anew
 	$(MEASURE) benchmarks/constants.py
 	$(MEASURE) benchmarks/tuning_constants.py
+	$(MEASURE) benchmarks/own_decay.py
 
 bench-tuning: $(BENCH_STAMP)  ## tune_lr on the same trainings, at its default budget and at others
 	$(MEASURE) benchmarks/tuning.py

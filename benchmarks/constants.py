@@ -21,7 +21,7 @@ from tables import oracles
 from tasks import available
 
 from lrfinder import find_lr, transfer
-from lrfinder.optimizers import usual_lr
+from lrfinder.optimizers import own_decay, usual_lr
 
 STORED = Path(__file__).parent / "results" / "edges.json"
 SAMPLES, EPOCHS, STEPS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 1.0), (0.0, 0.2, 0.3, 0.4, 0.5), (0.0, 0.1, 0.2, 0.3)
@@ -45,9 +45,10 @@ def measure(seeds):
                 continue
             facts, races = found.evidence.facts, found.evidence.races
             usual = usual_lr(facts, statistics.fmean(arms.start for arms in races))
-            edge = math.log10(edge * transfer.ramp(facts, races[0].steps))
+            edge = math.log10(edge * transfer.ramp(facts, races[0].steps) * transfer.edge_of_decay(facts))
             far = None if usual is None else math.log10(usual)
-            rows.append({"task": task.name, "seed": seed, "edge": edge, "usual": far, **of_data(task, loader)})
+            known = {"edge": edge, "usual": far, "decay": own_decay(facts)}
+            rows.append({"task": task.name, "seed": seed, **known, **of_data(task, loader)})
     return rows
 
 
@@ -61,7 +62,8 @@ def of_data(task, loader):
 def peak(row, shift, samples, epochs, steps, pull):
     """Log10 of the peak for every constant; `shift` is added to what is usual."""
     fewer = samples * min(0.0, math.log10(max(row["samples"], transfer.FEW) / transfer.PLENTY))
-    own = row["edge"] + fewer - epochs * math.log10(row["epochs"]) - steps * math.log10(row["steps"] / 1000) + CONSTANTS
+    longer = (steps - row["decay"]) * math.log10(row["steps"] / 1000)
+    own = row["edge"] + fewer - epochs * math.log10(row["epochs"]) - longer + CONSTANTS
     if row["usual"] is None:
         return own
     away = row["usual"] + shift - own
@@ -122,7 +124,7 @@ def main():
     print("exponents of samples, epochs, steps; pull   constant   mean regret")
     for choice in sorted(mean, key=lambda choice: mean[choice].min())[:10]:
         print(f"{choice!s:<45} {CONSTANTS[mean[choice].argmin()]:+.2f}      {mean[choice].min():.3f}")
-    own = (transfer.SAMPLES_EXPONENT, transfer.EPOCHS_EXPONENT, transfer.STEPS_EXPONENT, transfer.PULL)
+    own = (transfer.SAMPLES_EXPONENT, transfer.EPOCHS_EXPONENT, transfer.HORIZON_EXPONENT, transfer.PULL)
     at = np.interp(math.log10(transfer.EDGE_TO_PEAK), CONSTANTS, mean[own])
     print(f"lrfinder: {own}, {math.log10(transfer.EDGE_TO_PEAK):+.2f}: {at:.3f}")
     s = score(left_out(rows, oracle, tables), oracle)

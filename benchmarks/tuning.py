@@ -20,7 +20,7 @@ from tables import HEADER, PAGE, decades, oracles, percent, row, table, write
 from tasks import TASKS, chosen
 
 from lrfinder import tune_lr
-from lrfinder.optimizers import usual_lr
+from lrfinder.optimizers import own_decay, usual_lr
 from lrfinder.transfer import line_peak
 
 __all__ = ["STORED", "ask", "page"]
@@ -61,7 +61,8 @@ def ask(task, seed, budget, schedule="primary"):
         "seconds": round(time.perf_counter() - begin, 3),
         "raced": before and 10 ** before[0],
         "usual": usual_lr(evidence.facts, rehearsals[0].start) if rehearsals else None,
-        "rehearsals": [[arms.steps, arms.best, len(arms.lrs), arms.is_open] for arms in rehearsals],
+        "rehearsals": [[arms.steps, arms.best, len(arms.lrs), arms.is_open, arms.windows] for arms in rehearsals],
+        "decay": own_decay(evidence.facts),
     }
 
 

@@ -32,14 +32,17 @@ def rows_of(stored):
             task = TASKS[one["task"]]
             known = {name: None if one[name] is None else math.log10(one[name]) for name in ("raced", "usual")}
             data = of_data(task, task.build(0)[1])
-            rows.append({**one, **known, **data, "best": np.mean(best), "length": one["rehearsals"][0][0]})
+            length, *_, windows = one["rehearsals"][0]
+            rows.append({**one, **known, **data, "best": np.mean(best), "length": length, "made": length / windows})
     return rows
 
 
 def peak(row, horizon, samples, pull, trust, factor, shift=0.0):
     """Log10 of the peak."""
     fewer = samples * min(0.0, math.log10(max(row["samples"], transfer.FEW) / transfer.PLENTY))
-    own = row["best"] + factor + fewer + horizon * math.log10(row["length"] / row["steps"])
+    longer = (horizon - row["decay"]) * math.log10(row["length"] / row["steps"])
+    other = transfer.EPOCHS_EXPONENT * math.log10(max(1.0, row["made"]) / row["epochs"])
+    own = row["best"] + factor + fewer + longer + other
     if row["usual"] is not None:
         away = row["usual"] + shift - own
         fading = min(1.0, transfer.FULL_PULL / row["length"]) ** transfer.FADING

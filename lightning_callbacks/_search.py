@@ -29,6 +29,7 @@ class Search:
         lr_max: Last rate.
         rule: Whose rate to take.
         measure: Which loss to read.
+        finetune: Whether the model is pretrained.
     """
 
     tune: Tune
@@ -38,6 +39,7 @@ class Search:
     lr_max: float
     rule: str | Rule | None
     measure: Literal["training", "validation"]
+    finetune: bool = False
 
 
 def searched(search: Search, trainer: Trainer, loop: TrainerLoop, wish: Wish) -> LRResult:
@@ -59,6 +61,7 @@ def searched(search: Search, trainer: Trainer, loop: TrainerLoop, wish: Wish) ->
         "total_steps": wish.total_steps,
         "schedule": wish.schedule,
         "early_stopping": stops_early(trainer),
+        "finetune": search.finetune,
         "lr_min": search.lr_min,
         "lr_max": search.lr_max,
         "measure": search.measure,

@@ -20,6 +20,7 @@ from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.rules import Rule
 from lrfinder.scheduler import ScheduledLR
 from lrfinder.schedules import CATALOGUE, Schedule, from_plain, to_plain
+from lrfinder.schedules.base import flag
 
 __all__ = ["AutoLR"]
 
@@ -46,6 +47,7 @@ class AutoLR(Callback):
         lr_max: Last rate.
         rule: None weighs everything measured; or a rule, by name or as a function of the curve, to take its rate.
         schedule: `recommended`, a name of `lrfinder.schedules.CATALOGUE`, a schedule, or None to set the LR alone.
+        finetune: The model is pretrained and should keep what it knows.
         interval: Whether the schedule counts optimizer steps or epochs.
         existing: For a scheduler that the module configures: `keep` finds the peak for its shape and rescales it,
             `replace` drops it for `schedule`.
@@ -77,6 +79,7 @@ class AutoLR(Callback):
         lr_max: float = 10.0,
         rule: str | Rule | None = None,
         schedule: str | Schedule | None = "recommended",
+        finetune: bool = False,
         interval: Literal["step", "epoch"] = "step",
         existing: Literal["keep", "replace"] = "keep",
         at_epochs: Sequence[int] = (0,),
@@ -98,7 +101,7 @@ class AutoLR(Callback):
         _check_choice("measure", measure, ("training", "validation"))
         _check_choice("snapshot", snapshot, ("auto", "all"))
         self.tune, self.budget, self.steps = tune, budget, steps
-        self.lr_min, self.lr_max, self.rule = lr_min, lr_max, rule
+        self.lr_min, self.lr_max, self.rule, self.finetune = lr_min, lr_max, rule, flag("finetune", finetune)
         self.schedule, self.interval, self.existing = schedule, interval, existing
         self.at_epochs = _epochs(at_epochs)
         self.mode, self.on_no_signal, self.measure = mode, on_no_signal, measure
@@ -214,7 +217,9 @@ class AutoLR(Callback):
             check_can_leave(trainer)
         loop = TrainerLoop(trainer, sweep=self.sweep, snapshot=self.snapshot, snapshot_device=self.snapshot_device)
         wish = wish_for(trainer, loop, self.schedule, self.interval, self.existing, self._scheduler)
-        search = Search(self.tune, self.budget, self.steps, self.lr_min, self.lr_max, self.rule, self.measure)
+        search = Search(
+            self.tune, self.budget, self.steps, self.lr_min, self.lr_max, self.rule, self.measure, self.finetune
+        )
         self.result = searched(search, trainer, loop, wish)
         self._tested.append(trainer.current_epoch)
         if loop.is_chief:

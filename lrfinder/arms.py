@@ -43,6 +43,7 @@ class Arms:
         cost: Step-equivalents spent on all of them.
         small: A win that says nothing.
         factor: Of the shape that was run: its best peak over that of a line to zero.
+        windows: What each run was trained on, again and again, in optimizer steps; 0 where every step had its own.
     """
 
     lrs: tuple[float, ...]
@@ -53,12 +54,13 @@ class Arms:
     cost: float
     small: float = 0.0
     factor: float = 1.0
+    windows: int = 0
 
     @property
     def best(self) -> float | None:
         """The peak of the best run, at the lowest point of a parabola in log LR through it and its neighbours.
 
-        It stays within half of the way to them, and at the run where that is the lowest or the highest; None where no
+        It is at most half of the way to them, and the run itself where that is the lowest or the highest; None where no
         run won more than `small`.
         """
         won = self._won
@@ -71,7 +73,12 @@ class Arms:
         (left, lost_left), (right, lost_right) = self._beside(i)
         bent = lost_right / right - lost_left / left
         at = 0.0 if bent <= 0 else (lost_right * left / right - lost_left * right / left) / (2 * bent)
-        return self.lrs[i] * math.exp(min(max(at, left / 2), right / 2))
+        return self.lrs[i] * math.exp(at)
+
+    @property
+    def epochs(self) -> float:
+        """How often each run was trained on the same; 1 where it saw all of it once."""
+        return self.steps / self.windows if self.windows else 1.0
 
     @property
     def fit(self) -> tuple[tuple[float, float], ...]:
@@ -228,7 +235,14 @@ def win(start: Sequence[float], losses: Sequence[float] | None) -> float:
 
 
 def record(
-    runs: Runs, start: Sequence[float], steps: int, *, spent: float, small: float = 0.0, factor: float = 1.0
+    runs: Runs,
+    start: Sequence[float],
+    steps: int,
+    *,
+    spent: float,
+    small: float = 0.0,
+    factor: float = 1.0,
+    windows: int = 0,
 ) -> Arms:
     """Everything that was run, ascending."""
     lrs = sorted(runs)
@@ -243,6 +257,7 @@ def record(
         cost=spent,
         small=small,
         factor=factor,
+        windows=windows,
     )
 
 

@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_find(find: argparse.ArgumentParser) -> None:
     find.add_argument("--steps", type=int, help="optimizer steps of the whole search (100)")
-    find.add_argument("--rule", help="take this rule's rate: steepest, valley, minimum or edge")
+    find.add_argument("--rule", help="take this rule's rate: steepest, valley, minimum or divergence")
     _add_search(find, "find_lr")
 
 

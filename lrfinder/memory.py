@@ -3,10 +3,11 @@
 import enum
 import os
 import types
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from operator import is_not
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,12 @@ OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.Bu
 NUMBERS = (int, float, complex, str, bytes, type(None), np.generic, frozenset, range, os.PathLike)
 PLAIN = (*NUMBERS, torch.dtype, torch.device, torch.Size, *OPAQUE)
 CONTAINERS = (dict, list, tuple, set, deque)
+DICTS = (dict, OrderedDict)
 BY_ATTRIBUTES = (nn.Module, Optimizer, Sampler, LRScheduler)
 KNOWN = (*PLAIN, *CONTAINERS, *STREAMS, *BY_ATTRIBUTES, Tensor, np.ndarray)
+
+KINDS = 4_096
+"""Classes of which it is remembered what kind they are."""
 
 OUT_OF_MEMORY = (MemoryError, torch.cuda.OutOfMemoryError)
 """What is raised where there is no room, on the host or on a device."""
@@ -53,6 +58,7 @@ class Memory:
     def __init__(self, device: torch.device | str | None = None) -> None:
         self._device = device
         self._seen: dict[int, object] = {}
+        self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         self._restores: list[Callable[[], object]] = []
         self.copies: dict[int, Tensor] = {}
 
@@ -65,8 +71,10 @@ class Memory:
         pending = [value]
         while pending:
             value = pending.pop()
+            if _is_plain(type(value)):  # type: ignore[arg-type]  # mypy holds type[Any] to be unhashable
+                continue
             reached = value.of if isinstance(value, Surface) else value
-            if isinstance(value, PLAIN) or id(reached) in self._seen:
+            if id(reached) in self._seen:
                 continue
             self._seen[id(reached)] = reached
             pending += self._keep_one(value)
@@ -77,6 +85,9 @@ class Memory:
         Raises:
             StateLeak: Something could not be put back; everything else was.
         """
+        for target, held in self._dicts:
+            if target or held:
+                _refill_dict(target, held)
         with torch.no_grad():
             # One tensor that refuses must not keep the rest from coming back; a signal's error does not come twice.
             refused = [restore for restore in self._restores if _refusal(restore) is not None]
@@ -89,6 +100,10 @@ class Memory:
 
     def _keep_one(self, value: Any) -> Iterable[Any]:
         """Remember one object; return what it holds."""
+        if type(value) in DICTS:  # a dozen of them are in every module; a subclass might refuse
+            held = dict(value)
+            self._dicts.append((value, held))
+            return held.values()
         if isinstance(value, Tensor):
             return self._keep_tensor(value)
         if isinstance(value, tuple):
@@ -186,15 +201,24 @@ def _is_data(value: Any, depth: int = 2) -> bool:
     return all(isinstance(item, KNOWN) or (depth > 0 and _is_data(item, depth - 1)) for item in held)
 
 
+@lru_cache(maxsize=KINDS)
+def _is_plain(kind: type) -> bool:
+    """Whether objects of a class hold nothing that could change, or are left alone."""
+    return issubclass(kind, PLAIN)
+
+
 def _slots(value: Any) -> dict[str, Any]:
     """What an object holds in slots."""
-    names = [name for cls in type(value).__mro__ for name in _slot_names(cls)]
+    names = _slot_names(type(value))  # type: ignore[arg-type]
     return {name: getattr(value, name) for name in names if hasattr(value, name)}
 
 
-def _slot_names(cls: type) -> tuple[str, ...]:
-    names = vars(cls).get("__slots__", ())
-    return tuple(n for n in ((names,) if isinstance(names, str) else names) if n not in ("__dict__", "__weakref__"))
+@lru_cache(maxsize=KINDS)
+def _slot_names(kind: type) -> tuple[str, ...]:
+    """The names of all slots of a class and those that it inherits from."""
+    slots = [vars(cls).get("__slots__", ()) for cls in kind.__mro__]
+    names = [name for held in slots for name in ((held,) if isinstance(held, str) else held)]
+    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))
 
 
 def _reset_slots(value: object, held: dict[str, Any]) -> None:
@@ -223,7 +247,7 @@ def reached_by(function: object) -> list[object]:
 
 def _refill_dict(target: dict[Any, Any], held: dict[Any, Any]) -> None:
     """Give a dictionary its items back; it is never empty in between unless their order had changed."""
-    if [id(key) for key in target] != [id(key) for key in held]:
+    if len(target) != len(held) or any(map(is_not, target, held)):
         target.clear()
     target.update(held)
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from lrfinder.loop import Facts
 
-__all__ = ["Kind", "kind_of", "own_pace", "usual_lr"]
+__all__ = ["Kind", "kind_of", "own_decay", "own_pace", "usual_lr"]
 
 Kind = Literal["adam", "sgd", "muon", "other"]
 
@@ -85,6 +85,11 @@ def usual_lr(facts: Facts, loss: float) -> float | None:
     if name == "rmsprop":
         return USUAL_NORMALISED * size * slow
     return USUAL_SGD * size**2 * slow / loss if name == "sgd" and loss > 0 else None
+
+
+def own_decay(facts: Facts) -> float:
+    """Return the power of 1 / step with which an optimizer shrinks its own steps: a half for Adagrad, else nothing."""
+    return 0.5 if facts.optimizer.lower() == "adagrad" else 0.0
 
 
 def own_pace(facts: Facts) -> str | None:

@@ -8,7 +8,7 @@ from lrfinder.errors import InputError
 from lrfinder.loop import Facts
 from lrfinder.notebook import html_of
 from lrfinder.schedules import Schedule, describe
-from lrfinder.schedules.base import number, whole
+from lrfinder.schedules.base import flag, number, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,6 +87,8 @@ class Wish:
         if self.steps_per_epoch is not None:
             remedy = "it is len(loader), over the accumulated batches of a step"
             object.__setattr__(self, "steps_per_epoch", whole("steps_per_epoch", self.steps_per_epoch, remedy))
+        for name in ("finetune", "may_extend", "early_stopping", "open_ended"):
+            flag(name, getattr(self, name))
         self._check_together()
 
     def _check_together(self) -> None:

@@ -25,7 +25,7 @@ COLOURS = {
     "steepest": "#009E73",
     "valley": "#56B4E9",
     "minimum": "#CC79A7",
-    "edge": "#E69F00",
+    "divergence": "#E69F00",
     "runs": "#7A5195",
     "diverged": "#000000",
 }
@@ -33,7 +33,7 @@ COLOURS = {
 
 MOST_POINTS = 2_000
 
-MARKERS = {"steepest": "v", "valley": "s", "minimum": "D", "edge": "^"}
+MARKERS = {"steepest": "v", "valley": "s", "minimum": "D", "divergence": "^"}
 LONGEST_NAME = 32
 
 

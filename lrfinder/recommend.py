@@ -90,9 +90,9 @@ def _weighed(evidence: Evidence) -> tuple[float, float]:
     """Log10 of the geometric mean of all rules that have an answer, and its spread."""
     speed = (evidence.rungs_per_decade or REFERENCE_DENSITY) / REFERENCE_DENSITY
     logs = [
-        math.log10(lr * (1.0 if name == "edge" else speed))
+        math.log10(lr * (1.0 if name == "divergence" else speed))
         for name, lr in evidence.suggestions.items()
-        if lr is not None and name in ("steepest", "valley", "minimum", "edge")
+        if lr is not None and name in ("steepest", "valley", "minimum", "divergence")
     ]
     disagreement = statistics.stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else SPREAD
     return statistics.fmean(logs), math.hypot(SPREAD, disagreement)

@@ -44,14 +44,12 @@ class Stage:
         windows: What it is trained on, from the first again where they end.
         judges: What it is judged on afterwards; nothing that it was trained on, where an epoch has more than that.
         forward: Step-equivalents of judging.
-        is_training: Whether the judges come from the training's own loader.
     """
 
     steps: int
     windows: Sequence[Batch]
     judges: Sequence[Batch]
     forward: float
-    is_training: bool = True
 
 
 def steps_of(budget: float, rehearsals: int = 1) -> int:
@@ -129,7 +127,7 @@ def stage(
     trained = [first, *(loop.draw() for _ in range(windows - 1))]
     if held_out is not None:
         judges: list[Batch] = [[micro] for micro in held_out]
-        return Stage(steps, trained, judges, len(judges) / max(1, len(first)) / 3, is_training=False)
+        return Stage(steps, trained, judges, len(judges) / max(1, len(first)) / 3)
     judges = [loop.draw() for _ in range(wanted)] or list(trained)
     return Stage(steps, trained, judges, len(judges) / 3)
 
@@ -207,7 +205,7 @@ def rehearse(
         at = _next(won, is_sure=is_sure, is_high=is_high)
     snapshot.restore()
     made_at = {peak_at(near, place): gave for place, gave in runs.items() if place not in lost}
-    return record(made_at, start, set_up.steps, spent=spent, factor=factor)
+    return record(made_at, start, set_up.steps, spent=spent, factor=factor, windows=len(set_up.windows))
 
 
 def _next(won: dict[int, float], *, is_sure: bool, is_high: bool) -> int | None:

@@ -25,7 +25,7 @@ BARS_OF = 60
 """Steps that one bar of the catalogue stands for."""
 
 BARS = "▁▂▃▄▅▆▇█"
-LABELS = {"steepest": "steepest descent", "minimum": "minimum / 10", "edge": "divergence / 4"}
+LABELS = {"steepest": "steepest descent", "minimum": "minimum / 10", "divergence": "divergence / 4"}
 ENDED = {
     "completed": "the whole ladder, nothing diverged",
     "diverged": "diverged from {at:.2g} on, stopped after {steps} steps",
@@ -62,13 +62,17 @@ def advice(plan: "Plan") -> str:
 
 
 def catalogue(entries: "Mapping[str, Entry]") -> str:
-    """The families of schedules as a table: kind, parameters and a picture, each with its tip below."""
+    """The families of schedules as a table: kind, parameters and a picture, each with its use and its tip below."""
     heads = ("name", "frequency", "quantity", "shape", "parameters")
     lines = [_row(heads)]
     for entry in entries.values():
         bars = sparkline(entry.factors(BARS_OF * COLUMNS[3])[BARS_OF // 2 :: BARS_OF])
         row = _row((entry.name, entry.frequency, entry.quantity, bars, ", ".join(entry.parameters) or "none"))
-        lines += ["", row, *textwrap.wrap(entry.tip, WIDTH, initial_indent="  ", subsequent_indent="  ")]
+        lines += [
+            "",
+            row,
+            *textwrap.wrap(f"{entry.when} {entry.tip}", WIDTH, initial_indent="  ", subsequent_indent="  "),
+        ]
     return "\n".join(lines)
 
 

@@ -7,12 +7,12 @@ from lrfinder.curve import Curve
 from lrfinder.divergence import onset
 from lrfinder.smoothing import SmoothCurve, smooth
 
-__all__ = ["RULES", "Rule", "edge", "minimum", "steepest", "valley"]
+__all__ = ["RULES", "Rule", "divergence", "minimum", "steepest", "valley"]
 
 Rule: TypeAlias = Callable[[Curve], float | None]
 
 UNDER_MINIMUM = 10.0
-UNDER_EDGE = 4.0
+UNDER_DIVERGENCE = 4.0
 
 
 def steepest(curve: Curve) -> float | None:
@@ -63,12 +63,12 @@ def minimum(curve: Curve) -> float | None:
     return lr if lr >= curve.lrs[0] else None
 
 
-def edge(curve: Curve) -> float | None:
+def divergence(curve: Curve) -> float | None:
     """A quarter of the rate that began the divergence; None where nothing diverged or that quarter was not swept."""
     diverged_at = onset(curve)
-    if diverged_at is None or diverged_at / UNDER_EDGE < curve.lrs[0]:
+    if diverged_at is None or diverged_at / UNDER_DIVERGENCE < curve.lrs[0]:
         return None
-    return diverged_at / UNDER_EDGE
+    return diverged_at / UNDER_DIVERGENCE
 
 
 def _descent(curve: Curve) -> SmoothCurve | None:
@@ -77,5 +77,5 @@ def _descent(curve: Curve) -> SmoothCurve | None:
     return s if s is not None and s.lowest > 0 and s.trend == "falling" else None
 
 
-RULES: dict[str, Rule] = {"steepest": steepest, "valley": valley, "minimum": minimum, "edge": edge}
+RULES: dict[str, Rule] = {"steepest": steepest, "valley": valley, "minimum": minimum, "divergence": divergence}
 """Every rule by name; a new one is a function of the curve and a line here."""

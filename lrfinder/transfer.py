@@ -7,22 +7,38 @@ from collections.abc import Sequence
 from lrfinder.arms import Arms
 from lrfinder.evidence import Evidence
 from lrfinder.loop import Facts
-from lrfinder.optimizers import usual_lr
+from lrfinder.optimizers import own_decay, usual_lr
 from lrfinder.plan import QUOTED_STEPS, Wish
 
-__all__ = ["HORIZON_EXPONENT", "TRUST", "in_words", "line_peak", "ramp", "spread_of"]
+__all__ = [
+    "HORIZON_EXPONENT",
+    "TRUST",
+    "edge_of_decay",
+    "fall_with_steps",
+    "in_words",
+    "line_peak",
+    "ramp",
+    "spread_of",
+]
 
 EDGE_TO_PEAK = 0.32
 FEW, PLENTY = 100, 1_000
-SAMPLES_EXPONENT, EPOCHS_EXPONENT, STEPS_EXPONENT = 0.7, 0.4, 0.2
+SAMPLES_EXPONENT, EPOCHS_EXPONENT = 0.7, 0.4
 SPREAD_OF_RACE = 0.41
 """Chosen on the tasks of benchmarks/tasks.py by what benchmarks/constants.py shows, rounded."""
 
 PULL, FAR = 0.4, 2.0
 """Of the way to what is usual for the optimizer, where that is near; half of it these decades away, and less beyond."""
 
-HORIZON_EXPONENT, FADING, FULL_PULL = 0.2, 0.5, 60
-"""Of rehearsals: the first as in (T' / T)**0.2; the longer they are, the less they are drawn to what is usual."""
+HORIZON_EXPONENT = 0.2
+"""The best peak falls as (T' / T)**0.2."""
+
+FADING, FULL_PULL = 0.5, 60
+"""The longer rehearsals are, the less they are drawn to what is usual."""
+
+DECAYING = 3.0
+"""Of an optimizer that shrinks its own steps: what the edge of so short runs has to be multiplied by besides. Chosen on
+the trainings of benchmarks/own_decay.py, none of which is among those."""
 
 TRUST = 0.8
 """The weight of the rehearsals beside the miniature runs."""
@@ -37,9 +53,9 @@ def line_peak(
     """Return the best peak for a line to zero as the short runs have it, and how sure that is.
 
     The edge of the miniature runs counts as `recommend.peak` says. Rehearsals train the same number of epochs: the best
-    of them counts times (T' / T)**0.2 for T' steps, times (N / 1000)**0.7 for N samples from 100 to 1,000, and drawn
-    to `usual_lr` as the edge is, less where they are long. The mean of both in decades counts the rehearsals four
-    fifths.
+    of them counts times (T' / T)**0.2 for T' steps, times (E' / E)**0.4 where they had other epochs than the training
+    after all, times (N / 1000)**0.7 for N samples from 100 to 1,000, and drawn to `usual_lr` as the edge is, less where
+    they are long. The mean of both in decades counts the rehearsals four fifths. For Adagrad it is (T' / T)**-0.3.
 
     Args:
         evidence: Of the runs.
@@ -60,6 +76,19 @@ def line_peak(
     if best is None:
         return None if raced is None else (raced, SPREAD_OF_RACE)
     return best if raced is None else TRUST * best + (1 - TRUST) * raced, spread_of(evidence.rehearsals)
+
+
+def fall_with_steps(facts: Facts) -> float:
+    """Return the power of 1 / T with which the best peak falls as a training of T steps becomes longer.
+
+    Where the optimizer shrinks its own steps the peak need not, and rises instead.
+    """
+    return HORIZON_EXPONENT - own_decay(facts)
+
+
+def edge_of_decay(facts: Facts) -> float:
+    """Return what the edge has to be multiplied by for an optimizer that shrinks its own steps; 1 for the others."""
+    return DECAYING if own_decay(facts) else 1.0
 
 
 def spread_of(rehearsals: Sequence[Arms], times: float = 1.0) -> float:
@@ -128,9 +157,11 @@ def _shares_of_best(
     best = _best(evidence)
     if best is None:
         return {}
-    steps = evidence.rehearsals[0].steps
+    steps, made = evidence.rehearsals[0].steps, max(1.0, evidence.rehearsals[0].epochs)
+    epochs = _epochs(evidence.facts, total_steps, steps_per_epoch)
     shares = {
-        f"for {total_steps:,} steps instead of {steps}": (steps / total_steps) ** HORIZON_EXPONENT,
+        f"for {total_steps:,} steps instead of {steps}": (steps / total_steps) ** fall_with_steps(evidence.facts),
+        f"for {epochs:.3g} epochs instead of {made:.3g}": (made / epochs) ** EPOCHS_EXPONENT,
         **_of_samples(evidence.facts, steps_per_epoch),
     }
     fading = min(1.0, FULL_PULL / steps) ** FADING
@@ -144,16 +175,22 @@ def _shares(
     if evidence.edge is None:
         return {}
     facts = evidence.facts
-    per_epoch = steps_per_epoch or facts.steps_per_epoch or 0
-    epochs = max(1.0, total_steps / per_epoch) if per_epoch else 1.0
+    epochs = _epochs(facts, total_steps, steps_per_epoch)
     shares = {
         "as fitted on real trainings": EDGE_TO_PEAK,
         "for momentum, which a short run hardly builds up": ramp(facts, evidence.races[0].steps),
         **_of_samples(facts, steps_per_epoch),
         f"for {epochs:.3g} epochs": epochs**-EPOCHS_EXPONENT,
-        f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -STEPS_EXPONENT,
+        f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -fall_with_steps(facts),
+        f"for the steps that {facts.optimizer} shrinks itself": edge_of_decay(facts),
     }
     return shares if finetune else {**shares, **_pull(evidence, evidence.races, evidence.edge, shares)}
+
+
+def _epochs(facts: Facts, total_steps: int, steps_per_epoch: int | None) -> float:
+    """How often a training sees its data, as far as that is known; at least once."""
+    per_epoch = steps_per_epoch or facts.steps_per_epoch or 0
+    return max(1.0, total_steps / per_epoch) if per_epoch else 1.0
 
 
 def _of_samples(facts: Facts, steps_per_epoch: int | None) -> dict[str, float]:

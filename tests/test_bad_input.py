@@ -23,10 +23,12 @@ LADDERS = [
     ({"steps": 50.0}, r"`steps` must be a whole number of at least 10, got 50\.0"),
 ]
 CHOICES = [
-    ({"rule": "steep"}, "`rule` must be one of steepest, valley, minimum, edge, .*, got 'steep'"),
+    ({"rule": "steep"}, "`rule` must be one of steepest, valley, minimum, divergence, .*, got 'steep'"),
     ({"rule": ["steepest"]}, r"`rule` must be one of steepest, .*, or None, got \['steepest'\]"),
     ({"total_steps": 0}, "`total_steps` must be a positive number of optimizer steps, got 0"),
     ({"total_steps": 12.5}, r"`total_steps` must be a positive number of optimizer steps, got 12\.5"),
+    ({"finetune": "no"}, "`finetune` must be True or False, got 'no'; write it without quotes"),
+    ({"open_ended": 1}, "`open_ended` must be True or False, got 1"),
     ({"schedule": "zigzag"}, "`schedule` must be \"recommended\", one of .*linear.*, got 'zigzag'"),
     ({"schedule": 3}, "`schedule` must be a name or a function of the step, got int"),
     ({"schedule": Cosine}, "`schedule` must be a name or a function of the step, got the class Cosine"),

@@ -93,7 +93,7 @@ def test_an_error_in_a_rule_comes_through():
 
 def test_an_unknown_rule_lists_the_known():
     """A misspelt rule is answered with all there are."""
-    with pytest.raises(InputError, match="`rule` must be one of steepest, valley, minimum, edge, a function"):
+    with pytest.raises(InputError, match="`rule` must be one of steepest, valley, minimum, divergence, a function"):
         swept(Quadratic(1.0), rule="steepset")
 
 

@@ -94,7 +94,7 @@ def test_find_lr_is_asked_and_scored(digits):
 
     first, *rules = rows
     assert (first["method"], first["task"], first["seed"]) == ("lrfinder", "digits-logistic-sgd", 100)
-    assert {"lrfinder steepest", "lrfinder edge"} <= {row["method"] for row in rules}
+    assert {"lrfinder steepest", "lrfinder divergence"} <= {row["method"] for row in rules}
     run = scoring.Run(first["task"], 100, first["lr"], first["interval"], first["steps"])
     scored = scoring.score([run], {run.task: scoring.Oracle(record["runs"], record["untrained"])})
     assert scored["steps"] <= 100

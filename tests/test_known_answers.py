@@ -43,7 +43,9 @@ def test_the_heavy_ball_limit_is_found_within_a_factor_of_one_and_a_half(h, step
     Below it the ball swings, so the foot of the last rise lies up to one swing under the limit, or, since a swing may
     pass zero just above it, a little over. A ladder below 12 rungs per decade is too coarse to follow a swing.
     """
-    found = swept(Quadratic(h), options={"momentum": 0.9}, steps=steps, lr_min=1e-5 / h, lr_max=1e3 / h, rule="edge")
+    found = swept(
+        Quadratic(h), options={"momentum": 0.9}, steps=steps, lr_min=1e-5 / h, lr_max=1e3 / h, rule="divergence"
+    )
 
     assert 1 / 1.5 <= found.evidence.diverged_at / (3.8 / h) <= 1.5
 
@@ -53,7 +55,7 @@ def test_averaged_momentum_diverges_ten_times_later(steps):
     """With dampening 0.9 the buffer is an average (Adam without adaptation), unstable above 38/h; as for the ball."""
     options = {"momentum": 0.9, "dampening": 0.9}
 
-    found = swept(Quadratic(1.0), options=options, steps=steps, lr_min=1e-4, lr_max=1e4, rule="edge")
+    found = swept(Quadratic(1.0), options=options, steps=steps, lr_min=1e-4, lr_max=1e4, rule="divergence")
 
     assert 1 / 1.5 <= found.evidence.diverged_at / 38 <= 1.5
 

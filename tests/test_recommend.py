@@ -31,7 +31,7 @@ def measured():
 
 def test_suggestions_are_weighed_in_log_space():
     """The peak is the geometric mean of what the rules say."""
-    lr, _, _ = peak(evidence(steepest=1e-3, valley=1e-1, minimum=None, edge=None), LINE, 1000)
+    lr, _, _ = peak(evidence(steepest=1e-3, valley=1e-1, minimum=None, divergence=None), LINE, 1000)
 
     assert lr == pytest.approx(1e-2)
 
@@ -76,7 +76,7 @@ def test_the_warm_up_does_not_hide_the_family():
     assert bare.lr == warmed.lr
 
 
-@pytest.mark.parametrize("name", ["steepest", "valley", "minimum", "edge"])
+@pytest.mark.parametrize("name", ["steepest", "valley", "minimum", "divergence"])
 def test_a_named_rule_is_taken_unscaled(name):
     """The rate is the rule's own for whatever schedule, and the plan says whose it is."""
     seen = measured()
@@ -95,7 +95,9 @@ def test_a_named_rule_is_taken_unscaled(name):
 )
 def test_the_interval_holds_the_rate(exponents, rule, schedule, total_steps):
     """Whatever the rules say, low <= lr <= high, all positive and finite."""
-    seen = evidence(**dict(zip(["steepest", "valley", "minimum", "edge"], (10**e for e in exponents), strict=False)))
+    seen = evidence(
+        **dict(zip(["steepest", "valley", "minimum", "divergence"], (10**e for e in exponents), strict=False))
+    )
 
     made = plan(seen, Wish(total_steps, schedule, rule))
     low, high = made.interval
@@ -105,12 +107,12 @@ def test_the_interval_holds_the_rate(exponents, rule, schedule, total_steps):
 
 def test_a_rule_without_answer_gives_no_plan():
     """Where the rule that was asked for says nothing, nothing else is put in its place."""
-    assert plan(evidence(steepest=1e-2, edge=None), Wish(500, rule="edge")) is None
+    assert plan(evidence(steepest=1e-2, divergence=None), Wish(500, rule="divergence")) is None
 
 
 def test_without_a_suggestion_there_is_no_plan():
     """No rule, no plan."""
-    assert plan(evidence(steepest=None, edge=None), Wish(500)) is None
+    assert plan(evidence(steepest=None, divergence=None), Wish(500)) is None
 
 
 def test_without_a_horizon_there_is_no_schedule():

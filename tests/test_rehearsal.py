@@ -136,7 +136,7 @@ def test_held_out_batches_judge_one_by_one():
     made = stage(loop, STEPS, 100, held_out=["a", "b", "c", "d"])
 
     assert made.judges == [["a"], ["b"], ["c"], ["d"]]
-    assert (loop.drawn, made.forward, made.is_training) == (40, 4 / 3, False)
+    assert (loop.drawn, made.forward) == (40, 4 / 3)
 
 
 @pytest.mark.parametrize("wrap", [lambda x: [x], lambda x: [(x, 1)], lambda x: [{"x": [x]}], lambda x: [UserDict(x=x)]])

@@ -73,7 +73,9 @@ def test_any_name_fits(name):
     assert max(len(line) for line in str(named(name)).splitlines()) <= WIDTH
 
 
-@pytest.mark.parametrize("wish", [Wish(2000), Wish(None), Wish(2000, rule="edge")], ids=["weighed", "open", "edge"])
+@pytest.mark.parametrize(
+    "wish", [Wish(2000), Wish(None), Wish(2000, rule="divergence")], ids=["weighed", "open", "divergence"]
+)
 def test_the_steepest_descent_has_a_line_of_its_own(wish):
     """The name and its rate, and nothing else."""
     result = found(wish)
@@ -89,7 +91,7 @@ def test_every_suggestion_has_a_line():
     """A rule without an answer says so."""
     result = swept(Quadratic(2.0), lr_max=0.9)
 
-    assert result.suggestions["edge"] is None
+    assert result.suggestions["divergence"] is None
     assert line_with("divergence / 4", result).endswith("no answer")
     assert line_with("valley", result).endswith(f"{result.suggestions['valley']:.2e}")
 
@@ -104,7 +106,7 @@ def test_the_peak_comes_with_its_interval():
     assert f"{result.lr:.2e}   80 % interval {low:.1e} to {high:.1e}" in line
 
 
-@pytest.mark.parametrize("name", ["valley", "edge"])
+@pytest.mark.parametrize("name", ["valley", "divergence"])
 def test_a_rule_that_was_asked_for_is_told(name):
     """The report says that the peak is one rule's own."""
     assert f"(by your rule {name})" in line_with("suggested peak LR", found(Wish(2000, rule=name)))

@@ -38,7 +38,7 @@ def leaves(value):
 
 @pytest.mark.parametrize(
     "result",
-    [found(), found(Wish(None)), found(Wish(500, rule="edge")), nothing()],
+    [found(), found(Wish(None)), found(Wish(500, rule="divergence")), nothing()],
     ids=["500", "open", "rule", "none"],
 )
 def test_a_result_survives_a_file(result, tmp_path):

@@ -8,7 +8,7 @@ from recorded import descent, noise, recorded
 from lrfinder import rules
 from lrfinder.curve import Curve
 from lrfinder.divergence import onset
-from lrfinder.rules import RULES, edge, minimum, steepest, valley
+from lrfinder.rules import RULES, divergence, minimum, steepest, valley
 from lrfinder.smoothing import SmoothCurve, smooth
 from lrfinder.sweep import ladder
 
@@ -80,7 +80,7 @@ def test_a_rising_loss_has_no_answer_from_its_level(rule):
     """A loss that only rises has no descent; at most its divergence can be read."""
     curve = recorded([1.0 + 1.3**i / 1e6 for i in range(100)])
 
-    assert rule(curve) is None or rule is edge
+    assert rule(curve) is None or rule is divergence
 
 
 @every_rule
@@ -144,16 +144,16 @@ def test_minimum_outside_the_sweep_is_none():
     assert steepest(curve) is not None
 
 
-def test_edge_is_a_quarter_of_the_onset():
+def test_divergence_is_a_quarter_of_the_onset():
     """A quarter of the rate that began the divergence."""
     curve = recorded(descent())
 
-    assert edge(curve) == pytest.approx(onset(curve) / 4)
+    assert divergence(curve) == pytest.approx(onset(curve) / 4)
 
 
-def test_edge_outside_the_sweep_is_none():
+def test_divergence_outside_the_sweep_is_none():
     """Where a quarter of the onset was not swept there is no answer."""
-    assert edge(Curve(ladder(1.0, 3.0, 12), [2.0**i for i in range(12)], stopped="diverged")) is None
+    assert divergence(Curve(ladder(1.0, 3.0, 12), [2.0**i for i in range(12)], stopped="diverged")) is None
 
 
 def drawn(monkeypatch, losses, slopes=None, lrs=None):
@@ -203,12 +203,12 @@ def test_minimum_may_be_the_very_first_rate(monkeypatch, lowest, answer):
     assert minimum(curve) == (None if answer is None else pytest.approx(answer))
 
 
-def test_edge_may_be_the_very_first_rate():
+def test_divergence_may_be_the_very_first_rate():
     """A quarter of the onset that is the first rate was swept."""
     curve = Curve([1.0, 2.0, 4.0, 8.0], [1.0, 0.5, 0.1, 9.0], stopped="diverged")
 
     assert onset(curve) == 4.0
-    assert edge(curve) == 1.0
+    assert divergence(curve) == 1.0
 
 
 def test_a_descent_of_one_step_is_read(monkeypatch):

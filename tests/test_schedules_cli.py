@@ -11,7 +11,7 @@ from lrfinder.schedules import CATALOGUE
 
 
 def test_the_table_has_every_family(capsys: pytest.CaptureFixture[str]):
-    """Name, frequency, quantity, a line of bars, the parameters, and the tip below."""
+    """Name, frequency, quantity, a line of bars, the parameters, and below them its use and its tip."""
     assert main(["schedules"]) == 0
 
     out = capsys.readouterr().out
@@ -21,7 +21,7 @@ def test_the_table_has_every_family(capsys: pytest.CaptureFixture[str]):
         assert f"{entry.frequency}  " in row
         assert f"{entry.quantity}  " in row
         assert any(bar in row for bar in "▁▂▃▄▅▆▇█")
-        assert f"\n  {entry.tip}\n" in f"{out}\n"
+        assert f"{entry.when} {entry.tip}" in " ".join(out.split())
         assert (", ".join(entry.parameters) or "none")[:10] in row
 
 

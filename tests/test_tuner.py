@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,6 +18,7 @@ from lrfinder import Facts, InputError, LRResult, NoSignalError, TorchLoop, find
 from lrfinder import budget as length
 from lrfinder.budget import budget_for, least_to_rehearse
 from lrfinder.schedules import CATALOGUE, Constant, Linear, ReduceOnPlateau, Triangular
+from lrfinder.transfer import line_peak
 from lrfinder.tuner import race, tune_lr
 
 LONG_ENOUGH = 1_000
@@ -362,7 +364,7 @@ def test_the_file_is_plain():
     """Every number is a number of JSON."""
     (written,) = json.loads(raced().to_json())["evidence"]["rehearsals"]
 
-    assert set(written) == {"lrs", "losses", "steps", "start", "is_sure", "cost", "small", "factor"}
+    assert set(written) == {"lrs", "losses", "steps", "start", "is_sure", "cost", "small", "factor", "windows"}
     assert all(isinstance(lr, float) for lr in written["lrs"])
 
 
@@ -413,6 +415,17 @@ def test_strict_raises_where_there_is_no_number():
 def test_strict_raises_nothing_where_there_is_one():
     """It returns the same."""
     assert raced(strict=True) == raced()
+
+
+@pytest.mark.parametrize("finetune", [True, False])
+def test_the_first_arm_is_where_the_races_have_the_peak(finetune):
+    """For a pretrained model not drawn to what is usual from scratch."""
+    found = tuned(schedule="linear", finetune=finetune)
+    rehearsal, evidence = found.evidence.rehearsals[0], replace(found.evidence, rehearsals=())
+
+    first = 10 ** line_peak(evidence, LONG_ENOUGH, finetune=finetune)[0] * (LONG_ENOUGH / rehearsal.steps) ** 0.2
+
+    assert min(abs(math.log(lr / first)) for lr in rehearsal.lrs) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_another_schedule_has_another_peak():

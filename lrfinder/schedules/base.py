@@ -108,6 +108,13 @@ def whole(name: str, value: object, remedy: str, *, least: int = 1) -> int:
     return int(value)
 
 
+def flag(name: str, value: object) -> bool:
+    """Return `value` if it is True or False, or raise InputError: a word like "no" would count as True."""
+    if not isinstance(value, bool):
+        raise InputError(f"`{name}` must be True or False, got {value!r}; write it without quotes")
+    return value
+
+
 def number(name: str, value: object, interval: str, remedy: str) -> float:
     """Return `value` as a plain float inside an interval written like "(0, 1]", or raise InputError."""
     low, high = (float(end) for end in interval[1:-1].split(","))

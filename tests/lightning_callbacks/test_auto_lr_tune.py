@@ -59,6 +59,14 @@ def measured(auto, module=Net, **options):
     return auto.result
 
 
+def test_a_pretrained_model_gets_the_plan_of_one():
+    """As from the same measurement with `finetune`, which `find_lr` takes too."""
+    told, plain = (measured(AutoLR(finetune=finetune, verbose=False)) for finetune in (True, False))
+
+    assert told.plan == plain.recommend(finetune=True)
+    assert told.plan != plain.plan
+
+
 def test_a_long_training_is_tuned_by_itself():
     """Where 5 % of the steps are 300 the training is rehearsed, for no more than that."""
     result = measured(AutoLR(verbose=False), **LONG)

@@ -105,7 +105,7 @@ FIELDS = [
     (("evidence", "smooth", "lrs"), [1.0], "`smooth` must be lists of one length"),
     (("evidence", "races", 0, "lrs", 0), 9.0, "`races` must be at rates that are positive and ascend"),
     (("evidence", "races", 0, "steps"), 0, "`steps` must be positive, got 0"),
-    (("evidence", "suggestions", "edge"), -1.0, "`edge` must be a positive rate or None, got -1.0"),
+    (("evidence", "suggestions", "divergence"), -1.0, "`divergence` must be a positive rate or None, got -1.0"),
     (("evidence", "diverged_at"), 0.0, "`diverged_at` must be a positive rate or None, got 0.0"),
     (("evidence", "facts", "reference"), 7, "`reference` must be the index of a base, got 7"),
     (("evidence", "facts", "model"), 7, "`model` must be of type str, got 7"),

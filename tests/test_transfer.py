@@ -1,0 +1,55 @@
+"""What the best of short runs is multiplied by for a whole training."""
+
+from dataclasses import replace
+
+import pytest
+
+from lrfinder.arms import Arms
+from lrfinder.evidence import Evidence, Status
+from lrfinder.loop import Facts
+from lrfinder.transfer import line_peak
+
+RACE = Arms((1e-3, 1e-2, 1e-1), (1.5, 1.0, None), 14, 2.0, is_sure=True, cost=42.0)
+REHEARSAL = Arms((1e-3, 1e-2, 1e-1), (0.6, 0.4, 1.2), 50, 2.0, is_sure=True, cost=200.0, windows=5)
+PLAIN = Facts(optimizer="SGD", batch_size=32, steps_per_epoch=100)
+ADAGRAD = replace(PLAIN, optimizer="Adagrad")
+
+
+def peak(facts, total_steps, *, races=(), rehearsals=()):
+    """The peak for a line to zero."""
+    found = line_peak(Evidence(None, {}, Status.OK, facts=facts, races=races, rehearsals=rehearsals), total_steps)
+    return 10 ** found[0]
+
+
+def test_as_many_epochs_as_the_training_has_leave_the_length_alone():
+    """Ten here and there: the best counts times (T' / T)**0.2."""
+    assert peak(PLAIN, 1000, rehearsals=(REHEARSAL,)) == pytest.approx(REHEARSAL.best * (50 / 1000) ** 0.2)
+
+
+@pytest.mark.parametrize("windows", [1, 5, 20, 50, 0])
+def test_epochs_that_were_not_rehearsed_count(windows):
+    """As for the edge, epochs**-0.4, whether the rehearsal had more or fewer; windows of their own are one epoch."""
+    once = replace(REHEARSAL, windows=windows)
+    made = 50 / windows if windows else 1.0
+
+    share = peak(PLAIN, 1000, rehearsals=(once,)) / peak(PLAIN, 1000, rehearsals=(REHEARSAL,))
+
+    assert share == pytest.approx((made / 10) ** 0.4)
+
+
+@pytest.mark.parametrize("told", [{"races": (RACE,)}, {"rehearsals": (replace(REHEARSAL, windows=0),)}])
+def test_a_longer_training_wants_a_higher_rate_of_adagrad_alone(told):
+    """It shrinks its own steps as 1 / sqrt(step): its exponent is that of the others less a half."""
+    endless = {"steps_per_epoch": None}
+
+    grown = [
+        peak(replace(f, **endless), 16_000, **told) / peak(replace(f, **endless), 1000, **told)
+        for f in (PLAIN, ADAGRAD)
+    ]
+
+    assert grown == pytest.approx([16**-0.2, 16**0.3])
+
+
+def test_the_edge_of_adagrad_is_further_below_its_peak():
+    """Fourteen steps hardly see how it shrinks them; the SGD beside it is one without momentum."""
+    assert peak(ADAGRAD, 1000, races=(RACE,)) == pytest.approx(3 * peak(PLAIN, 1000, races=(RACE,)))
