@@ -171,6 +171,18 @@ def test_a_schedule_is_frozen(schedule):
 
 
 @every(ALL)
+def test_a_schedule_holds_its_settings_alone(schedule):
+    """Nothing can be hung on a schedule that its copies would not have."""
+    assert not hasattr(schedule, "__dict__")
+
+
+@every(ALL)
+def test_words_count_from_the_first_step_unless_told(schedule):
+    """A schedule that is asked itself says the same as `describe`."""
+    assert schedule.in_words() == describe(schedule)
+
+
+@every(ALL)
 def test_a_schedule_is_one_line_of_words(schedule):
     """A description is one line without a full stop."""
     text = describe(schedule)
