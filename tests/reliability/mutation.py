@@ -1,8 +1,8 @@
 """Do the tests notice? Signs, bounds and comparisons are flipped one at a time, and each time a module's tests are run.
 
 `python tests/reliability/mutation.py [module ...] [--every N] [--line N] [--own]`: of the modules below, every N-th
-mutant, or those of one line, against their own tests alone. Each runs in a fork of a process that has imported torch, so
-that a mutant costs its tests alone. Survivors are printed by their line.
+mutant, or those of one line, perhaps against the module's own tests alone. Each runs in a fork of a process that has
+imported torch, so that a mutant costs its tests alone. Survivors are printed by their line.
 """
 
 import argparse
