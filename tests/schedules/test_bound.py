@@ -98,6 +98,15 @@ def test_the_sums_are_those_of_the_formula(factors, last):
     assert (found.loss, found.lr) == pytest.approx(brute_force([*factors, last]))
 
 
+def test_a_bound_is_a_record():
+    """Nothing in it can be set, and nothing be hung on it."""
+    found = bound([1.0])
+
+    with pytest.raises(AttributeError, match="cannot assign to field 'loss'"):
+        found.loss = 0.0
+    assert not hasattr(found, "__dict__")
+
+
 def test_only_the_product_of_rate_and_factors_counts():
     """Factors twice as large halve the best rate and change nothing else."""
     small, large = bound([0.5, 0.4, 0.1]), bound([1.0, 0.8, 0.2])
