@@ -202,7 +202,6 @@ def preserved(
             is_back = True
             raise
         _put_back(snapshot)
-        is_back = True
     except BaseException as error:
         # Ctrl-C, or what another signal raises (as when a worker is killed), may have come on the way.
         if not is_back:
