@@ -8,6 +8,7 @@ imported torch, so that a mutant costs its tests alone. Survivors are printed by
 import argparse
 import ast
 import copy
+import functools
 import importlib.abc
 import importlib.util
 import os
@@ -17,24 +18,24 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT = 240
+TIMEOUT = 120
 
-SCHEDULES = ["tests/schedules/test_laws.py", "tests/schedules"]
+SCHEDULES = (["tests/schedules/test_laws.py"], ["tests/schedules"])
 TESTS = {
     "state": (["tests/test_state.py"], ["tests/test_trace_free.py", "tests/reliability/test_faults.py"]),
     "sweep": (["tests/test_sweep.py"], ["tests/test_validation_sweep.py", "tests/test_torch_loop.py"]),
-    "rules": (["tests/test_rules.py"], []),
-    "schedules.anneal": (["tests/schedules/test_anneal.py"], SCHEDULES),
-    "schedules.bound": (["tests/schedules/test_bound.py"], SCHEDULES),
-    "schedules.compose": (["tests/schedules/test_compose.py"], SCHEDULES),
-    "schedules.cosine": (["tests/schedules/test_cosine.py"], SCHEDULES),
-    "schedules.cyclic": (["tests/schedules/test_cyclic.py"], SCHEDULES),
-    "schedules.exponential": (["tests/schedules/test_exponential.py"], SCHEDULES),
-    "schedules.inverse": (["tests/schedules/test_inverse.py"], SCHEDULES),
-    "schedules.plateau": (["tests/schedules/test_plateau.py"], SCHEDULES),
-    "schedules.power": (["tests/schedules/test_power.py"], SCHEDULES),
-    "schedules.ramp": (["tests/schedules/test_ramp.py"], SCHEDULES),
-    "schedules.stable": (["tests/schedules/test_stable.py"], SCHEDULES),
+    "rules": (["tests/test_rules.py"],),
+    "schedules.anneal": (["tests/schedules/test_anneal.py"], *SCHEDULES),
+    "schedules.bound": (["tests/schedules/test_bound.py"], *SCHEDULES),
+    "schedules.compose": (["tests/schedules/test_compose.py"], *SCHEDULES),
+    "schedules.cosine": (["tests/schedules/test_cosine.py"], *SCHEDULES),
+    "schedules.cyclic": (["tests/schedules/test_cyclic.py"], *SCHEDULES),
+    "schedules.exponential": (["tests/schedules/test_exponential.py"], *SCHEDULES),
+    "schedules.inverse": (["tests/schedules/test_inverse.py"], *SCHEDULES),
+    "schedules.plateau": (["tests/schedules/test_plateau.py"], *SCHEDULES),
+    "schedules.power": (["tests/schedules/test_power.py"], *SCHEDULES),
+    "schedules.ramp": (["tests/schedules/test_ramp.py"], *SCHEDULES),
+    "schedules.stable": (["tests/schedules/test_stable.py"], *SCHEDULES),
 }
 """Modules of the package, with their own tests (the examples in their docstrings included) and the wider ones."""
 
@@ -135,8 +136,8 @@ def is_noticed(name, path, tree, tests):
         import pytest
 
         # Plain assertions: rewriting them, pytest would load a module that is named for its examples by itself.
-        words = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "ignore", "--assert=plain"]
-        os._exit(int(pytest.main([*words, *tests])))
+        words = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "ignore"]
+        os._exit(int(pytest.main([*words, "--assert=plain", "-o", "timeout=0", *tests])))
     status = os.waitpid(child, 0)[1]
     if os.WIFSIGNALED(status):
         print(f"  the next one ends in signal {os.WTERMSIG(status)}", flush=True)
@@ -150,13 +151,14 @@ def tried(module, options):
         Whether each was noticed: by the module's own tests, or by the wider ones that are asked next.
     """
     path = ROOT / "lrfinder" / f"{module.replace('.', '/')}.py"
-    own, wider = [str(path), *TESTS[module][0]], TESTS[module][1]
-    stages = [(f"lrfinder.{module}", path, tests) for tests in (own, [] if options.own else wider) if tests]
-    if is_noticed(*stages[0][:2], ast.parse(path.read_text()), own):
+    own, *wider = TESTS[module]
+    stages = [[str(path), *own], *([] if options.own else wider)]
+    notices = functools.partial(is_noticed, f"lrfinder.{module}", path)
+    if notices(ast.parse(path.read_text()), stages[0]):
         sys.exit(f"the tests of {module} fail as it is")
     for line, what, tree in list(mutants(path))[:: options.every]:
         if options.line in (None, line):
-            noticed = any(is_noticed(name, path, tree, tests) for name, path, tests in stages)
+            noticed = any(notices(tree, tests) for tests in stages)
             if options.line or not noticed:
                 print(f"  {module}:{line} {what}{' (noticed)' * noticed}", flush=True)
             yield noticed
