@@ -151,7 +151,7 @@ def reshard(modules: Sequence[nn.Module]) -> None:
 
 
 def _sample(tensor: Tensor) -> Tensor:
-    """Up to 64 values spread over a tensor, or over this rank's shard of it, compared bit for bit later."""
+    """Some 64 values spread over a tensor, or over this rank's shard of it, compared bit for bit later."""
     flat = local(tensor).detach().reshape(-1)
     return flat[:: max(1, flat.numel() // SAMPLES)].clone()
 
