@@ -151,7 +151,7 @@ def reshard(modules: Sequence[nn.Module]) -> None:
 
 
 def _sample(tensor: Tensor) -> Tensor:
-    """Up to 64 values spread over a tensor, or over this rank's shard of it, compared bit for bit later."""
+    """Some 64 values spread over a tensor, or over this rank's shard of it, compared bit for bit later."""
     flat = local(tensor).detach().reshape(-1)
     return flat[:: max(1, flat.numel() // SAMPLES)].clone()
 
@@ -202,7 +202,6 @@ def preserved(
             is_back = True
             raise
         _put_back(snapshot)
-        is_back = True
     except BaseException as error:
         # Ctrl-C, or what another signal raises (as when a worker is killed), may have come on the way.
         if not is_back:

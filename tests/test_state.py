@@ -1,3 +1,4 @@
+import os
 from collections import Counter, defaultdict, deque
 from functools import partial
 
@@ -7,8 +8,9 @@ import torch
 from torch import nn
 from twins import Net, plain
 
-from lrfinder.errors import StateLeak
-from lrfinder.state import StateSnapshot, forward_only, preserved
+from lrfinder import state
+from lrfinder.errors import InputError, StateLeak
+from lrfinder.state import StateSnapshot, forward_only, preserved, reshard, sole_search
 
 
 class Adapted(nn.Module):
@@ -92,6 +94,28 @@ def test_frozen_parameters_that_are_the_smaller_part_are_put_back():
     assert torch.equal(model.frozen.weight, weight)
 
 
+@pytest.mark.parametrize(("numbers", "is_copied"), [(4, True), (5, False)])
+def test_four_fifths_of_the_bytes_are_still_copied(numbers, is_copied):
+    """Of five numbers four may be frozen and are put back; of six, five are too many and are only watched."""
+    model = nn.ParameterList([torch.zeros(numbers), torch.zeros(1)])
+    model[0].requires_grad_(False)
+    snapshot = StateSnapshot([model], [])
+    spoil(model)
+
+    snapshot.restore()
+
+    assert (model[0][0] == 0.0) == is_copied
+
+
+def test_a_change_of_the_last_number_of_a_small_frozen_parameter_is_a_leak():
+    """Of a parameter of up to 64 numbers each is looked at."""
+    model = nn.Linear(64, 1)
+    model.weight.requires_grad_(False)
+
+    with pytest.raises(StateLeak, match=r"not put back: weight \(1 in all\)"), preserved([model], []):
+        model.weight[0, -1] += 1.0
+
+
 @pytest.mark.parametrize("frozen", ["auto", "all"])
 def test_requires_grad_flags_are_put_back(frozen):
     """A backbone that thaws inside is frozen again, an adapter that freezes is trainable again."""
@@ -149,6 +173,87 @@ def test_ctrl_c_as_often_as_it_may_come_is_raised_on_after_a_whole_restore(monke
         nn.init.ones_(model.weight)
 
     assert model.weight.item() == 0.0
+
+
+def test_a_restore_that_never_ends_is_given_up(monkeypatch):
+    """A thousand interruptions in a row, and a thousand more, are no signals: the last one is raised on."""
+    tries = []
+
+    def interrupted(snapshot):
+        tries.append(snapshot)
+        raise KeyboardInterrupt(f"number {len(tries)}")
+
+    monkeypatch.setattr(StateSnapshot, "restore", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="number 2000"), preserved([], []):
+        pass
+
+
+def test_a_training_that_failed_is_put_back_once(monkeypatch):
+    """A restore copies every weight: with an error under way, too, it is made once."""
+    whole, restored = StateSnapshot.restore, []
+    monkeypatch.setattr(StateSnapshot, "restore", lambda snapshot: restored.append(whole(snapshot)))
+
+    with pytest.raises(ZeroDivisionError, match="boom"), preserved([], []):
+        raise ZeroDivisionError("boom")
+
+    assert len(restored) == 1
+
+
+def test_ctrl_c_before_a_restore_has_begun_is_raised_on_after_it(monkeypatch):
+    """One that falls between the end of the work and the restore does not keep the weights from coming back."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    put_back, pending = state._put_back, [KeyboardInterrupt("on the way")]
+
+    def disturbed(*arguments):
+        if pending:
+            raise pending.pop()
+        put_back(*arguments)
+
+    monkeypatch.setattr(state, "_put_back", disturbed)
+    with pytest.raises(KeyboardInterrupt, match="on the way"), preserved([model], []):
+        spoil(model)
+
+    assert model.weight.item() == 0.0
+
+
+def test_a_module_of_the_users_own_is_not_resharded():
+    """Weights are given up by FSDP2's modules alone, whatever else has a method of that name."""
+    model, calls = nn.Linear(1, 1), []
+    model.reshard = lambda: calls.append(1)
+
+    reshard([model])
+
+    assert calls == []
+
+
+def test_every_further_search_inside_a_search_is_refused():
+    """That one was refused does not open the door for the next; the end of the first does."""
+    for _ in range(2):
+        with sole_search():
+            for _ in range(2):
+                with pytest.raises(InputError, match="the only one in its process"), sole_search():
+                    pass
+
+
+def test_a_process_that_was_forked_in_a_search_may_search():
+    """A worker inherits the memory of the search, not the search."""
+    with sole_search():
+        child = os.fork()
+        if child == 0:
+            os._exit(_may_search())
+        status = os.waitpid(child, 0)[1]
+
+    assert status == 0
+
+
+def _may_search():
+    """0 where a search may begin, 1 where it is refused."""
+    try:
+        with sole_search():
+            return 0
+    except InputError:
+        return 1
 
 
 @pytest.mark.parametrize("t", [0.0, 0.5, 1.0, 2.0, -1.0])

@@ -132,6 +132,16 @@ def test_a_synthetic_dead_plateau_counts_as_diverged():
     assert sweep(QuadraticLoop(script=script), LRS).stopped == "diverged"
 
 
+@pytest.mark.parametrize(("steps", "rungs"), [(41, 6), (42, 7)])
+def test_what_was_won_must_stay_lost_for_six_tenths_of_a_decade(steps, rungs):
+    """Six rungs of ten per decade, seven of a few more; the median of three sees the loss one rung late."""
+    script = [2.3 - 0.1 * i for i in range(15)] + [2.3] * 27
+
+    curve = sweep(QuadraticLoop(script=script), ladder(1e-4, 1.0, steps))
+
+    assert len(curve) == 15 + 1 + rungs
+
+
 def test_a_network_driven_to_death_counts_as_diverged():
     """A ReLU net killed by its rate stays at the loss of a zero output, never above its start, and the sweep stops."""
     x = torch.rand(64, 8)

@@ -6,16 +6,16 @@ from itertools import accumulate, pairwise
 import pytest
 import torch
 import torch.nn.functional as F
-from quadratic import BATCHES, Quadratic
+from quadratic import BATCHES, Quadratic, QuadraticLoop
 from quadratic import swept as swept_quadratic
 from torch import nn
 from torch.utils.data import DataLoader
 from twins import Training, dataset, plain, refused, state_of, sweep, training
 
 from lrfinder import Curve, Facts, TorchLoop
-from lrfinder.divergence import Divergence, batch_resolution
 from lrfinder.evidence import measure
 from lrfinder.sweep import ladder
+from lrfinder.sweep import sweep as climb
 
 
 @pytest.mark.parametrize("h", [1.0, 20.0])
@@ -249,8 +249,9 @@ def test_a_fall_that_is_tiny_beside_the_deviation_between_batches_is_no_signal(d
 def test_a_rise_that_is_tiny_beside_the_deviation_between_batches_is_no_divergence(rise, diverged):
     """A sweep goes on where the validation loss drifts, and stops where it climbs."""
     losses, after = smooth_fall(1e-4, rise)
-    watch = Divergence(10)
+    loop, held_out_losses = QuadraticLoop(script=losses), iter(after)
+    loop.loss = lambda batch: next(held_out_losses)
 
-    told = [watch.tell(loss, batch_resolution(losses)) for loss in after]
+    curve = climb(loop, ladder(1e-7, 1.0, 70), held_out=BATCHES)
 
-    assert any(told) is diverged
+    assert (curve.stopped == "diverged") is diverged

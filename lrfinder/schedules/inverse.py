@@ -117,8 +117,10 @@ class InverseSqrt(Shape):
 
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase."""
-        falls = start + self.every * math.floor(round(self.k**2, 9))
-        return f"an inverse square root that falls from step {falls:,} on"
+        flat = round(self.k**2)
+        if math.sqrt(flat) > self.k:
+            flat -= 1
+        return f"an inverse square root that falls from step {start + self.every * flat:,} on"
 
 
 def intervals(step: int, every: int, whole_only: bool) -> float:

@@ -84,7 +84,7 @@ class ReduceOnPlateau(Shape):
 
         Args:
             state: what the last update returned, or `PlateauState()` at first.
-            metric: the metric of this check; one that is not a number counts as bad.
+            metric: the metric of this check; one that is not a finite number counts as bad.
 
         Returns:
             The factor of the peak, and the next state.
@@ -109,7 +109,7 @@ class ReduceOnPlateau(Shape):
 
     def _improves(self, value: float, best: float | None) -> bool:
         """Return whether a metric beats the best by the threshold."""
-        sign = 1 if self.mode == "min" else -1
-        if best is None:
-            return sign * value < math.inf
-        return sign * value < sign * best - self.threshold * abs(best)
+        if best is None or not math.isfinite(value):
+            return math.isfinite(value)
+        gain = best - value if self.mode == "min" else value - best
+        return gain > self.threshold * abs(best)

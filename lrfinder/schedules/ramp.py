@@ -8,6 +8,7 @@ from lrfinder.schedules.base import Shape, count, keep, number, share, whole
 __all__ = ["Ramp", "Staircase"]
 
 _FLOOR = "pass the fraction of the peak to stop at, such as 0 or 0.1"
+_SLACK = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Staircase(Shape):
 
 def _stops(words: str, amount: float, every: int, floor: float, start: int) -> str:
     """Return words with where a descent by amounts stops."""
-    if amount == 0:
+    amounts = (1 - floor) / amount if amount else math.inf
+    if math.isinf(amounts):
         return words
-    stop = start + every * math.ceil(round((1 - floor) / amount, 9))
-    return f"{words}, down to {share(floor)} at step {stop:,}"
+    return f"{words}, down to {share(floor)} at step {start + every * math.ceil(amounts * (1 - _SLACK)):,}"

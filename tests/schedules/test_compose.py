@@ -14,6 +14,7 @@ from lrfinder.schedules import (
     cool_down,
     describe,
 )
+from lrfinder.schedules.compose import plateau_in, span
 
 
 def test_a_body_starts_at_its_own_zero():
@@ -31,6 +32,45 @@ def test_no_steps_of_warm_up_are_no_warm_up():
 
     assert [schedule(t) for t in range(7)] == [Linear(5)(t) for t in range(7)]
     assert describe(schedule) == describe(Linear(5))
+
+
+def test_a_first_part_of_no_steps_is_left_out():
+    """What takes over at step 0 is all there is."""
+    schedule = Then(Linear(5), Cosine(5), at=0)
+
+    assert [schedule(t) for t in range(7)] == [Cosine(5)(t) for t in range(7)]
+    assert describe(schedule) == describe(Cosine(5))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "steps"),
+    [
+        (Warmup(Cosine(90), 10), 100),
+        (Then(Constant(), Linear(50), at=100), 150),
+        (Epochwise(Linear(90), 391), 90 * 391),
+        (Warmup(Constant(), 10), None),
+        (Then(Linear(50), Constant(), at=100), None),
+        (Epochwise(Constant(), 391), None),
+        (float, None),
+    ],
+)
+def test_the_span_is_that_of_the_last_part_from_its_start(schedule, steps):
+    """In optimizer steps of the whole training; what holds no last value has none."""
+    assert span(schedule) == steps
+
+
+def test_a_plateau_is_found_behind_all_of_its_warm_up():
+    """The climbs before it add up."""
+    plateau = ReduceOnPlateau()
+
+    assert plateau_in(plateau) == (plateau, 0)
+    assert plateau_in(Warmup(Warmup(plateau, 5), 3)) == (plateau, 8)
+    assert plateau_in(Warmup(Linear(5), 3)) is None
+
+
+def test_a_cooldown_may_begin_with_the_flat_part():
+    """The peak is reached, and the descent begins at once."""
+    assert [cool_down(Warmup(StableDecay(None), 2), 4, at=2)(t) for t in range(5)] == [0.5, 1.0, 1.0, 0.75, 0.5]
 
 
 def test_plain_functions_are_wrapped():
@@ -85,6 +125,7 @@ def test_words_follow_the_parts(schedule, text):
         (lambda: Epochwise(Linear(5), 0), "`steps_per_epoch` must be a positive whole number, got 0"),
         (lambda: cool_down(Linear(5), 3, at=1), "`schedule` must be open-ended to cool down, got Linear"),
         (lambda: cool_down(Warmup(StableDecay(None), 9), 3, at=8), "`at` must be at least 9, where the flat part"),
+        (lambda: cool_down(Then(Linear(9), StableDecay(None), at=9), 3, at=8), "`at` must be at least 9, where"),
         (lambda: cool_down(StableDecay(None), 0, at=8), "`steps` must be a positive whole number, got 0"),
     ],
 )

@@ -56,6 +56,15 @@ def test_fitted_cycles_end_with_the_training(steps, cycles, multiplier):
     assert schedule(steps) == pytest.approx(1.0)
 
 
+def test_cycles_are_alike_unless_told():
+    """Each is as long as the first and starts at the peak."""
+    schedule = WarmRestarts(10)
+
+    assert [schedule(t) for t in (0, 5, 10, 15, 30, 35)] == pytest.approx([1.0, 0.5] * 3)
+    assert WarmRestarts.fit(40, cycles=4) == schedule
+    assert describe(schedule) == "cosines to zero over 10 steps"
+
+
 @pytest.mark.parametrize("multiplier", [1, 2, 3])
 def test_cycles_of_whole_steps_begin_on_whole_steps(multiplier):
     """The k-th cycle begins exactly at the sum of the earlier ones, however late."""

@@ -26,6 +26,14 @@ def test_one_cycle_always_reaches_its_peak_on_a_whole_step(steps, rise):
     assert schedule(steps - 1) == pytest.approx(schedule.end if steps > 1 else 1.0)
 
 
+def test_a_rise_over_everything_leaves_one_step_for_the_end():
+    """Of a hundred steps the 99th runs at the peak and the last one at the end."""
+    schedule = OneCycle(100, rise=0.999)
+
+    assert schedule.top == 98
+    assert [schedule(98), schedule(99)] == pytest.approx([1.0, 4e-6])
+
+
 def test_words_name_the_top_and_the_end():
     """A description of one cycle names the steps of its top and its end."""
     text = OneCycle(100).in_words(1000)

@@ -12,6 +12,11 @@ def test_exponential_is_tensorflows_exponential_decay():
     assert [stairs(99_999), stairs(100_000), stairs(250_000)] == pytest.approx([1.0, 0.96, 0.9216])
 
 
+def test_exponential_changes_at_every_step_unless_told():
+    """The factor is that of one step."""
+    assert [Exponential(0.5)(t) for t in range(4)] == [1.0, 0.5, 0.25, 0.125]
+
+
 def test_exponential_arrives_at_its_final_ratio():
     """`to` is at the ratio after the steps."""
     assert Exponential.to(0.01, 77)(77) == 0.01

@@ -37,12 +37,20 @@ def test_inverse_sqrt_by_epoch_changes_once_per_epoch():
     assert [schedule(t) for t in (0, 9, 10, 39)] == pytest.approx([1, 1, 1 / math.sqrt(2), 0.5])
 
 
-def test_words_name_the_first_lower_step():
-    """A description says from which step on the rate falls, and it does."""
-    schedule = InverseSqrt.shifted(1000)
-
-    assert describe(schedule) == "an inverse square root that falls from step 1,000 on"
-    assert schedule(999) == 1.0 > schedule(1000)
+@pytest.mark.parametrize(
+    ("schedule", "step"),
+    [
+        (InverseSqrt(), 1),
+        (InverseSqrt(3.3, every=100), 1_000),
+        (InverseSqrt.shifted(1000), 1_000),
+        (InverseSqrt.shifted(1000.9), 1_000),
+        (InverseSqrt.shifted(4_194_346), 4_194_346),
+    ],
+)
+def test_words_name_the_first_lower_step(schedule, step):
+    """A description says from which step on the rate falls, and it does, also where the root of k squared is not k."""
+    assert describe(schedule) == f"an inverse square root that falls from step {step:,} on"
+    assert schedule(step - 1) == 1.0 > schedule(step)
 
 
 @pytest.mark.parametrize(

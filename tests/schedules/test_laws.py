@@ -95,6 +95,18 @@ def every(schedules):
     return pytest.mark.parametrize("schedule", schedules, ids=repr)
 
 
+@every(ALL)
+def test_a_schedule_holds_its_settings_alone(schedule):
+    """Nothing can be hung on a schedule that its copies would not have."""
+    assert not hasattr(schedule, "__dict__")
+
+
+@every(ALL)
+def test_words_count_from_the_first_step_unless_told(schedule):
+    """A schedule that is asked itself says the same as `describe`."""
+    assert schedule.in_words() == describe(schedule)
+
+
 @every([*DECAYS, *[cyclic for cyclic in CYCLIC if isinstance(cyclic, WarmRestarts)]])
 def test_a_decay_starts_at_its_peak(schedule):
     """The first step runs at the peak, exactly."""

@@ -11,6 +11,12 @@ def test_the_last_of_the_steps_still_moves():
     assert [schedule(9), schedule(10)] == pytest.approx([0.1, 0.0])
 
 
+def test_a_floor_lifts_the_end_and_leaves_the_start():
+    """Half of the way to half of the peak is three quarters of it."""
+    assert [Linear(4, floor=0.5)(t) for t in (0, 2, 4)] == [1.0, 0.75, 0.5]
+    assert [Polynomial(4, power=2, floor=0.5)(t) for t in (0, 2, 4)] == [1.0, 0.625, 0.5]
+
+
 def test_power_one_is_the_line():
     """A polynomial of power 1 is the line."""
     line, polynomial = Linear(7, floor=0.2), Polynomial(7, power=1, floor=0.2)
