@@ -125,6 +125,20 @@ def test_huge_and_tiny_losses_are_swept_like_any_other(scale):
     assert (scaled.stopped, scaled.lrs) == (plain.stopped, plain.lrs)
 
 
+def test_a_validation_loss_that_creeps_does_not_diverge():
+    """However smooth its rise, it says nothing beside the noise of the training losses."""
+
+    class Creeping(QuadraticLoop):
+        def loss(self, batch, *, train=False):
+            self.checks += 1
+            return 1.0 + 1e-5 * self.checks
+
+    loop = Creeping(script=[1.0 + 0.1 * (-1) ** i for i in range(60)])
+    loop.checks = 0
+
+    assert sweep(loop, LRS, held_out=[0]).stopped == "completed"
+
+
 def test_a_synthetic_dead_plateau_counts_as_diverged():
     """Losses that fell and are back where they began, for good, end the sweep."""
     script = [2.3 - 0.1 * i for i in range(15)] + [2.3] * 45
