@@ -80,7 +80,7 @@ class TrainerLoop:
         self._held_out_batch: Batch | None = None
         self._frozen: Literal["auto", "all"] = "all" if _keeps_average(trainer) else snapshot
         self._kept_on = snapshot_device
-        self._snapshots: list[StateSnapshot] = []
+        self._depth = 0
         self._last_streams = torch_streams()
         self._batch_size: int | None = None
         batches = trainer.num_training_batches
@@ -141,8 +141,6 @@ class TrainerLoop:
         Raises:
             InputError: The step did not run at the LR that was set, or has no loss to read.
         """
-        for snapshot in self._snapshots:
-            snapshot.settle()
         self._last_streams = torch_streams()
         (samples,) = ranks.means(total_size(batch) or 0, device=self._trainer.strategy.root_device)
         self._batch_size = max(self._batch_size or 0, math.ceil(samples)) or None
@@ -206,12 +204,12 @@ class TrainerLoop:
             set_aside(self._trainer),
             preserved([self._module], optimizers, others, self._frozen, leave, self._kept_on) as snapshot,
         ):
-            self._snapshots.append(snapshot)
+            self._depth += 1
             try:
                 yield snapshot
             finally:
-                self._snapshots.pop()
-                if not self._snapshots:
+                self._depth -= 1
+                if not self._depth:
                     for feed in (self._feed, *feeds):
                         feed.stop()
 

@@ -53,12 +53,6 @@ class Snapshot(Protocol):
     def restore(self) -> None:
         """Put everything back as it was, the batch stream excepted."""
 
-    def move(self, t: float) -> None:
-        """Set the parameters to start + `t` times the displacement since the snapshot (one step's, after one step).
-
-        The displacement is kept from the first move until the next step or restore.
-        """
-
 
 class Loop(Protocol):
     """A way of training, one optimizer step at a time: plain torch, a Trainer, one rank of many, or your own."""

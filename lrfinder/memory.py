@@ -60,7 +60,6 @@ class Memory:
         self._seen: dict[int, object] = {}
         self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         self._restores: list[Callable[[], object]] = []
-        self.copies: dict[int, Tensor] = {}
 
     def leave(self, value: object) -> None:
         """Leave this object alone when it is reached."""
@@ -165,7 +164,6 @@ class Memory:
         # A shard is copied as what this rank has of it: a DTensor cannot leave the devices of its mesh.
         held = local(tensor).detach()
         copy = held.clone() if self._device is None else held.to(self._device, copy=True)
-        self.copies[id(tensor)] = copy
         self._restores.append(partial(_restore_tensor, tensor, copy))
         return self.keep_grad(tensor) if tensor.is_leaf else ()
 

@@ -53,15 +53,11 @@ class StateSnapshot:
         for left in leave:
             self._memory.leave(left)
         self._watched: list[tuple[str, Tensor, Tensor]] = []
-        self._displacement: list[Tensor] | None = None
         named = {id(p): (name, p) for module in modules for name, p in module.named_parameters()}
         if frozen == "auto":
             self._watch_frozen(list(named.values()))
         for kept in (*modules, *(held for o in optimizers for held in _held_by(o)), *others):
             self._memory.keep(kept)
-        owned = [p for o in optimizers for group in o.param_groups for p in group["params"]]
-        moving = {id(p): p for p in (*(p for _, p in named.values()), *owned) if p.requires_grad}
-        self._starts = [(p, self._memory.copies[key]) for key, p in moving.items() if key in self._memory.copies]
         self._streams = global_streams()
 
     def _watch_frozen(self, named: list[tuple[str, Tensor]]) -> None:
@@ -74,7 +70,6 @@ class StateSnapshot:
 
     def restore(self) -> None:
         """Put everything back as it was. What existed gets its contents back in place, what is new is dropped."""
-        self.settle()
         reshard(self._modules)
         for restore in self._streams:
             restore()
@@ -92,18 +87,6 @@ class StateSnapshot:
                 f"frozen parameters were changed and not put back: {', '.join(changed[:5])} ({len(changed)} in all); "
                 'load them again, and pass `snapshot="all"` so that frozen parameters are copied too'
             )
-
-    @torch.no_grad()
-    def move(self, t: float) -> None:
-        """Set the parameters to start + `t` times the displacement since the snapshot."""
-        if self._displacement is None:
-            self._displacement = [local(p).detach() - start.to(p.device) for p, start in self._starts]
-        for (p, start), d in zip(self._starts, self._displacement, strict=True):
-            local(p).copy_(start).add_(d, alpha=t)
-
-    def settle(self) -> None:
-        """Forget the displacement: the next move measures it anew."""
-        self._displacement = None
 
 
 def _held_by(optimizer: Any) -> list[object]:

@@ -107,7 +107,7 @@ class TorchLoop:
         self._behind = [held for function in functions for held in reached_by(function)]
         self._scaler = scaler
         self._frozen, self._kept_on = snapshot, snapshot_device
-        self._snapshots: list[StateSnapshot] = []
+        self._depth = 0
         self._last_streams = torch_streams()
         self._batch_size: int | None = None
         self._steps_per_epoch = ranks.least(self._feed.windows_per_epoch, self._precision.device)
@@ -162,8 +162,6 @@ class TorchLoop:
         Raises:
             InputError: The loss cannot be inferred, is not a scalar tensor, or needs no gradient.
         """
-        for snapshot in self._snapshots:
-            snapshot.settle()
         self._last_streams = torch_streams()
         loss = self._update(batch) if self.can_measure else self._own_update(batch)
         # One collective, which no rank leaves out: a step that one of them skipped is told to all.
@@ -235,14 +233,14 @@ class TorchLoop:
         data = [left for _, lefts in stateful for left in lefts]
         kept = preserved(self._modules, self.optimizers, others, self._frozen, data, self._kept_on)
         with kept as snapshot, torch.enable_grad():
-            self._snapshots.append(snapshot)
+            self._depth += 1
             try:
                 if not self.model.training:
                     self.model.train()
                 yield snapshot
             finally:
-                self._snapshots.pop()
-                if not self._snapshots:
+                self._depth -= 1
+                if not self._depth:
                     for feed in feeds:
                         feed.stop()
 

@@ -250,7 +250,7 @@ def test_a_train_loss_repeats_the_forward_of_the_last_step():
     with loop.preserved() as snapshot:
         batch = loop.draw()
         before = loop.step(batch)
-        snapshot.move(0.0)
+        snapshot.restore()
 
         repeated = [loop.loss(batch, train=True) for _ in range(2)]
 
@@ -269,38 +269,6 @@ def test_a_train_loss_keeps_a_submodule_in_eval_mode():
     loop.loss(batch, train=True)
 
     assert seen == [False, False]
-
-
-def test_a_probe_moves_along_what_the_optimizer_did():
-    """After one step, t=1 is where the step led and t=0 where it began."""
-    loop = linear(torch.optim.AdamW)
-    with loop.preserved() as snapshot:
-        before = weights(loop)
-        loop.step(loop.draw())
-        stepped = weights(loop)
-
-        places = []
-        for t in (0.0, 1.0):
-            snapshot.move(t)
-            places.append(weights(loop))
-
-    assert torch.equal(places[0], before)
-    torch.testing.assert_close(places[1], stepped)
-
-
-def test_a_step_forgets_the_displacement_of_every_snapshot():
-    """A move after a second step goes along both, in the outer snapshot too."""
-    loop = linear()
-    with loop.preserved() as outer, loop.preserved() as inner:
-        loop.step(loop.draw())
-        outer.move(1.0)
-        inner.move(1.0)
-        loop.step(loop.draw())
-        stepped = weights(loop)
-
-        for snapshot in (outer, inner):
-            snapshot.move(1.0)
-            torch.testing.assert_close(weights(loop), stepped)
 
 
 def test_a_restored_loop_repeats_itself():

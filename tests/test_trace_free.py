@@ -86,7 +86,6 @@ def nested_sweep(t):
         loop.step(loop.draw())
         with loop.preserved() as inner:
             loop.step(loop.draw())
-            inner.move(0.5)
             inner.restore()
             sweep(t)
         loop.step(loop.draw())

@@ -190,21 +190,6 @@ def test_a_step_that_skips_batches_is_raced_all_the_same():
     assert any(loss is not None for loss in race.losses)
 
 
-def test_the_snapshot_moves_along_the_step():
-    """Moved by one displacement, the weights are those after the step."""
-
-    def moved(loop, snapshot):
-        batch = loop.draw()
-        loop.step(batch)
-        stepped = loop.loss(batch)
-        snapshot.move(1.0)
-        return stepped, loop.loss(batch)
-
-    (stepped, moved_to), _ = within(moved)
-
-    assert stepped == pytest.approx(moved_to, rel=1e-4)
-
-
 def test_facts_are_those_of_the_training():
     """Batch size and epoch length count accumulation; the loss and precision are named."""
 
