@@ -4,6 +4,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from typing import Any, Literal, get_args
 
 from torch.optim import Optimizer
@@ -217,9 +218,7 @@ class AutoLR(Callback):
             check_can_leave(trainer)
         loop = TrainerLoop(trainer, sweep=self.sweep, snapshot=self.snapshot, snapshot_device=self.snapshot_device)
         wish = wish_for(trainer, loop, self.schedule, self.interval, self.existing, self._scheduler)
-        search = Search(
-            self.tune, self.budget, self.steps, self.lr_min, self.lr_max, self.rule, self.measure, self.finetune
-        )
+        search = Search(**{one.name: getattr(self, one.name) for one in fields(Search)})
         self.result = searched(search, trainer, loop, wish)
         self._tested.append(trainer.current_epoch)
         if loop.is_chief:

@@ -43,7 +43,7 @@ class Arms:
         cost: Step-equivalents spent on all of them.
         small: A win that says nothing.
         factor: Of the shape that was run: its best peak over that of a line to zero.
-        windows: What each run was trained on, again and again, in optimizer steps; 0 where every step had its own.
+        windows: What each run was trained on, again and again, in optimizer steps; None where that is not known.
     """
 
     lrs: tuple[float, ...]
@@ -54,7 +54,7 @@ class Arms:
     cost: float
     small: float = 0.0
     factor: float = 1.0
-    windows: int = 0
+    windows: int | None = None
 
     @property
     def best(self) -> float | None:
@@ -76,9 +76,9 @@ class Arms:
         return self.lrs[i] * math.exp(at)
 
     @property
-    def epochs(self) -> float:
-        """How often each run was trained on the same; 1 where it saw all of it once."""
-        return self.steps / self.windows if self.windows else 1.0
+    def epochs(self) -> float | None:
+        """How often each run was trained on the same, at least once; None where that is not known."""
+        return max(1.0, self.steps / self.windows) if self.windows else None
 
     @property
     def fit(self) -> tuple[tuple[float, float], ...]:
@@ -242,7 +242,7 @@ def record(
     spent: float,
     small: float = 0.0,
     factor: float = 1.0,
-    windows: int = 0,
+    windows: int | None = None,
 ) -> Arms:
     """Everything that was run, ascending."""
     lrs = sorted(runs)

@@ -1,14 +1,14 @@
 """One batch as a loader gave it: to a device, its size, into inputs and target, its shapes in words."""
 
 import copy
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["describe", "size", "tensors", "to_device", "total_size"]
+__all__ = ["describe", "private", "size", "tensors", "to_device", "total_size"]
 
 
 def to_device(batch: Any, device: torch.device, layout: torch.memory_format | None = None) -> Any:
@@ -24,24 +24,47 @@ def to_device(batch: Any, device: torch.device, layout: torch.memory_format | No
     Returns:
         The batch there.
     """
+
+    def moved(tensor: Tensor) -> Tensor:
+        there = tensor.to(device, non_blocking=True)
+        return there if layout is None or there.dim() != 4 else there.to(memory_format=layout)
+
+    return _mapped(batch, moved, lambda item: item.to(device))
+
+
+def private(batch: Any) -> Any:
+    """Return a batch that can be kept for long, in containers of the same type; the batch itself stays as it is.
+
+    What the worker processes of a loader send lies in shared memory, and each such tensor holds a file open: it is
+    copied. Inside an object of another kind, with a `to` of its own, it is not.
+    """
+    return _mapped(batch, lambda tensor: tensor.clone() if _is_shared(tensor) else tensor, lambda item: item)
+
+
+def _is_shared(tensor: Tensor) -> bool:
+    plain = tensor.layout is torch.strided and tensor.device.type == "cpu"
+    return plain and bool(tensor.is_shared())  # type: ignore[no-untyped-call]
+
+
+def _mapped(batch: Any, of_tensor: Callable[[Tensor], Tensor], of_object: Callable[[Any], Any]) -> Any:
+    """A batch with every tensor, and every object with a `to`, in the place of which stands something else."""
     if isinstance(batch, Tensor):
-        moved = batch.to(device, non_blocking=True)
-        return moved if layout is None or moved.dim() != 4 else moved.to(memory_format=layout)
+        return of_tensor(batch)
     if type(batch) in (list, tuple):  # first, since it is most common and asking what is a mapping takes long
-        return type(batch)([to_device(item, device, layout) for item in batch])
+        return type(batch)([_mapped(item, of_tensor, of_object) for item in batch])
     if isinstance(batch, MutableMapping):
         items = copy.copy(batch)
-        items.update({key: to_device(value, device, layout) for key, value in batch.items()})
+        items.update({key: _mapped(value, of_tensor, of_object) for key, value in batch.items()})
         return items
     if isinstance(batch, Mapping):
-        return {key: to_device(value, device, layout) for key, value in batch.items()}
+        return {key: _mapped(value, of_tensor, of_object) for key, value in batch.items()}
     if hasattr(batch, "to") and not isinstance(batch, type):
-        return batch.to(device)
+        return of_object(batch)
     if isinstance(batch, (list, tuple)):
-        values = [to_device(item, device, layout) for item in batch]
+        values = [_mapped(item, of_tensor, of_object) for item in batch]
         return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)
     if is_dataclass(batch) and not isinstance(batch, type):
-        own = {f.name: to_device(getattr(batch, f.name), device, layout) for f in fields(batch) if f.init}
+        own = {f.name: _mapped(getattr(batch, f.name), of_tensor, of_object) for f in fields(batch) if f.init}
         return replace(batch, **own)
     return batch
 

@@ -4,10 +4,9 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias, cast
 
-import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from lrfinder.batch import describe, tensors
+from lrfinder.batch import describe
 from lrfinder.errors import InputError
 from lrfinder.memory import Surface
 
@@ -40,7 +39,6 @@ class Feed:
         self._fresh = _fresh_iterable(loader, name)
         self._loader, self._name = loader, name
         self._window = window
-        self._has_workers = any(getattr(source, "num_workers", 0) > 0 for source in _behind(loader))
         self._iterator: Iterator[Any] | None = None
         self._has_yielded = False
 
@@ -77,13 +75,9 @@ class Feed:
         window: list[Any] = []
         while self._iterator is not None and len(window) < self._window:
             try:
-                batch = next(self._iterator)
+                window.append(next(self._iterator))
             except StopIteration:
                 self._iterator = None
-                break
-            if self._has_workers:
-                _take_over(batch)
-            window.append(batch)
         return window
 
     def stop(self) -> None:
@@ -107,13 +101,6 @@ class Feed:
         data = [getattr(s, "data_source", None) for s in samplers] + [getattr(s, "dataset", None) for s in sources]
         data += [self._loader] if isinstance(self._loader, (list, tuple)) else []
         return state, [d for d in data if d is not None and not isinstance(d, Dataset)]
-
-
-def _take_over(batch: Any) -> None:
-    """Move what a worker process has sent out of its shared memory, each tensor of which holds a file open."""
-    for _, tensor in tensors(batch):
-        if tensor.layout is torch.strided and not tensor.is_cuda and tensor.is_shared():  # type: ignore[no-untyped-call]
-            tensor.data = tensor.clone()
 
 
 def _behind(loader: object) -> list[object]:

@@ -6,7 +6,7 @@ import types
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from operator import is_not
 from typing import Any
 
@@ -29,9 +29,6 @@ CONTAINERS = (dict, list, tuple, set, deque)
 DICTS = (dict, OrderedDict)
 BY_ATTRIBUTES = (nn.Module, Optimizer, Sampler, LRScheduler)
 KNOWN = (*PLAIN, *CONTAINERS, *STREAMS, *BY_ATTRIBUTES, Tensor, np.ndarray)
-
-KINDS = 4_096
-"""Classes of which it is remembered what kind they are."""
 
 OUT_OF_MEMORY = (MemoryError, torch.cuda.OutOfMemoryError)
 """What is raised where there is no room, on the host or on a device."""
@@ -58,6 +55,7 @@ class Memory:
     def __init__(self, device: torch.device | str | None = None) -> None:
         self._device = device
         self._seen: dict[int, object] = {}
+        self._plain: dict[type, bool] = {}
         self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         self._restores: list[Callable[[], object]] = []
 
@@ -70,7 +68,10 @@ class Memory:
         pending = [value]
         while pending:
             value = pending.pop()
-            if _is_plain(type(value)):  # type: ignore[arg-type]  # mypy holds type[Any] to be unhashable
+            kind = type(value)
+            if kind not in self._plain:
+                self._plain[kind] = issubclass(kind, PLAIN)
+            if self._plain[kind]:
                 continue
             reached = value.of if isinstance(value, Surface) else value
             if id(reached) in self._seen:
@@ -84,16 +85,15 @@ class Memory:
         Raises:
             StateLeak: Something could not be put back; everything else was.
         """
-        for target, held in self._dicts:
-            if target or held:
-                _refill_dict(target, held)
         with torch.no_grad():
             # One tensor that refuses must not keep the rest from coming back; a signal's error does not come twice.
-            refused = [restore for restore in self._restores if _refusal(restore) is not None]
+            refused: list[Callable[[], object]] = []
+            refused += [partial(_refill_dict, *pair) for pair in self._dicts if any(pair) and not _is_refilled(*pair)]
+            refused += [restore for restore in self._restores if _refusal(restore) is not None]
             failures = [reason for restore in refused if (reason := _refusal(restore)) is not None]
         if failures:
             raise StateLeak(
-                f"{len(failures)} of {len(self._restores)} parts of the state could not be put back "
+                f"{len(failures)} of {len(self._restores) + len(self._dicts)} parts of the state could not be put back "
                 f"({'; '.join(failures[:3])}); load the model and the optimizer again from a checkpoint"
             )
 
@@ -199,24 +199,15 @@ def _is_data(value: Any, depth: int = 2) -> bool:
     return all(isinstance(item, KNOWN) or (depth > 0 and _is_data(item, depth - 1)) for item in held)
 
 
-@lru_cache(maxsize=KINDS)
-def _is_plain(kind: type) -> bool:
-    """Whether objects of a class hold nothing that could change, or are left alone."""
-    return issubclass(kind, PLAIN)
-
-
 def _slots(value: Any) -> dict[str, Any]:
     """What an object holds in slots."""
-    names = _slot_names(type(value))  # type: ignore[arg-type]
+    names = [name for cls in type(value).__mro__ for name in _slot_names(cls)]
     return {name: getattr(value, name) for name in names if hasattr(value, name)}
 
 
-@lru_cache(maxsize=KINDS)
-def _slot_names(kind: type) -> tuple[str, ...]:
-    """The names of all slots of a class and those that it inherits from."""
-    slots = [vars(cls).get("__slots__", ()) for cls in kind.__mro__]
-    names = [name for held in slots for name in ((held,) if isinstance(held, str) else held)]
-    return tuple(name for name in names if name not in ("__dict__", "__weakref__"))
+def _slot_names(cls: type) -> tuple[str, ...]:
+    names = vars(cls).get("__slots__", ())
+    return tuple(n for n in ((names,) if isinstance(names, str) else names) if n not in ("__dict__", "__weakref__"))
 
 
 def _reset_slots(value: object, held: dict[str, Any]) -> None:
@@ -241,6 +232,15 @@ def reached_by(function: object) -> list[object]:
     cells = [*(getattr(function, "__closure__", None) or ()), *_globals_of(function)]
     held = [getattr(thing, "__dict__", None) for thing in (function, owner) if not isinstance(thing, OPAQUE[:2])]
     return [*cells, *(h for h in held if h is not None)]
+
+
+def _is_refilled(target: dict[Any, Any], held: dict[Any, Any]) -> bool:
+    """Give a dictionary its items back, and say whether it took them."""
+    try:
+        _refill_dict(target, held)
+    except Exception:
+        return False
+    return True
 
 
 def _refill_dict(target: dict[Any, Any], held: dict[Any, Any]) -> None:

@@ -89,7 +89,7 @@ def usual_lr(facts: Facts, loss: float) -> float | None:
 
 def own_decay(facts: Facts) -> float:
     """Return the power of 1 / step with which an optimizer shrinks its own steps: a half for Adagrad, else nothing."""
-    return 0.5 if facts.optimizer.lower() == "adagrad" else 0.0
+    return 0.5 if facts.optimizer.lower().split(" and ")[0] == "adagrad" else 0.0
 
 
 def own_pace(facts: Facts) -> str | None:

@@ -114,7 +114,7 @@ def check_evidence(evidence: Evidence) -> Evidence:
             _check_ladder(name, arms.lrs, arms.losses)
             _check(arms.steps > 0, "steps", "positive", arms.steps)
             _check(arms.factor > 0, "factor", "positive", arms.factor)
-            _check(arms.windows >= 0, "windows", "at least 0", arms.windows)
+            _check(arms.windows is None or arms.windows > 0, "windows", "positive or None", arms.windows)
     facts = evidence.facts
     _check(0 <= facts.reference < len(facts.bases), "reference", "the index of a base", facts.reference)
     return evidence

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from lrfinder.arms import Arms, fell, hopeless, judged, record, run, win
-from lrfinder.batch import tensors
+from lrfinder.batch import private, tensors
 from lrfinder.curve import is_number
 from lrfinder.edge import FARTHEST, peak_at, stride
 from lrfinder.loop import Batch, Loop, Snapshot
@@ -114,7 +114,7 @@ def stage(
     Returns:
         The batches.
     """
-    first = loop.draw()
+    first = private(loop.draw())
     per_epoch = steps_per_epoch or loop.facts.steps_per_epoch
     wanted = max(FEWEST_JUDGES, round(steps * JUDGES_PER_STEP)) if held_out is None else 0
     epochs = max(1.0, total_steps / per_epoch) if per_epoch else 1.0
@@ -124,11 +124,11 @@ def stage(
         wanted = min(wanted, per_epoch - windows)
     room = _room(loop, first, 4 * (windows + wanted))
     windows, wanted = min(windows, max(1, int(room * MOST_OF_AN_EPOCH))), min(wanted, max(1, room // 4))
-    trained = [first, *(loop.draw() for _ in range(windows - 1))]
+    trained = [first, *(private(loop.draw()) for _ in range(windows - 1))]
     if held_out is not None:
         judges: list[Batch] = [[micro] for micro in held_out]
         return Stage(steps, trained, judges, len(judges) / max(1, len(first)) / 3)
-    judges = [loop.draw() for _ in range(wanted)] or list(trained)
+    judges = [private(loop.draw()) for _ in range(wanted)] or list(trained)
     return Stage(steps, trained, judges, len(judges) / 3)
 
 

@@ -8,6 +8,7 @@ from typing import Literal, cast, get_args
 
 from lrfinder import edge, recommend
 from lrfinder.arms import Arms
+from lrfinder.batch import private
 from lrfinder.curve import Curve
 from lrfinder.divergence import batch_resolution, fall_of
 from lrfinder.errors import InputError
@@ -61,7 +62,7 @@ def search(
     """
     steps = len(lrs)
     races = _races(steps) if loop.can_measure and rule is None else 0
-    windows = [[loop.draw() for _ in range(edge.STEPS)] for _ in range(races)]
+    windows = [[private(loop.draw()) for _ in range(edge.STEPS)] for _ in range(races)]
     cost_of_rung = 1.0 if held_out is None else 1 + len(held_out) / 3
     swept = steps - SHARE_OF_RACES * min(steps, STEPS_OF_RACE * races)
     if swept < cost_of_rung * steps:

@@ -13,6 +13,7 @@ from lrfinder.plan import QUOTED_STEPS, Wish
 __all__ = [
     "HORIZON_EXPONENT",
     "TRUST",
+    "carried",
     "edge_of_decay",
     "fall_with_steps",
     "in_words",
@@ -38,7 +39,7 @@ FADING, FULL_PULL = 0.5, 60
 
 DECAYING = 3.0
 """Of an optimizer that shrinks its own steps: what the edge of so short runs has to be multiplied by besides. Chosen on
-the trainings of benchmarks/own_decay.py, none of which is among those."""
+the six trainings of benchmarks/own_decay.py, none of which is among those."""
 
 TRUST = 0.8
 """The weight of the rehearsals beside the miniature runs."""
@@ -53,9 +54,10 @@ def line_peak(
     """Return the best peak for a line to zero as the short runs have it, and how sure that is.
 
     The edge of the miniature runs counts as `recommend.peak` says. Rehearsals train the same number of epochs: the best
-    of them counts times (T' / T)**0.2 for T' steps, times (E' / E)**0.4 where they had other epochs than the training
+    of them counts times (T' / T)**0.2 for T' steps, times (E' / E)**0.4 where they had fewer epochs than the training
     after all, times (N / 1000)**0.7 for N samples from 100 to 1,000, and drawn to `usual_lr` as the edge is, less where
-    they are long. The mean of both in decades counts the rehearsals four fifths. For Adagrad it is (T' / T)**-0.3.
+    they are long. The mean of both in decades counts the rehearsals four fifths. For Adagrad the exponent of steps is
+    lower by a half, so that a longer training wants a higher peak.
 
     Args:
         evidence: Of the runs.
@@ -84,6 +86,29 @@ def fall_with_steps(facts: Facts) -> float:
     Where the optimizer shrinks its own steps the peak need not, and rises instead.
     """
     return HORIZON_EXPONENT - own_decay(facts)
+
+
+def carried(
+    facts: Facts, steps: int, epochs: float | None, total_steps: int, steps_per_epoch: int | None
+) -> dict[str, float]:
+    """Return what the best peak of a rehearsal is multiplied by for its length, and what for.
+
+    Args:
+        facts: Of the training.
+        steps: Optimizer steps of the rehearsal.
+        epochs: How often it saw its batches, or None where that is not known.
+        total_steps: Optimizer steps of the training.
+        steps_per_epoch: Those of an epoch; None takes the measured loader's.
+
+    Returns:
+        Shares by their reasons; epochs that were not rehearsed only lower the peak.
+    """
+    planned = _epochs(facts, total_steps, steps_per_epoch)
+    made = planned if epochs is None else epochs
+    return {
+        f"for {total_steps:,} steps instead of {steps}": (steps / total_steps) ** fall_with_steps(facts),
+        f"for {planned:.3g} epochs instead of {made:.3g}": min(1.0, made / planned) ** EPOCHS_EXPONENT,
+    }
 
 
 def edge_of_decay(facts: Facts) -> float:
@@ -157,11 +182,9 @@ def _shares_of_best(
     best = _best(evidence)
     if best is None:
         return {}
-    steps, made = evidence.rehearsals[0].steps, max(1.0, evidence.rehearsals[0].epochs)
-    epochs = _epochs(evidence.facts, total_steps, steps_per_epoch)
+    steps, epochs = evidence.rehearsals[0].steps, evidence.rehearsals[0].epochs
     shares = {
-        f"for {total_steps:,} steps instead of {steps}": (steps / total_steps) ** fall_with_steps(evidence.facts),
-        f"for {epochs:.3g} epochs instead of {made:.3g}": (made / epochs) ** EPOCHS_EXPONENT,
+        **carried(evidence.facts, steps, epochs, total_steps, steps_per_epoch),
         **_of_samples(evidence.facts, steps_per_epoch),
     }
     fading = min(1.0, FULL_PULL / steps) ** FADING

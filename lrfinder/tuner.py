@@ -4,6 +4,7 @@ import math
 import statistics
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Unpack, cast
 
 from torch import nn
@@ -30,7 +31,7 @@ from lrfinder.signature import shows_options_of
 from lrfinder.state import sole_search
 from lrfinder.sweep import ladder
 from lrfinder.torch_loop import TorchLoop
-from lrfinder.transfer import fall_with_steps, line_peak, spread_of
+from lrfinder.transfer import carried, line_peak, spread_of
 
 __all__ = ["race", "tune_lr"]
 
@@ -163,9 +164,7 @@ def race(
         set_up = stages(loop, spending.rehearsals, spending.length, total_steps, held_out, epochs)
         evidence, lrs = search(loop, snapshot, lrs, held_out=held_out, tell=tell)
         schedule = recommend.intended(evidence, wish)
-        arms = _rehearsed(
-            loop, snapshot, set_up, evidence, (schedule, total_steps, spending.steps), tell, finetune=wish.finetune
-        )
+        arms = _rehearsed(loop, snapshot, set_up, evidence, (schedule, total_steps, spending.steps), tell, wish)
         evidence = rehearsed(evidence, arms)
     result = _told(concluded(evidence, lrs, wish), spending)
     if strict and result.plan is None:
@@ -180,8 +179,7 @@ def _rehearsed(
     evidence: Evidence,
     training: tuple[Schedule, int, int],
     tell: Bar | None,
-    *,
-    finetune: bool = False,
+    wish: Wish,
 ) -> list[Arms]:
     """The rehearsals, with what the search left of the budget."""
     schedule, total_steps, steps = training
@@ -199,7 +197,7 @@ def _rehearsed(
                 snapshot,
                 set_up,
                 shape=_in_small(schedule, total_steps, set_up.steps) if is_shape else climb_and_line,
-                near=_near(evidence, made, set_up.steps, total_steps, finetune=finetune) * factor,
+                near=_near(evidence, made, set_up, total_steps, wish) * factor,
                 budget=left / (len(stages) - i),
                 factor=factor,
                 fall=fall_of(curve.levels),
@@ -221,19 +219,22 @@ def _in_small(schedule: Schedule, total_steps: int, length: int) -> Callable[[fl
     return factor
 
 
-def _near(evidence: Evidence, made: list[Arms], steps: int, total_steps: int, *, finetune: bool = False) -> float:
+def _near(evidence: Evidence, made: list[Arms], set_up: Stage, total_steps: int, wish: Wish) -> float:
     """Where the best peak of an arm with a line to zero may be: as before, as races have it, or as is usual."""
     if made and made[-1].best is not None:
         return made[-1].best / made[-1].factor
-    longer = float((total_steps / steps) ** fall_with_steps(evidence.facts))
+    epochs = max(1.0, set_up.steps / len(set_up.windows))
+    shares = carried(evidence.facts, set_up.steps, epochs, total_steps, wish.steps_per_epoch)
+    longer = 1 / math.prod(shares.values())
     curve = cast(Curve, evidence.curve)
     sure = [arms for arms in evidence.races if arms.is_sure]
-    found = line_peak(evidence, total_steps, finetune=finetune) if sure else None
+    told = partial(line_peak, steps_per_epoch=wish.steps_per_epoch, finetune=wish.finetune)
+    found = told(evidence, total_steps) if sure else None
     if found is not None:
         return 10 ** found[0] * longer
     if sure:  # and still winning at the highest peak
         return max(cast(float, arms.best) for arms in sure) / 2
-    usual = None if finetune else usual_lr(evidence.facts, curve.levels[0])
+    usual = None if wish.finetune else usual_lr(evidence.facts, curve.levels[0])
     if usual is None:
         return guess(curve) * GUESS_TO_PEAK * longer
     return (usual if evidence.races else math.sqrt(guess(curve) * GUESS_TO_PEAK * usual)) * longer

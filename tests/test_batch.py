@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from lrfinder.batch import describe, size, tensors, to_device
+from lrfinder.batch import describe, private, size, tensors, to_device
 
 META = torch.device("meta")
 Pair = namedtuple("Pair", "x y")
@@ -64,6 +64,17 @@ def test_a_tensor_that_is_there_is_not_copied():
     x = ones()
 
     assert to_device([x], x.device)[0] is x
+
+
+def test_what_is_shared_between_processes_is_copied_to_be_kept():
+    """Each such tensor holds a file open; the batch itself, perhaps the user's, stays shared."""
+    shared, own = ones().share_memory_(), ones()
+    batch = {"x": (shared, own)}
+
+    kept, left = private(batch)["x"]
+
+    assert (kept.is_shared(), shared.is_shared(), left is own) == (False, True, True)
+    assert torch.equal(kept, shared)
 
 
 def test_what_is_no_tensor_stays():

@@ -49,23 +49,6 @@ def test_a_loader_starts_again_when_it_ends(loader):
     assert drawn(feed, 5) == [[1], [2], [1], [2], [1]]
 
 
-def test_what_workers_send_is_taken_out_of_shared_memory():
-    """A tensor there holds a file open as long as it is kept, and a rehearsal keeps hundreds."""
-    data = dataset(8)
-    (first,), (second,) = drawn(Feed(DataLoader(data, batch_size=4, num_workers=1)), 2)
-
-    assert not any(tensor.is_shared() for tensor in (*first, *second))
-    assert torch.equal(torch.cat([first[0], second[0]]), data.tensors[0])
-
-
-def test_batches_that_the_user_shares_stay_shared():
-    """They belong to the user."""
-    batch = torch.ones(3).share_memory_()
-
-    assert drawn(Feed([batch]), 1) == [[batch]]
-    assert batch.is_shared()
-
-
 def test_a_window_never_straddles_the_end():
     """Where the loader ends the window is shorter, and the next begins with the first batch."""
     feed = Feed([1, 2, 3, 4, 5], window=2)

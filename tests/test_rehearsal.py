@@ -20,6 +20,7 @@ from twins import dataset, state_of, training
 from lrfinder import Facts, LRFinderWarning, TorchLoop
 from lrfinder import rehearsal as module
 from lrfinder.arms import Arms, climb_and_line
+from lrfinder.batch import tensors
 from lrfinder.edge import FARTHEST, PER_DECADE
 from lrfinder.rehearsal import Stage, rehearse, stage, stages
 
@@ -451,6 +452,27 @@ def test_the_callbacks_are_told():
     assert [number for number, _ in arms_said] == list(range(1, len(arms.lrs) + 1))
     assert arms_said[-1][1] in arms.lrs
     assert len(steps) <= len(arms.lrs) * STEPS
+
+
+def test_the_windows_are_recorded():
+    """So many epochs leave a single one for ten steps."""
+    arms, *_ = torch_rehearsal()
+
+    assert (arms.steps, arms.windows, arms.epochs) == (10, 1, 10.0)
+
+
+@pytest.mark.parametrize("wrap", [lambda loader: loader, lambda loader: lambda: loader], ids=["loader", "function"])
+def test_windows_that_workers_send_are_taken_out_of_shared_memory(wrap):
+    """Else a rehearsal would hold hundreds of files open."""
+    t = training()
+    loader = DataLoader(t.loader.dataset, batch_size=8, num_workers=1)
+    loop = TorchLoop(t.model, wrap(loader), loss_fn=F.cross_entropy, optimizer=t.optimizer)
+    with loop.preserved():
+        made = stage(loop, 3, 3, steps_per_epoch=8)
+
+    kept = [tensor for window in (*made.windows, *made.judges) for batch in window for _, tensor in tensors(batch)]
+    assert len(kept) >= 8
+    assert not any(tensor.is_shared() for tensor in kept)
 
 
 def test_the_factor_is_recorded():

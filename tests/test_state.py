@@ -1,5 +1,5 @@
 import os
-from collections import Counter, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from functools import partial
 
 import numpy as np
@@ -421,6 +421,32 @@ def test_what_cannot_be_put_back_is_told_and_the_rest_comes_back():
 
     assert torch.equal(model.weight, weight)
     assert torch.equal(torch.get_rng_state(), stream)
+
+
+class Fickle:
+    """A key that can be looked up until it is told not to."""
+
+    is_lost = False
+
+    def __hash__(self):
+        if self.is_lost:
+            raise TypeError("not any more")
+        return 0
+
+
+def test_a_plain_dictionary_that_cannot_be_refilled_keeps_nothing_else_from_coming_back():
+    """Its keys may be to blame."""
+    model, key = nn.Linear(2, 1), Fickle()
+    model.held, weight = OrderedDict({key: 1}), model.weight.detach().clone()
+    snapshot = StateSnapshot([model], [])
+    nn.init.zeros_(model.weight)
+    model.held.clear()
+    key.is_lost = True
+
+    with pytest.raises(StateLeak, match=r"1 of \d+ parts of the state .*TypeError: not any more"):
+        snapshot.restore()
+
+    assert torch.equal(model.weight, weight)
 
 
 @pytest.mark.parametrize("device", [None, "cpu"])

@@ -111,7 +111,8 @@ def whole(name: str, value: object, remedy: str, *, least: int = 1) -> int:
 def flag(name: str, value: object) -> bool:
     """Return `value` if it is True or False, or raise InputError: a word like "no" would count as True."""
     if not isinstance(value, bool):
-        raise InputError(f"`{name}` must be True or False, got {value!r}; write it without quotes")
+        remedy = "write it without quotes" if isinstance(value, str) else "pass bool(...) of it"
+        raise InputError(f"`{name}` must be True or False, got {value!r}; {remedy}")
     return value
 
 
