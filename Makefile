@@ -45,7 +45,7 @@ bench-lightning: $(STAMP)  ## Lightning's own finder beside AutoLR on one module
 pictures: $(STAMP)  ## draw the pictures of README and docs anew, and the notebook, but for those of bench
 	$(BIN)/lrfinder demo --folder docs
 	$(BIN)/lrfinder schedules --plot docs/schedules.png
-	for name in reading_range_tests tuning decays_side_by_side why_the_rate_matters; do \
+	for name in how_it_works reading_range_tests tuning decays_side_by_side why_the_rate_matters; do \
 		MPLBACKEND=Agg OMP_NUM_THREADS=1 $(BIN)/python examples/$$name.py docs || exit 1; done
 	OMP_NUM_THREADS=1 $(BIN)/jupyter-execute --inplace examples/notebook.ipynb
 
