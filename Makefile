@@ -16,6 +16,7 @@ setup: $(STAMP)  ## make .venv and install lrfinder into it, with everything the
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lrfinder needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV): torch is large, this may take minutes"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[demo,dev]"
 	@touch $(STAMP)
 
@@ -45,7 +46,7 @@ bench-lightning: $(STAMP)  ## Lightning's own finder beside AutoLR on one module
 pictures: $(STAMP)  ## draw the pictures of README and docs anew, and the notebook, but for those of bench
 	$(BIN)/lrfinder demo --folder docs
 	$(BIN)/lrfinder schedules --plot docs/schedules.png
-	for name in reading_range_tests tuning decays_side_by_side why_the_rate_matters; do \
+	for name in how_it_works reading_range_tests tuning decays_side_by_side why_the_rate_matters; do \
 		MPLBACKEND=Agg OMP_NUM_THREADS=1 $(BIN)/python examples/$$name.py docs || exit 1; done
 	OMP_NUM_THREADS=1 $(BIN)/jupyter-execute --inplace examples/notebook.ipynb
 

@@ -1,7 +1,8 @@
 """Nobody knows how long: train at a flat rate until it is enough, then begin the cooldown.
 
 What is enough is yours to say: a budget, a clock, a metric. Here it is the loss on data kept aside, which has not
-improved by a hundredth for five epochs. The cooldown then wins what a flat rate cannot.
+improved by a hundredth for five epochs. At a flat rate the loss goes up and down from epoch to epoch; the cooldown ends
+where only the luckiest of them were.
 
     python examples/open_ended.py [FOLDER FOR THE PICTURE]
 """
@@ -63,7 +64,9 @@ cooldown = max(2, flat // 4)  # a fifth of the whole
 scheduler.begin_cooldown(cooldown * len(loader))
 for _ in range(cooldown):
     train_an_epoch()
-print(f"\nloss on data kept aside: best {best:.4f} in {flat} flat epochs, {kept_aside[-1]:.4f} after {cooldown} more")
+flat_end = kept_aside[flat - 5 : flat]
+print(f"\nloss on data kept aside, in the last five of {flat} flat epochs: {min(flat_end):.3f} to {max(flat_end):.3f}")
+print(f"after {cooldown} epochs of cooldown: {kept_aside[-1]:.3f}")
 
 plt.style.use("lrfinder.pictures")
 figure, (above, below) = plt.subplots(2, 1, figsize=(7.5, 4.8), sharex=True)

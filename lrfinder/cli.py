@@ -29,7 +29,16 @@ EXAMPLES = """examples:
   lrfinder show lr.json --plot lr.png
   lrfinder schedules --plot gallery.png
 
-The factory is a function without arguments that returns the keyword arguments of lrfinder.find_lr or tune_lr:
+"""
+
+FIND = """Find a learning rate for a training of yours, and with --total-steps or --epochs a schedule."""
+
+TUNE = """Find a learning rate and a schedule more surely, for a few percent of a training of yours.
+Its length is needed: --total-steps or --epochs, here or from the factory."""
+
+FACTORY = """The factory is a function of yours without arguments, in a file that can be imported from here, such as
+train.py; keep the training itself out of the file, or behind `if __name__ == "__main__":`. What it returns are
+keyword arguments of lrfinder.find_lr or tune_lr, which Python's help(lrfinder.find_lr) explains:
   def setup():
       model, loader = ...
       return dict(model=model, loader=loader, loss_fn=..., optimizer=...)
@@ -88,13 +97,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="lrfinder",
         description="Which learning rate, and which schedule: a range test for torch that leaves no trace.",
-        epilog=EXAMPLES,
+        epilog=EXAMPLES + FACTORY,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lrfinder {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    _add_find(commands.add_parser("find", help="find a learning rate for a training of yours"))
-    _add_tune(commands.add_parser("tune", help="find it more surely, for a few percent of the training"))
+    for name, add, told, does in (
+        ("find", _add_find, "find a learning rate for a training of yours", FIND),
+        ("tune", _add_tune, "find it more surely, for a few percent of the training", TUNE),
+    ):
+        shape = argparse.RawDescriptionHelpFormatter
+        add(commands.add_parser(name, help=told, description=does, epilog=FACTORY, formatter_class=shape))
     show = commands.add_parser("show", help="print and draw a saved result")
     show.add_argument("result", type=Path, help="a file that --json or to_json wrote")
     show.add_argument("--plot", type=Path, metavar="FILE", help="draw it, in the format of the file's ending")
@@ -103,19 +116,22 @@ def _parser() -> argparse.ArgumentParser:
     schedules.add_argument("--plot", type=Path, metavar="FILE", help="draw the gallery, in the format of the ending")
     schedules.set_defaults(run=_schedules)
     demo = commands.add_parser("demo", help="find a learning rate on a real data set and train with it, in a minute")
-    demo.add_argument("--folder", type=Path, default=Path("lrfinder-demo"), help="where the pictures go (%(default)s)")
+    demo.add_argument(
+        "--folder", type=Path, default=Path("lrfinder-demo"), help="where the pictures go (default: %(default)s)"
+    )
     demo.set_defaults(run=_demo)
     return parser
 
 
 def _add_find(find: argparse.ArgumentParser) -> None:
-    find.add_argument("--steps", type=int, help="optimizer steps of the whole search (100)")
+    find.add_argument("--steps", type=int, help="optimizer steps of the whole search (default: 100)")
     find.add_argument("--rule", help="take this rule's rate: steepest, valley, minimum or divergence")
     _add_search(find, "find_lr")
 
 
 def _add_tune(tune: argparse.ArgumentParser) -> None:
-    meaning = "steps that all of it may cost, or a share of the training below 1 (5 %% or 300 steps)"
+    default = "5 %% of the training, at least 300 steps, at most a third of the training"
+    meaning = f"steps that all of it may cost, or a share of the training below 1 (default: {default})"
     tune.add_argument("--budget", type=_budget, metavar="STEPS", help=meaning)
     _add_search(tune, "tune_lr")
 
@@ -132,11 +148,11 @@ def _add_search(command: argparse.ArgumentParser, verb: str) -> None:
     """What both searches take."""
     add = command.add_argument
     add("factory", help=f"pkg.module:function that returns the keyword arguments of {verb}")
-    add("--lr-min", type=float, metavar="LR", help="first rate (1e-7)")
-    add("--lr-max", type=float, metavar="LR", help="last rate (10)")
+    add("--lr-min", type=float, metavar="LR", help="first rate of the sweep (default: 1e-7)")
+    add("--lr-max", type=float, metavar="LR", help="last rate (default: 10)")
     add("--total-steps", type=int, metavar="STEPS", help="optimizer steps of the training to come")
     add("--epochs", type=float, help="length of the training to come, instead of --total-steps")
-    add("--schedule", metavar="NAME", help="a schedule of the catalogue (recommended)")
+    add("--schedule", metavar="NAME", help="one that `lrfinder schedules` lists (default: recommended)")
     for name, meaning in PLAN_FLAGS.items():
         add(f"--{name.replace('_', '-')}", action="store_true", default=None, help=f"plan as {meaning}")
     add("--seed", type=int, help="seed Python's, NumPy's and torch's random streams before the import")

@@ -44,9 +44,10 @@ def find_lr(
         model: The module to train, on its device.
         loader: Anything that yields batches and can be iterated anew (a DataLoader, a list of batches), or a function
             that returns a fresh iterator; it starts again when it ends.
-        steps: Optimizer steps that the search may cost; a forward alone counts a third of one (at least ten rungs are
-            swept, whatever measuring on `val_loader` costs). From 75 on 72 % of them are miniature runs and the others
-            are swept, unless a rule is named; beyond 100 it is 72 of each whole hundred, of four at most.
+        steps: Optimizer steps that the search may cost; a forward alone counts a third of one (at least ten rates are
+            swept, whatever measuring on `val_loader` costs). From 75 on 72 % of them go into miniature runs, trainings
+            of 14 steps to one peak after another; beyond 100 it is 72 of each whole hundred, of four at most. The
+            others are swept; all of them where they are fewer than 75, or a rule is named.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate of the sweep, which nothing suggested exceeds; a miniature run may climb above it.
         rule: None weighs everything measured; or the name of a rule, or a function of the `Curve`, to take its rate.
@@ -76,7 +77,9 @@ def find_lr(
               `snapshot_device`: where the copies are kept.
 
     Returns:
-        The result: `print` it, `plot` it, `apply` it.
+        The result: `print` it, `plot` it. `lr` is the peak, None where `status` says why there is no reliable one.
+        `lrfinder.attach(optimizer, result.plan.schedule, lr=result.lr)` gives the scheduler to train with, `apply` sets
+        the rate alone.
 
     Raises:
         InputError: An argument that cannot be used, or a batch without a usable loss; nothing was changed.

@@ -202,6 +202,12 @@ def _reasons_of_peak(evidence: Evidence, wish: Wish, lr: float) -> tuple[Reason,
         reasons += [Reason(words, "moderate") for words in in_words(evidence, wish)]
     elif evidence.diverged_at is not None and math.isclose(scratch, evidence.diverged_at / 2):
         reasons.append(Reason("The peak is held at half of where the sweep diverged.", "moderate"))
+    else:
+        text = (
+            "Without miniature runs the peak for a line to zero is the geometric mean of what the rules say, brought "
+            "to one speed of the sweep."
+        )
+        reasons.append(Reason(text, "weak"))
     if third:
         text = "For fine-tuning the peak is a third of what was measured, which does not see what is forgotten."
         reasons.append(Reason(text, "weak"))

@@ -120,7 +120,7 @@ def _spent(evidence: "Evidence", plan: "Plan | None") -> list[str]:
         return []
     total = None if plan is None else plan.total_steps
     share = "" if total is None else f", {100 * evidence.cost_steps / total:.2g} % of the training"
-    return _wrapped("spent", f"as much as {evidence.cost_steps:,} steps{share}")
+    return _wrapped("spent", f"the cost of {evidence.cost_steps:,} steps{share}")
 
 
 def _suggestions(evidence: "Evidence") -> list[str]:
@@ -211,7 +211,8 @@ def _horizon(plan: "Plan") -> str:
         return f"suggested schedule, of which the first {plan.shown_steps:,} steps are shown"
     epochs = ""
     if plan.steps_per_epoch:
-        epochs = f" ({plan.total_steps / plan.steps_per_epoch:.3g} epochs of {plan.steps_per_epoch:,})"
+        count = f"{plan.total_steps / plan.steps_per_epoch:.3g}"
+        epochs = f" ({count} epoch{'' if count == '1' else 's'} of {plan.steps_per_epoch:,})"
     return f"suggested schedule for {plan.total_steps:,} steps{epochs}"
 
 

@@ -72,15 +72,16 @@ def tune_lr(
             of it. Below 122 steps there are no rehearsals, and the answer is that of `find_lr`.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate of the sweep, which the suggested peak does not exceed; a rehearsal may climb above it.
-        measure: `training` judges on batches of the loader that an arm was not trained on, `validation` on a few fixed
+        measure: `training` judges on batches of the loader that a run was not trained on, `validation` on a few fixed
             ones of `val_loader`; None on `val_loader` where there is one.
         progress: Show a bar on stderr while it is a terminal.
         strict: Raise where there is no reliable rate, instead of returning a result that says so.
-        **options: As in `find_lr`: what to plan for, of which `total_steps` (or `epochs`) must be given, and how to
-            make an optimizer step.
+        **options: What to plan for, of which `total_steps` (or `epochs`) must be given, and how to make an optimizer
+            step (`loss_fn`, `optimizer` and the others): `help(lrfinder.find_lr)` explains each.
 
     Returns:
-        The result: `print` it, `plot` it, `apply` it; `arms` holds every run.
+        The result, as of `find_lr`: `print` it, `plot` it, train with its `lr` and `plan.schedule`; `arms` holds every
+        run.
 
     Raises:
         InputError: An argument that cannot be used, or a batch without a usable loss; nothing was changed.

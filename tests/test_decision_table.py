@@ -172,6 +172,14 @@ def test_the_stability_margin_holds_the_peak():
     assert "held at half of where the sweep diverged" in held.reasons[-1].text
 
 
+def test_a_peak_of_the_rules_is_explained():
+    """Where no miniature runs decide, a reason says what the peak is."""
+    made = advised(Wish(2000))
+
+    assert "the geometric mean of what the rules say" in made.reasons[-1].text
+    assert "rules" not in " ".join(reason.text for reason in advised(Wish(2000, rule="steepest")).reasons)
+
+
 def test_early_stopping_is_warned_of():
     """Whatever the schedule is."""
     for schedule in ("recommended", "cosine"):

@@ -93,6 +93,13 @@ def test_find_lr_plans_in_epochs():
     assert any("fine-tuning" in str(reason).lower() for reason in result.plan.reasons)
 
 
+def test_one_epoch_is_no_plural():
+    """The report of a training of one epoch says so."""
+    result = find_lr(torch.nn.Linear(4, 1), batches(), epochs=1, progress=False)
+
+    assert "for 16 steps (1 epoch of 16)" in str(result)
+
+
 def test_options_that_exclude_each_other_are_refused_before_the_first_step():
     """The model is not trained."""
     drawn = []

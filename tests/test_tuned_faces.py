@@ -106,7 +106,7 @@ def test_the_head_says_tuning_where_there_are_rehearsals():
     lines = str(tuned()).splitlines()
 
     assert lines[0] == "lrfinder: tuning of model"
-    assert "  spent         as much as 328 steps, 6.6 % of the training" in lines
+    assert "  spent         the cost of 328 steps, 6.6 % of the training" in lines
 
 
 def test_the_rehearsals_are_reported():

@@ -210,7 +210,7 @@ def test_the_report_says_what_was_spent(capsys):
 
     share = f"{100 * auto.result.cost_steps / 240:.2g}"
     assert out.count("lrfinder: tuning of Net") == 1
-    assert f"  spent         as much as {auto.result.cost_steps} steps, {share} % of the training\n" in out
+    assert f"  spent         the cost of {auto.result.cost_steps} steps, {share} % of the training\n" in out
     assert "\n\n  applied       the rate is set and the schedule attached; the Trainer steps it\n" in out
 
 
