@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long reliability mutation lint bench-lightning pictures bench bench-overhead \
-	bench-scale bench-oracles bench-constants bench-tuning bench-end-to-end test-lightning-matrix clean
+	bench-scale bench-oracles bench-constants bench-tuning bench-further bench-end-to-end test-lightning-matrix clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -77,7 +77,9 @@ bench-oracles: $(BENCH_STAMP)  ## make what is missing of the best learning rate
 bench-constants: $(BENCH_STAMP)  ## which constants turn the edge of the miniature runs into the peak, fitted anew
 	$(MEASURE) benchmarks/constants.py
 	$(MEASURE) benchmarks/tuning_constants.py
-	$(MEASURE) benchmarks/own_decay.py
+
+bench-further: $(BENCH_STAMP)  ## tune_lr beyond the suite: with Adagrad, and on longer trainings; a quarter of an hour
+	$(MEASURE) benchmarks/further.py
 
 bench-tuning: $(BENCH_STAMP)  ## tune_lr on the same trainings, at its default budget and at others
 	$(MEASURE) benchmarks/tuning.py

@@ -53,7 +53,7 @@ def peak(
     reached within such a run, (N / 1000)**0.7 for N samples from 100 to 1,000, E**-0.4 for E epochs where they are
     more than one, (T / 1000)**-0.2, and the schedule's factor against the line's; for Adagrad, which shrinks its own
     steps, 3 (T / 1000)**0.3. What is not known of the data counts for nothing; `benchmarks/constants.py` and
-    `benchmarks/own_decay.py` tell what fits. Unless for fine-tuning it is then drawn up to two
+    `benchmarks/further.py` tell what fits. Unless for fine-tuning it is then drawn up to two
     fifths of the way to `usual_lr`, the less the further that is. Otherwise the rules decide.
 
     The rules that read a level of the curve (`steepest`, `valley`, `minimum`) move with the speed of the sweep, as

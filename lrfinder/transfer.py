@@ -39,13 +39,17 @@ FADING, FULL_PULL = 0.5, 60
 
 DECAYING = 3.0
 """Of an optimizer that shrinks its own steps: what the edge of so short runs has to be multiplied by besides. Chosen on
-the six trainings of benchmarks/own_decay.py, none of which is among those."""
+the six trainings with it of benchmarks/further.py, none of which is among those."""
 
 TRUST = 0.8
 """The weight of the rehearsals beside the miniature runs."""
 
-SPREAD_AT_40, SPREAD_PER_DECADE, LEAST_SPREAD = 0.36, -0.13, 0.2
-"""Standard deviation of the best peak, in decades, about what rehearsals of 40 steps say, and how length lessens it."""
+SPREAD, LEAST_SPREAD = 0.36, 0.2
+"""Standard deviation of the best peak, in decades, about what rehearsals of 40 steps say, and the least of any."""
+
+SHRINKS_PER_DECADE, GROWS_PER_DECADE, USUAL_TIMES = 0.13, 0.2, 18
+"""How their length lessens it, and how that of the training raises it: where it is more than 18 times theirs, or, for
+the miniature runs, more than a thousand steps; as on the long trainings of benchmarks/further.py."""
 
 
 def line_peak(
@@ -76,8 +80,9 @@ def line_peak(
         )
     )
     if best is None:
-        return None if raced is None else (raced, SPREAD_OF_RACE)
-    return best if raced is None else TRUST * best + (1 - TRUST) * raced, spread_of(evidence.rehearsals)
+        longer = GROWS_PER_DECADE * max(0.0, math.log10(total_steps / QUOTED_STEPS))
+        return None if raced is None else (raced, SPREAD_OF_RACE + longer)
+    return best if raced is None else TRUST * best + (1 - TRUST) * raced, spread_of(evidence.rehearsals, total_steps)
 
 
 def fall_with_steps(facts: Facts) -> float:
@@ -116,11 +121,22 @@ def edge_of_decay(facts: Facts) -> float:
     return DECAYING if own_decay(facts) else 1.0
 
 
-def spread_of(rehearsals: Sequence[Arms], times: float = 1.0) -> float:
-    """Return the standard deviation, in decades, of the best peak about that of rehearsals so many times as long."""
+def spread_of(rehearsals: Sequence[Arms], total_steps: int, times: float = 1.0) -> float:
+    """Return how sure the peak is that rehearsals say for a training.
+
+    Args:
+        rehearsals: All of them.
+        total_steps: Optimizer steps of the training; the more it is longer than they are, the less sure.
+        times: As if they were so many times as long.
+
+    Returns:
+        One standard deviation in decades.
+    """
     steps = times * sum(arms.steps for arms in rehearsals)
-    inside = max(LEAST_SPREAD, SPREAD_AT_40 + SPREAD_PER_DECADE * math.log10(steps / 40))
-    return math.hypot(inside, SPREAD_AT_40) if all(arms.is_open for arms in rehearsals) else inside
+    short = SPREAD - SHRINKS_PER_DECADE * math.log10(steps / 40)
+    far = SPREAD + GROWS_PER_DECADE * math.log10(total_steps / steps / USUAL_TIMES)
+    inside = max(LEAST_SPREAD, short, far)
+    return math.hypot(inside, SPREAD) if all(arms.is_open for arms in rehearsals) else inside
 
 
 def in_words(evidence: Evidence, wish: Wish) -> tuple[str, ...]:

@@ -249,7 +249,8 @@ def _told(result: LRResult, spending: Spending) -> LRResult:
     if any(arms.best is not None for arms in rehearsals):
         times = (2 * spending.steps - spending.search) / (spending.steps - spending.search)
         now = plan.interval[1] / plan.lr
-        then = now * 10 ** (EIGHTY_PERCENT * (spread_of(rehearsals, times) - spread_of(rehearsals)))
+        spread = partial(spread_of, rehearsals, cast(int, plan.total_steps))
+        then = now * 10 ** (EIGHTY_PERCENT * (spread(times) - spread()))
         text = (
             f"The interval is the peak times or over {now:.2g}; twice the budget, {2 * spending.steps:,} steps, would "
             f"make it about {then:.2g}."

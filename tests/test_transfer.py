@@ -7,7 +7,7 @@ import pytest
 from lrfinder.arms import Arms
 from lrfinder.evidence import Evidence, Status
 from lrfinder.loop import Facts
-from lrfinder.transfer import line_peak
+from lrfinder.transfer import line_peak, spread_of
 
 RACE = Arms((1e-3, 1e-2, 1e-1), (1.5, 1.0, None), 14, 2.0, is_sure=True, cost=42.0)
 REHEARSAL = Arms((1e-3, 1e-2, 1e-1), (0.6, 0.4, 1.2), 50, 2.0, is_sure=True, cost=200.0, windows=5)
@@ -45,6 +45,28 @@ def test_a_longer_training_wants_a_higher_rate_of_adagrad_alone(told):
     ]
 
     assert grown == pytest.approx([16**-0.2, 16**0.3])
+
+
+def test_the_interval_follows_the_length_of_the_rehearsals_and_how_far_they_are_carried():
+    """Longer rehearsals are surer, but not those of a training that is longer still."""
+    lengths = [(40, 400), (40, 7_200), (400, 4_000), (400, 72_000)]
+
+    spreads = [spread_of((replace(REHEARSAL, steps=steps),), total) for steps, total in lengths]
+
+    assert spreads == pytest.approx([0.36, 0.56, 0.309, 0.56], abs=1e-3)
+
+
+@pytest.mark.parametrize(("total_steps", "spread"), [(300, 0.41), (1_000, 0.41), (10_000, 0.61)])
+def test_miniature_runs_are_less_sure_of_a_long_training(total_steps, spread):
+    """Beyond the thousand steps or so that they were fitted on."""
+    evidence = Evidence(None, {}, Status.OK, facts=PLAIN, races=(RACE,))
+
+    assert line_peak(evidence, total_steps)[1] == pytest.approx(spread)
+
+
+def test_an_open_end_is_less_sure():
+    """Where the highest run was the best nobody knows how far the best peak is."""
+    assert spread_of((replace(REHEARSAL, losses=(0.6, 0.5, 0.4)),), 900) > spread_of((REHEARSAL,), 900)
 
 
 def test_the_edge_of_adagrad_is_further_below_its_peak():

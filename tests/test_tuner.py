@@ -18,7 +18,7 @@ from lrfinder import Facts, InputError, LRResult, NoSignalError, TorchLoop, find
 from lrfinder import budget as length
 from lrfinder.budget import budget_for, least_to_rehearse
 from lrfinder.schedules import CATALOGUE, Constant, Linear, ReduceOnPlateau, Triangular
-from lrfinder.transfer import line_peak
+from lrfinder.transfer import carried, line_peak
 from lrfinder.tuner import race, tune_lr
 
 LONG_ENOUGH = 1_000
@@ -423,7 +423,8 @@ def test_the_first_arm_is_where_the_races_have_the_peak(finetune):
     found = tuned(schedule="linear", finetune=finetune)
     rehearsal, evidence = found.evidence.rehearsals[0], replace(found.evidence, rehearsals=())
 
-    first = 10 ** line_peak(evidence, LONG_ENOUGH, finetune=finetune)[0] * (LONG_ENOUGH / rehearsal.steps) ** 0.2
+    shares = carried(evidence.facts, rehearsal.steps, rehearsal.epochs, LONG_ENOUGH, None)
+    first = 10 ** line_peak(evidence, LONG_ENOUGH, finetune=finetune)[0] / math.prod(shares.values())
 
     assert min(abs(math.log(lr / first)) for lr in rehearsal.lrs) == pytest.approx(0.0, abs=1e-9)
 
@@ -482,7 +483,7 @@ def test_the_plan_says_what_a_larger_budget_buys():
         float(part.split()[0].rstrip(";.")) for part in (sentence.split("over ")[1], sentence.split("about ")[1])
     )
 
-    assert now == pytest.approx(found.interval[1] / found.lr, rel=0.01)
+    assert now == pytest.approx(found.interval[1] / found.lr, rel=0.05)
     assert then < now
 
 
