@@ -32,7 +32,7 @@ test-long: $(STAMP)  ## the reliability tests at length: hundreds of generated t
 reliability: $(STAMP)  ## a fault at every call of every place, and the table of docs/reliability.md; ten minutes
 	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/survey.py
 
-mutation: $(STAMP)  ## flip signs, bounds and comparisons of the engine, and see whether the tests notice; half an hour
+mutation: $(STAMP)  ## flip signs, bounds and comparisons of the engine, and see whether the tests notice; an hour
 	OMP_NUM_THREADS=1 $(BIN)/python tests/reliability/mutation.py
 
 lint: $(STAMP)  ## formatting, lint rules and types
