@@ -1,7 +1,6 @@
 """The guard: a training is put back exactly as it was, however the work inside ends."""
 
 import os
-import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -221,8 +220,8 @@ class _Search:
     """Stands for a search while it runs."""
 
 
-_searching: tuple[int, weakref.ref[_Search]] | None = None
-_beginning = threading.Lock()
+_searches: dict[int, weakref.ref[_Search]] = {}
+"""The one that runs, by process, as a fork inherits this. Entered in one step: a lock might stay shut behind Ctrl-C."""
 
 
 @contextmanager
@@ -233,31 +232,30 @@ def sole_search() -> Iterator[None]:
         InputError: Another one runs.
     """
     search = _Search()
-    mine = (os.getpid(), weakref.ref(search))
+    mine = weakref.ref(search)
     try:
         try:
-            _begin(mine)
+            _begin(os.getpid(), mine)
             yield
         finally:
-            _end(mine)
+            _end(os.getpid(), mine)
     except BaseException:
         # Ctrl-C may have come just before the end was noted.
-        _end(mine)
+        _end(os.getpid(), mine)
         raise
 
 
-def _begin(mine: tuple[int, weakref.ref[_Search]]) -> None:
-    global _searching
-    with _beginning:
-        if _searching is not None and _searching[0] == mine[0] and _searching[1]() is not None:
-            raise InputError(
-                "a search must be the only one in its process while it runs, got a second one inside or beside it "
-                "(they share the random streams, and perhaps the model); start it when the first has returned"
-            )
-        _searching = mine
+def _begin(process: int, mine: weakref.ref[_Search]) -> None:
+    runs = _searches.setdefault(process, mine)
+    if runs() is None:
+        _searches[process] = runs = mine
+    if runs is not mine:
+        raise InputError(
+            "a search must be the only one in its process while it runs, got a second one inside or beside it "
+            "(they share the random streams, and perhaps the model); start it when the first has returned"
+        )
 
 
-def _end(mine: tuple[int, weakref.ref[_Search]]) -> None:
-    global _searching
-    if _searching is mine:
-        _searching = None
+def _end(process: int, mine: weakref.ref[_Search]) -> None:
+    if _searches.get(process) is mine:
+        del _searches[process]
