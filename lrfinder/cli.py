@@ -45,12 +45,11 @@ keyword arguments of lrfinder.find_lr or tune_lr, which Python's help(lrfinder.f
 
 exit codes: 0 found, 1 a mistake told in one line, 3 no reliable suggestion, 130 interrupted"""
 
-OPTIONS = ("steps", "budget", "lr_min", "lr_max", "total_steps", "epochs", "rule", "schedule")
+OPTIONS = ("steps", "budget", "lr_min", "lr_max", "total_steps", "epochs", "rule", "schedule", "open_ended")
 PLAN_FLAGS = {
     "finetune": "the model is pretrained",
     "may_extend": "the training may go on beyond its end",
     "early_stopping": "the training may be stopped before its end",
-    "open_ended": "nobody knows how long the training takes",
 }
 
 
@@ -126,6 +125,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_find(find: argparse.ArgumentParser) -> None:
     find.add_argument("--steps", type=int, help="optimizer steps of the whole search (default: 100)")
     find.add_argument("--rule", help="take this rule's rate: steepest, valley, minimum or divergence")
+    find.add_argument("--open-ended", action="store_true", default=None, help="plan for a length that nobody knows")
     _add_search(find, "find_lr")
 
 

@@ -44,7 +44,7 @@ POINTS = 16
 """Of a schedule that become one step of a rehearsal."""
 
 
-@shows_options_of(Wish, hidden=("rule",), after=TorchLoop)
+@shows_options_of(Wish, hidden=("rule", "open_ended"), after=TorchLoop)
 @ranks.together()
 def tune_lr(
     model: nn.Module,
@@ -111,7 +111,7 @@ def tune_lr(
     )
 
 
-@shows_options_of(Wish, hidden=("rule",))
+@shows_options_of(Wish, hidden=("rule", "open_ended"))
 @ranks.together()
 def race(
     loop: Loop,
