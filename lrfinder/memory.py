@@ -4,7 +4,7 @@ import enum
 import os
 import types
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import is_not
@@ -79,18 +79,24 @@ class Memory:
             self._seen[id(reached)] = reached
             pending += self._keep_one(value)
 
-    def restore(self) -> None:
+    def refill(self) -> list[Callable[[], object]]:
+        """Give every plain dictionary its items back, those of modules among them; return what refused."""
+        return [partial(_refill_dict, *pair) for pair in self._dicts if any(pair) and not _is_refilled(*pair)]
+
+    def restore(self, refused: Sequence[Callable[[], object]] | None = None) -> None:
         """Put the contents of everything that was kept back in place.
+
+        Args:
+            refused: What `refill` has returned, where it was called just before.
 
         Raises:
             StateLeak: Something could not be put back; everything else was.
         """
         with torch.no_grad():
             # One tensor that refuses must not keep the rest from coming back; a signal's error does not come twice.
-            refused: list[Callable[[], object]] = []
-            refused += [partial(_refill_dict, *pair) for pair in self._dicts if any(pair) and not _is_refilled(*pair)]
-            refused += [restore for restore in self._restores if _refusal(restore) is not None]
-            failures = [reason for restore in refused if (reason := _refusal(restore)) is not None]
+            again = [*(self.refill() if refused is None else refused)]
+            again += [restore for restore in self._restores if _refusal(restore) is not None]
+            failures = [reason for restore in again if (reason := _refusal(restore)) is not None]
         if failures:
             raise StateLeak(
                 f"{len(failures)} of {len(self._restores) + len(self._dicts)} parts of the state could not be put back "

@@ -69,10 +69,12 @@ class StateSnapshot:
 
     def restore(self) -> None:
         """Put everything back as it was. What existed gets its contents back in place, what is new is dropped."""
+        # First what modules consist of: Ctrl-C in the midst of that leaves one that cannot even be walked.
+        refused = self._memory.refill()
         reshard(self._modules)
         for restore in self._streams:
             restore()
-        self._memory.restore()
+        self._memory.restore(refused)
 
     def verify(self) -> None:
         """Check the frozen parameters that were not copied.

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from twins import Net, plain
 
-from lrfinder import state
+from lrfinder import memory, state
 from lrfinder.errors import InputError, StateLeak
 from lrfinder.state import StateSnapshot, forward_only, preserved, reshard, sole_search
 
@@ -215,6 +215,24 @@ def test_ctrl_c_before_a_restore_has_begun_is_raised_on_after_it(monkeypatch):
         spoil(model)
 
     assert model.weight.item() == 0.0
+
+
+def test_ctrl_c_in_the_midst_of_refilling_a_module_does_not_lose_it(monkeypatch):
+    """Between the emptying of a dictionary, where its order has changed, and its refilling."""
+    model = nn.Linear(1, 1)
+    before, refill, pending = dict(vars(model)), memory._refill_dict, [KeyboardInterrupt("on the way")]
+
+    def disturbed(target, held):
+        if target is vars(model) and pending:
+            target.clear()
+            raise pending.pop()
+        refill(target, held)
+
+    monkeypatch.setattr(memory, "_refill_dict", disturbed)
+    with pytest.raises(KeyboardInterrupt, match="on the way"), preserved([model], []):
+        pass
+
+    assert vars(model) == before
 
 
 def test_a_module_of_the_users_own_is_not_resharded():
