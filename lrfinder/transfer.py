@@ -47,7 +47,7 @@ TRUST = 0.8
 SPREAD, LEAST_SPREAD = 0.36, 0.2
 """Standard deviation of the best peak, in decades, about what rehearsals of 40 steps say, and the least of any."""
 
-SHRINKS_PER_DECADE, GROWS_PER_DECADE, USUAL_TIMES = 0.13, 0.2, 18
+SHRINKS_PER_DECADE, GROWS_PER_DECADE, USUAL_TIMES = 0.13, 0.3, 18
 """How their length lessens it, and how that of the training raises it: where it is more than 18 times theirs, or, for
 the miniature runs, more than a thousand steps; as on the long trainings of benchmarks/further.py."""
 
