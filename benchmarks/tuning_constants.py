@@ -41,8 +41,8 @@ def peak(row, horizon, samples, pull, trust, factor, shift=0.0):
     """Log10 of the peak."""
     fewer = samples * min(0.0, math.log10(max(row["samples"], transfer.FEW) / transfer.PLENTY))
     longer = (horizon - row["decay"]) * math.log10(row["length"] / row["steps"])
-    other = transfer.EPOCHS_EXPONENT * math.log10(max(1.0, row["made"]) / row["epochs"])
-    own = row["best"] + factor + fewer + longer + other
+    fewer_epochs = transfer.EPOCHS_EXPONENT * min(0.0, math.log10(max(1.0, row["made"]) / row["epochs"]))
+    own = row["best"] + factor + fewer + longer + fewer_epochs
     if row["usual"] is not None:
         away = row["usual"] + shift - own
         fading = min(1.0, transfer.FULL_PULL / row["length"]) ** transfer.FADING

@@ -155,20 +155,17 @@ def plan(evidence: Evidence, wish: Wish, called: str = "found.plan") -> Plan | N
     )
 
 
-def check(wish: Wish, facts: Facts) -> Schedule:
-    """Refuse a wish that no plan can be made of, before anything is measured; return the schedule that is meant.
+def check(wish: Wish, facts: Facts) -> None:
+    """Refuse a wish that no plan can be made of, before anything is measured.
 
     Args:
         wish: What the user asks for.
         facts: What is known of the training before its first step.
 
-    Returns:
-        The schedule, as far as it can be chosen before a measurement.
-
     Raises:
         InputError: A schedule or a length that cannot be used.
     """
-    return intended(Evidence(None, {}, Status.OK, facts=facts), wish)
+    intended(Evidence(None, {}, Status.OK, facts=facts), wish)
 
 
 def intended(evidence: Evidence, wish: Wish) -> Schedule:

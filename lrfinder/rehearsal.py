@@ -117,8 +117,7 @@ def stage(
     first = private(loop.draw())
     per_epoch = steps_per_epoch or loop.facts.steps_per_epoch
     wanted = max(FEWEST_JUDGES, round(steps * JUDGES_PER_STEP)) if held_out is None else 0
-    epochs = max(1.0, total_steps / per_epoch) if per_epoch else 1.0
-    windows = max(1, round(steps / epochs))
+    windows = max(1, round(steps / loop.facts.epochs(total_steps, steps_per_epoch)))
     if per_epoch:
         windows = min(windows, max(1, int(per_epoch * MOST_OF_AN_EPOCH)))
         wanted = min(wanted, per_epoch - windows)

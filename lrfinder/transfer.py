@@ -15,7 +15,6 @@ __all__ = [
     "TRUST",
     "carried",
     "edge_of_decay",
-    "fall_with_steps",
     "in_words",
     "line_peak",
     "ramp",
@@ -85,7 +84,7 @@ def line_peak(
     return best if raced is None else TRUST * best + (1 - TRUST) * raced, spread_of(evidence.rehearsals, total_steps)
 
 
-def fall_with_steps(facts: Facts) -> float:
+def _fall_with_steps(facts: Facts) -> float:
     """Return the power of 1 / T with which the best peak falls as a training of T steps becomes longer.
 
     Where the optimizer shrinks its own steps the peak need not, and rises instead.
@@ -108,10 +107,10 @@ def carried(
     Returns:
         Shares by their reasons; epochs that were not rehearsed only lower the peak.
     """
-    planned = _epochs(facts, total_steps, steps_per_epoch)
+    planned = facts.epochs(total_steps, steps_per_epoch)
     made = planned if epochs is None else epochs
     return {
-        f"for {total_steps:,} steps instead of {steps}": (steps / total_steps) ** fall_with_steps(facts),
+        f"for {total_steps:,} steps instead of {steps}": (steps / total_steps) ** _fall_with_steps(facts),
         f"for {planned:.3g} epochs instead of {made:.3g}": min(1.0, made / planned) ** EPOCHS_EXPONENT,
     }
 
@@ -214,22 +213,16 @@ def _shares(
     if evidence.edge is None:
         return {}
     facts = evidence.facts
-    epochs = _epochs(facts, total_steps, steps_per_epoch)
+    epochs = facts.epochs(total_steps, steps_per_epoch)
     shares = {
         "as fitted on real trainings": EDGE_TO_PEAK,
         "for momentum, which a short run hardly builds up": ramp(facts, evidence.races[0].steps),
         **_of_samples(facts, steps_per_epoch),
         f"for {epochs:.3g} epochs": epochs**-EPOCHS_EXPONENT,
-        f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -fall_with_steps(facts),
+        f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -_fall_with_steps(facts),
         f"for the steps that {facts.optimizer} shrinks itself": edge_of_decay(facts),
     }
     return shares if finetune else {**shares, **_pull(evidence, evidence.races, evidence.edge, shares)}
-
-
-def _epochs(facts: Facts, total_steps: int, steps_per_epoch: int | None) -> float:
-    """How often a training sees its data, as far as that is known; at least once."""
-    per_epoch = steps_per_epoch or facts.steps_per_epoch or 0
-    return max(1.0, total_steps / per_epoch) if per_epoch else 1.0
 
 
 def _of_samples(facts: Facts, steps_per_epoch: int | None) -> dict[str, float]:

@@ -161,8 +161,7 @@ def race(
     lrs = ladder(lr_min, lr_max, spending.search)
     with sole_search(), loop.preserved() as snapshot, bar(loop, spending.steps, wanted=progress) as tell:
         held_out = held_out_of(loop, measure)
-        epochs = wish.steps_per_epoch
-        set_up = stages(loop, spending.rehearsals, spending.length, total_steps, held_out, epochs)
+        set_up = stages(loop, spending.rehearsals, spending.length, total_steps, held_out, wish.steps_per_epoch)
         evidence, lrs = search(loop, snapshot, lrs, held_out=held_out, tell=tell)
         schedule = recommend.intended(evidence, wish)
         arms = _rehearsed(loop, snapshot, set_up, evidence, (schedule, total_steps, spending.steps), tell, wish)
