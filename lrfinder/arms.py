@@ -12,7 +12,19 @@ from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.memory import OUT_OF_MEMORY
 from lrfinder.sweep import MAX_SKIPS, Progress
 
-__all__ = ["Arms", "Runs", "climb_and_line", "fell", "hopeless", "judged", "record", "run", "win"]
+__all__ = [
+    "Arms",
+    "Runs",
+    "climb_and_line",
+    "fell",
+    "has_risen",
+    "hopeless",
+    "is_still",
+    "judged",
+    "record",
+    "run",
+    "win",
+]
 
 Runs = dict[float, list[float] | None]
 """What each judge of a run gave, by its peak; None where the run exploded or made no step."""
@@ -22,6 +34,9 @@ LOST = (0.2, 0.4, 0.6, 0.8)
 
 HOPELESS = 10.0
 """An arm whose loss rises by this many times the loss at the start, or what the sweep won of it, is ended."""
+
+RISEN = 0.02
+"""An arm has clearly lost whose loss rose by this share of that at the start, or of what the sweep won of it."""
 
 POINTS = 40
 """Pieces of the drawn parabola."""
@@ -232,6 +247,16 @@ def hopeless(start: Sequence[float], fall: float) -> float:
 def win(start: Sequence[float], losses: Sequence[float] | None) -> float:
     """How far the judges fell; minus infinity where the arm exploded."""
     return statistics.fmean(start) - statistics.fmean(losses) if losses else -math.inf
+
+
+def has_risen(start: Sequence[float], losses: Sequence[float] | None, fall: float) -> bool:
+    """Whether an arm has exploded, or lost by more than a sliver of the loss at the start or of what a sweep won."""
+    return losses is None or fell(losses, start, RISEN * max(fall, *map(abs, start)))
+
+
+def is_still(start: Sequence[float], losses: Sequence[float] | None, small: float, fall: float) -> bool:
+    """Whether an arm has left the loss where it was, as far as can be told."""
+    return not has_risen(start, losses, fall) and losses is not None and not fell(start, losses, small)
 
 
 def record(

@@ -8,13 +8,16 @@ from lrfinder.errors import InputError
 from lrfinder.rehearsal import FEWEST_STEPS, steps_of
 from lrfinder.schedules.base import whole
 
-__all__ = ["LEAST", "SHARE", "Spending", "budget_for", "least_to_rehearse", "spend"]
+__all__ = ["LEAST", "SHARE", "Spending", "budget_for", "least_to_rehearse", "lengthened", "spend"]
 
 SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
 """Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most."""
 
 SEARCH, SWEEP = 100, 28
 """Steps of the search before the rehearsals; where that leaves them too few, of its sweep alone."""
+
+TWO_ARMS, ONE_ARM = 2.1, 1.1
+"""On a plateau; a tenth of an arm is what judges it before."""
 
 LONG, MOST_REHEARSALS = 160, 4
 """Arms longer than this are made fewer: the budget goes into a second rehearsal on other batches, up to four."""
@@ -83,6 +86,25 @@ def spend(steps: int, total_steps: int) -> Spending:
         return Spending(steps, search, 0, 0)
     rehearsals = min(MOST_REHEARSALS, max(1, steps_of(steps - search) // LONG))
     return Spending(steps, search, rehearsals, min(total_steps, steps_of(steps - search, rehearsals)))
+
+
+def lengthened(left: float, total_steps: int, planned: int) -> int:
+    """Return the steps of the arms of a rehearsal that is to leave a plateau: as few and as long as can be.
+
+    Args:
+        left: Step-equivalents that are left of the budget.
+        total_steps: Optimizer steps of the training, which no arm exceeds.
+        planned: Steps of an arm without a plateau.
+
+    Returns:
+        Those of two arms, or where these would be short of a single one; 0 where that is short as well.
+
+    >>> lengthened(242, 1_000, planned=51), lengthened(56, 300, planned=0), lengthened(20, 300, planned=0)
+    (103, 45, 0)
+    """
+    two, one = (min(total_steps, steps_of(left, arms=arms)) for arms in (TWO_ARMS, ONE_ARM))
+    length = two if two >= 2 * FEWEST_STEPS else one
+    return length if length >= max(FEWEST_STEPS, planned) else 0
 
 
 def least_to_rehearse() -> int:

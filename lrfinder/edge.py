@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import count
 
-from lrfinder.arms import Arms, climb_and_line, hopeless, judged, record, run, win
+from lrfinder.arms import Arms, climb_and_line, has_risen, hopeless, is_still, judged, record, run, win
 from lrfinder.curve import Curve, is_number
 from lrfinder.divergence import onset
 from lrfinder.loop import Batch, Loop, Snapshot
@@ -58,6 +58,7 @@ def race(
     small: float = 0.0,
     fall: float = 0.0,
     held_out: Batch | None = None,
+    leaves_plateau: bool = False,
     tell: Progress | None = None,
 ) -> Arms:
     """Run arms at one peak after another, beginning below `near`, until the edge is known or the budget spent.
@@ -77,6 +78,8 @@ def race(
         small: A win that says nothing.
         fall: What a sweep has won of the loss, its scale where it starts about zero.
         held_out: What to judge on instead, each of its batches after the last step.
+        leaves_plateau: Whether to end with the first arm that leaves the loss where it was, unless one before it has
+            lowered it beyond doubt.
         tell: Called with the rate and the loss of every step.
 
     Returns:
@@ -100,6 +103,9 @@ def race(
         losses, made = ran
         spent, longest = spent + made + (after if losses else 0.0), max(longest, made)
         runs[at] = judged(before, losses)
+        if leaves_plateau and is_still(start, runs[at], small, fall):
+            break
+        leaves_plateau = leaves_plateau and has_risen(start, runs[at], fall)
         at = _next({place: win(start, gave) for place, gave in runs.items()})
     snapshot.restore()
     made_at = {peak(place): gave for place, gave in runs.items()}

@@ -38,7 +38,7 @@ _SENTENCES = {
     Status.OK: "The loss fell and the curve can be read.",
     Status.FLAT: "The loss never fell beyond its noise, so no rate is better than another; check that the gradient "
     "reaches the parameters and the targets fit the loss, raise `steps`, lower `lr_min` where the loss rose "
-    "from the start, or start from a less trained model.",
+    "from the start, start from a less trained model, or give a plateau the longer runs of tune_lr.",
     Status.TOO_NOISY: "The loss fell by hardly more than its noise; use a larger batch or more `steps`.",
     Status.TOO_SHORT: "The sweep ended before there was a curve to read; lower `lr_min`, or raise `steps`.",
     Status.OUT_OF_RANGE: "The best rate, or that of the rule you named, lies at an end of the sweep or beyond it; "
@@ -97,6 +97,11 @@ class Evidence:
     def is_raced(self) -> bool:
         """Whether miniature runs of either kind point at a peak."""
         return self.edge is not None or self.is_rehearsed
+
+    @property
+    def is_plateau(self) -> bool:
+        """Whether miniature runs were made and neither they nor the sweep lowered the loss beyond doubt."""
+        return self.status is not Status.OK and bool(self.races) and not any(arms.is_sure for arms in self.races)
 
     @property
     def is_rehearsed(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from lrfinder.arms import Arms, fell, hopeless, judged, record, run, win
+from lrfinder.arms import Arms, fell, has_risen, hopeless, judged, record, run, win
 from lrfinder.batch import private, tensors
 from lrfinder.curve import is_number
 from lrfinder.edge import FARTHEST, peak_at, stride
@@ -28,9 +28,6 @@ MOST_OF_AN_EPOCH = 3 / 4
 APART, REFINED = 4, 2
 """Places between neighbouring arms: at first half a decade, beside the best a quarter."""
 
-RISEN = 0.02
-"""An arm has clearly lost whose loss rose by this share of that at the start, or of what the sweep won of it."""
-
 KEPT_BYTES = 2**30
 """What the windows of a rehearsal may hold in memory; beyond it fewer are used again and again."""
 
@@ -52,9 +49,9 @@ class Stage:
     forward: float
 
 
-def steps_of(budget: float, rehearsals: int = 1) -> int:
+def steps_of(budget: float, rehearsals: int = 1, arms: float = ARMS) -> int:
     """Optimizer steps of an arm for a budget in step-equivalents."""
-    return int(budget / rehearsals / (ARMS * (1 + JUDGES_PER_STEP / 3)))
+    return int(budget / rehearsals / (arms * (1 + JUDGES_PER_STEP / 3)))
 
 
 def stages(
@@ -200,8 +197,7 @@ def rehearse(
             said(len(runs), peak_at(near, max(won, key=won.__getitem__)))
         best, highest = runs[max(won, key=won.__getitem__)], runs[max(runs)]
         is_sure = best is not None and fell(start, best)
-        is_high = highest is None or fell(highest, start, RISEN * max(fall, *map(abs, start)))
-        at = _next(won, is_sure=is_sure, is_high=is_high)
+        at = _next(won, is_sure=is_sure, is_high=has_risen(start, highest, fall))
     snapshot.restore()
     made_at = {peak_at(near, place): gave for place, gave in runs.items() if place not in lost}
     return record(made_at, start, set_up.steps, spent=spent, factor=factor, windows=len(set_up.windows))

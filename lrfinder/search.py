@@ -45,6 +45,7 @@ def search(
     *,
     rule: str | Rule | None = None,
     held_out: Batch | None = None,
+    leaves_plateau: bool = False,
     tell: Progress | None = None,
 ) -> tuple[Evidence, list[float]]:
     """Sweep a ladder, of which races take their share where the loop can measure and no rule is named.
@@ -55,6 +56,8 @@ def search(
         lrs: The ladder for as many steps as the search may cost.
         rule: Whose rate will be taken.
         held_out: What to measure on, or None to read the training loss.
+        leaves_plateau: Whether to leave the rest of the steps unspent where neither the sweep nor a miniature run
+            moves the loss beyond doubt.
         tell: Called with the rate and the loss of every step.
 
     Returns:
@@ -69,7 +72,9 @@ def search(
         lrs = ladder(lrs[0], lrs[-1], max(MIN_RUNGS, int(swept / cost_of_rung)))
     curve = sweep(loop, lrs, tell, held_out)
     evidence = measure(curve, loop.facts, rule if callable(rule) else None, cost_of_rung)
-    return _raced(loop, snapshot, evidence, windows, steps, held_out, tell), lrs
+    leaves_plateau = leaves_plateau and evidence.status is not Status.OK
+    race = partial(edge.race, loop, snapshot, held_out=held_out, leaves_plateau=leaves_plateau, tell=tell)
+    return _raced(evidence, windows, steps, race, is_held_out=held_out is not None), lrs
 
 
 def _races(steps: int) -> int:
@@ -77,21 +82,14 @@ def _races(steps: int) -> int:
 
 
 def _raced(
-    loop: Loop,
-    snapshot: Snapshot,
-    evidence: Evidence,
-    windows: list[list[Batch]],
-    steps: int,
-    held_out: Batch | None,
-    tell: Progress | None,
+    evidence: Evidence, windows: list[list[Batch]], steps: int, race: Callable[..., Arms], *, is_held_out: bool
 ) -> Evidence:
     """Add a race on each of the windows, with what the sweep left of the steps."""
     curve = evidence.curve
     if curve is None or not len(curve):
         return evidence
-    small = 0.0 if held_out is None else batch_resolution(curve.losses)
-    near, fall = edge.guess(curve), fall_of(curve.levels)
-    run = partial(edge.race, loop, snapshot, near=near, small=small, fall=fall, held_out=held_out, tell=tell)
+    small = batch_resolution(curve.losses) if is_held_out else 0.0
+    run = partial(race, near=edge.guess(curve), small=small, fall=fall_of(curve.levels))
     left, made = float(steps - evidence.cost_steps), list[Arms]()
     for i, batches in enumerate(windows):
         made.append(run(batches, budget=left / (len(windows) - i)))

@@ -11,7 +11,7 @@ from torch import nn
 
 from lrfinder import ranks, recommend
 from lrfinder.arms import Arms, climb_and_line
-from lrfinder.budget import Spending, budget_for, least_to_rehearse, spend
+from lrfinder.budget import Spending, budget_for, least_to_rehearse, lengthened, spend
 from lrfinder.curve import Curve
 from lrfinder.divergence import fall_of
 from lrfinder.edge import guess
@@ -39,6 +39,10 @@ GUESS_TO_PEAK = 0.2
 """The best peak over the edge as a sweep tells it, where nothing else is known."""
 
 EIGHTY_PERCENT = 1.28
+
+ALONE = 0.5
+"""Of where the best peak may be, for an arm that the budget pays for alone: too low a peak leaves a plateau more surely
+than too high a one."""
 
 POINTS = 16
 """Of a schedule that become one step of a rehearsal."""
@@ -162,7 +166,10 @@ def race(
     with sole_search(), loop.preserved() as snapshot, bar(loop, spending.steps, wanted=progress) as tell:
         held_out = held_out_of(loop, measure)
         set_up = stages(loop, spending.rehearsals, spending.length, total_steps, held_out, wish.steps_per_epoch)
-        evidence, lrs = search(loop, snapshot, lrs, held_out=held_out, tell=tell)
+        evidence, lrs = search(loop, snapshot, lrs, held_out=held_out, leaves_plateau=True, tell=tell)
+        longer = lengthened(spending.steps - evidence.cost_steps, total_steps, spending.length)
+        if longer and evidence.is_plateau:
+            set_up = stages(loop, 1, longer, total_steps, held_out, wish.steps_per_epoch)
         schedule = recommend.intended(evidence, wish)
         arms = _rehearsed(loop, snapshot, set_up, evidence, (schedule, total_steps, spending.steps), tell, wish)
         evidence = rehearsed(evidence, arms)
@@ -191,13 +198,14 @@ def _rehearsed(
     made: list[Arms] = []
     left = float(steps - evidence.cost_steps)
     for i, set_up in enumerate(stages):
+        near = _near(evidence, made, set_up, total_steps, wish) * (1.0 if left >= 2 * set_up.steps else ALONE)
         made.append(
             rehearse(
                 loop,
                 snapshot,
                 set_up,
                 shape=_in_small(schedule, total_steps, set_up.steps) if is_shape else climb_and_line,
-                near=_near(evidence, made, set_up, total_steps, wish) * factor,
+                near=near * factor,
                 budget=left / (len(stages) - i),
                 factor=factor,
                 fall=fall_of(curve.levels),
@@ -246,7 +254,8 @@ def _told(result: LRResult, spending: Spending) -> LRResult:
     if plan is None:
         return result
     if any(arms.best is not None for arms in rehearsals):
-        times = (2 * spending.steps - spending.search) / (spending.steps - spending.search)
+        searched = result.cost_steps - sum(arms.cost for arms in rehearsals)
+        times = (2 * spending.steps - searched) / (spending.steps - searched)
         now = plan.interval[1] / plan.lr
         spread = partial(spread_of, rehearsals, cast(int, plan.total_steps))
         then = now * 10 ** (EIGHTY_PERCENT * (spread(times) - spread()))
@@ -256,7 +265,7 @@ def _told(result: LRResult, spending: Spending) -> LRResult:
         )
         return replace(result, plan=replace(plan, reasons=(*plan.reasons, Reason(text, "weak"))))
     text = "No rehearsal lowered the loss of what judges it, so that the peak is that of `find_lr`."
-    if not spending.rehearsals:
+    if not spending.rehearsals and not rehearsals:
         text = (
             f"The budget of {spending.steps} steps is too small to rehearse the training; that takes "
             f"{least_to_rehearse()}."

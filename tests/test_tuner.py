@@ -17,6 +17,7 @@ from twins import dataset, identities, refused, state_of, training, twins
 from lrfinder import Facts, InputError, LRResult, NoSignalError, TorchLoop, find_lr, recommend, rehearsal, tuner
 from lrfinder import budget as length
 from lrfinder.budget import budget_for, least_to_rehearse
+from lrfinder.rehearsal import FEWEST_STEPS
 from lrfinder.schedules import CATALOGUE, Constant, Linear, ReduceOnPlateau, Triangular
 from lrfinder.transfer import carried, line_peak
 from lrfinder.tuner import race, tune_lr
@@ -169,6 +170,43 @@ def test_rehearsals_that_win_nothing_leave_the_answer_to_the_search():
     assert found.lr is not None
     assert "No rehearsal lowered the loss" in str(found)
     assert "too small" not in str(found)
+
+
+def deep(seed, budget=None):
+    """A network of eight layers that plain descent moves only after some sixty steps, and what tuning says of it."""
+    torch.manual_seed(seed)
+    x = torch.randn(2_048, 16)
+    widths = [nn.Linear(16, 32), nn.ReLU(), *(layer for _ in range(5) for layer in (nn.Linear(32, 32), nn.ReLU()))]
+    model = nn.Sequential(*widths, nn.Linear(32, 4))
+    batches = list(zip(x.split(32), x[:, :4].argmax(1).split(32), strict=True))
+    optimizer = torch.optim.SGD(model.parameters())
+    options = {"loss_fn": F.cross_entropy, "optimizer": optimizer, "total_steps": 1_200, "progress": False}
+    return tune_lr(model, batches, budget=budget, **options)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_plateau_gets_fewer_and_longer_runs(seed):
+    """Where neither the sweep nor a miniature run moves the loss two long arms do, within the budget."""
+    found = deep(seed)
+
+    (race,), (rehearsal,) = found.evidence.races, found.evidence.rehearsals
+    assert (len(race.lrs), race.is_sure) == (1, False)
+    assert rehearsal.is_sure
+    assert rehearsal.steps >= 2 * length.spend(300, 1_200).length
+    assert min(rehearsal.losses) < 0.9 * rehearsal.start
+    assert found.lr is not None
+    assert found.cost_steps <= 300
+
+
+def test_a_small_budget_on_a_plateau_buys_a_single_run():
+    """One that is as long as what is left pays for; the report does not complain of the budget."""
+    found = deep(1, budget=LEAST - 1)
+
+    (rehearsal,) = found.evidence.rehearsals
+    assert len(rehearsal.lrs) == 1
+    assert rehearsal.steps >= FEWEST_STEPS
+    assert found.cost_steps < LEAST
+    assert "too small to rehearse" not in str(found)
 
 
 @pytest.mark.parametrize("verb", [tuned, raced])
