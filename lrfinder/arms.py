@@ -250,13 +250,17 @@ def win(start: Sequence[float], losses: Sequence[float] | None) -> float:
 
 
 def has_risen(start: Sequence[float], losses: Sequence[float] | None, fall: float) -> bool:
-    """Whether an arm has exploded, or lost by more than a sliver of the loss at the start or of what a sweep won."""
-    return losses is None or fell(losses, start, RISEN * max(fall, *map(abs, start)))
+    """Whether an arm has exploded, or lost beyond doubt more than a sliver of its loss or of what a sweep won."""
+    return losses is None or fell(losses, start, _sliver(start, fall))
 
 
 def is_still(start: Sequence[float], losses: Sequence[float] | None, small: float, fall: float) -> bool:
-    """Whether an arm has left the loss where it was, as far as can be told."""
-    return not has_risen(start, losses, fall) and losses is not None and not fell(start, losses, small)
+    """Whether an arm has left the loss where it was: not lower beyond doubt, and not higher by more than a sliver."""
+    return losses is not None and not fell(start, losses, small) and -win(start, losses) <= _sliver(start, fall)
+
+
+def _sliver(start: Sequence[float], fall: float) -> float:
+    return RISEN * max(fall, *map(abs, start))
 
 
 def record(
