@@ -1,7 +1,9 @@
 """The loss that each learning rate leads to: whole trainings over a grid of rates, for every task and schedule.
 
 `make bench-oracles` makes what is missing of benchmarks/oracles/ and may be stopped at any time. Each file holds the
-final validation loss of every (rate, seed); one that is not finite is null. Delete a file to have it made anew.
+final validation loss of every (rate, seed); one that is not finite is null. Delete a file to have it made anew. Of the
+primary schedule the rates that may be the best are trained with further seeds: the least of many medians of three is
+mostly luck where seeds differ much.
 """
 
 import argparse
@@ -15,15 +17,18 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import torch
+from scoring import Oracle
 from tasks import TASKS, chosen
 
 from lrfinder.schedules import Constant, Linear, Warmup
 
-__all__ = ["FOLDER", "SCHEDULES", "SEEDS", "build", "final_loss", "fit", "grid", "read", "train"]
+__all__ = ["FOLDER", "SCHEDULES", "build", "final_loss", "fit", "grid", "is_whole", "read", "train"]
 
 FOLDER = Path(__file__).parent / "oracles"
 PER_DECADE = 4
-SEEDS = (0, 1, 2)
+SEEDS, FURTHER_SEEDS = (0, 1, 2), {"primary": tuple(range(3, 9))}
+PROMISING = 1.0
+"""The regret of the best of the first seeds up to which a rate gets the further ones."""
 EXPLODED = 1e3
 """Training losses above this multiple of the untrained one end a run."""
 
@@ -98,16 +103,38 @@ def build(task, schedule, seeds=SEEDS):
         "seconds": 0.0,
         "runs": [],
     }
+    _make(task, record, [(lr, seed) for seed in seeds for lr in grid(task)])
+    if seeds == SEEDS:
+        _make(task, record, _further(record))
+    return record
+
+
+def _make(task, record, wanted):
     done = {(lr, seed) for lr, seed, _ in record["runs"]}
-    for seed in seeds:
-        for lr in grid(task):
-            if (lr, seed) in done:
-                continue
+    shape = SCHEDULES[record["schedule"]](task.total_steps)
+    for lr, seed in wanted:
+        if (lr, seed) not in done:
             begin = time.perf_counter()
-            record["runs"].append([lr, seed, train(task, SCHEDULES[schedule](task.total_steps), lr, seed)])
+            record["runs"].append([lr, seed, train(task, shape, lr, seed)])
             record["seconds"] = round(record["seconds"] + time.perf_counter() - begin, 1)
             _store(record)
-    return record
+
+
+def _further(record):
+    """Rates and seeds beyond the first: where one of the first runs lost at most as much as the best has."""
+    first = [run for run in record["runs"] if run[1] in SEEDS]
+    oracle = Oracle(first, record["untrained"])
+    losses = {}
+    for lr, _, loss in first:
+        losses.setdefault(lr, []).append(record["untrained"] if loss is None else loss)
+    rates = [lr for lr, each in sorted(losses.items()) if oracle.regret_of(min(each)) <= PROMISING]
+    return [(lr, seed) for seed in FURTHER_SEEDS.get(record["schedule"], ()) for lr in rates]
+
+
+def is_whole(task, record):
+    """Whether nothing is missing of an oracle."""
+    done = {(lr, seed) for lr, seed, _ in record["runs"]}
+    return {(lr, seed) for lr in grid(task) for seed in SEEDS} <= done and set(_further(record)) <= done
 
 
 def _store(record):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import steadiness
 from accuracy import RESULTS, package
-from oracles import SCHEDULES, SEEDS, grid, read
+from oracles import SCHEDULES, is_whole, read
 from scoring import Oracle, Run, calibrated, compare, coverage, score, summary
 from tasks import TASKS
 
@@ -33,12 +33,7 @@ SCHEDULE_WORDS = {
 def oracles(schedule):
     """The finished oracles of a schedule, by task."""
     stored = {name: read(task, schedule) for name, task in TASKS.items()}
-    return {name: Oracle(o["runs"], o["untrained"]) for name, o in stored.items() if o and _is_whole(TASKS[name], o)}
-
-
-def _is_whole(task, record):
-    wanted = {(lr, seed) for lr in grid(task) for seed in SEEDS}
-    return wanted <= {(lr, seed) for lr, seed, _ in record["runs"]}
+    return {name: Oracle(o["runs"], o["untrained"]) for name, o in stored.items() if o and is_whole(TASKS[name], o)}
 
 
 def answers(stored, schedule, tasks):

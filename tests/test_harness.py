@@ -1,6 +1,7 @@
 """The harness of the accuracy benchmark on tasks of a few steps, with what the development extras install."""
 
 import json
+import math
 import sys
 from dataclasses import replace
 from functools import partial
@@ -76,6 +77,25 @@ def test_an_oracle_finds_the_best_rate(tiny):
     oracle = scoring.Oracle(made["runs"], made["untrained"])
     assert 1e-2 < oracle.best_lr < 10
     assert oracle.losses[-1] == oracle.untrained
+
+
+@pytest.mark.parametrize(("schedule", "seeds"), [("primary", set(range(9))), ("line", {0, 1, 2})])
+def test_rates_that_may_be_the_best_are_trained_with_further_seeds(tiny, schedule, seeds):
+    """Of the primary schedule, and those alone: a rate that explodes keeps the three that every one gets."""
+    made = oracles.build(tiny, schedule)
+
+    by_rate = {lr: {seed for at, seed, _ in made["runs"] if at == lr} for lr in oracles.grid(tiny)}
+    assert by_rate[10.0] == {0, 1, 2}
+    assert by_rate[min(made["runs"], key=lambda run: run[2] or math.inf)[0]] == seeds
+    assert oracles.is_whole(tiny, made)
+
+
+def test_an_oracle_without_a_further_seed_is_not_whole(tiny):
+    """Its tables wait for the run that is missing."""
+    made = oracles.build(tiny, "primary")
+    made["runs"].remove(next(run for run in made["runs"] if run[1] == 8))
+
+    assert not oracles.is_whole(tiny, made)
 
 
 def test_a_stored_oracle_of_another_horizon_is_refused(digits):
