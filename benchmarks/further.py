@@ -2,7 +2,8 @@
 
 Tasks of the suite, changed; none of them is scored in the tables of docs/benchmarks.md. Those with Adagrad chose
 `lrfinder.transfer.DECAYING` and the exponent of `lrfinder.optimizers.own_decay`, the long ones how the interval widens
-with the length. `make bench-further` takes a quarter of an hour; results are kept in benchmarks/results/further.json.
+with the length. `make bench-further` takes twenty minutes; results are kept in benchmarks/results/further.json, and
+oracles that are stored there are not made again.
 """
 
 import json
@@ -41,41 +42,63 @@ STUDIES = {
 }
 
 
-def measure(name, study, changes, seeds=3):
-    """Decades by which answers to a changed task are off, those of the rehearsals and the miniature runs among them."""
-    task = replace(TASKS[name], name=f"{name}, {study}", **changes)
+BUDGETS = {"Adagrad": ("default",), f"{STEPS:,} steps": ("default", 1_400)}
+
+
+def oracle_of(task):
+    """Rates, seeds and losses of whole trainings, and the loss before any."""
     schedule = SCHEDULES["primary"](task.total_steps)
     runs = [(lr, seed, train(task, schedule, lr, seed)) for lr in grid(task) for seed in (0, 1)]
-    oracle = Oracle(runs, final_loss(task, task.build(0)[0]))
+    return {"runs": runs, "untrained": final_loss(task, task.build(0)[0])}
+
+
+def measure(task, stored, study, budget, seeds=3):
+    """Decades by which answers to a task are off, those of the rehearsals and the miniature runs among them."""
+    oracle = Oracle(**stored)
     rows = []
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-        one = ask(task, seed, "default")
-        rates = {"answer": one["lr"], "rehearsals": one["rehearsals"][0][1], "races": one["raced"]}
+        one = ask(task, seed, budget)
+        best = [best for _, best, *_ in one["rehearsals"] if best is not None]
+        rates = {"answer": one["lr"], "rehearsals": statistics.geometric_mean(best), "races": one["raced"]}
         off = {what: None if lr is None else round(oracle.error(lr), 3) for what, lr in rates.items()}
         low, high = one["interval"] or (math.inf, 0.0)
-        rows.append({"study": study, "task": name, "seed": seed, **off, "regret": round(oracle.regret(one["lr"]), 4)})
-        rows[-1]["held"] = low <= oracle.best_lr <= high
+        asked = {"study": study, "budget": budget, "task": task.name, "seed": seed}
+        regret, held = round(oracle.regret(one["lr"]), 4), low <= oracle.best_lr <= high
+        rows.append({**asked, **off, "regret": regret, "held": held})
     return rows
 
 
 def main():
     torch.set_num_threads(1)
+    oracles = json.loads(STORED.read_text())["oracles"] if STORED.exists() else {}
     rows = []
     for study, tasks in STUDIES.items():
         for name, changes in tasks.items():
-            rows += measure(name, study, changes)
-            print(rows[-1], flush=True)
-            STORED.write_text("[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n")
-    for study in STUDIES:
-        mine = [row for row in rows if row["study"] == study]
+            task = replace(TASKS[name], name=f"{name}, {study}", **changes)
+            if task.name not in oracles:
+                oracles[task.name] = oracle_of(task)
+            for budget in BUDGETS[study]:
+                rows += measure(task, oracles[task.name], study, budget)
+                print(rows[-1], flush=True)
+            parts = (f'"{part}": {_lines(what)}' for part, what in (("oracles", oracles), ("rows", rows)))
+            STORED.write_text("{\n" + ",\n".join(parts) + "\n}\n")
+    for study, budget in dict.fromkeys((row["study"], row["budget"]) for row in rows):
+        mine = [row for row in rows if (row["study"], row["budget"]) == (study, budget)]
         for what in ("answer", "rehearsals", "races"):
             off = [row[what] for row in mine if row[what] is not None]
             wide = math.sqrt(statistics.fmean(x * x for x in off))
-            print(f"{study}, {what}: {statistics.median(off):+.2f} decades (median), {wide:.2f} (root mean square)")
+            print(f"{study}, {budget}, {what}: {statistics.median(off):+.2f} decades (median), {wide:.2f} (rms)")
         regrets = sorted(row["regret"] for row in mine)
+        regret = f"regret {100 * statistics.median(regrets):.0f} %, at most {100 * regrets[-1]:.0f} %"
         held = f"{sum(row['held'] for row in mine)} of {len(mine)} intervals hold the best rate"
-        print(f"{study}, regret: {100 * statistics.median(regrets):.0f} % (median), {100 * regrets[-1]:.0f} % at most")
-        print(f"{study}: {held}")
+        print(f"{study}, {budget}: {regret}; {held}")
+
+
+def _lines(what):
+    """JSON with a line for each entry."""
+    if isinstance(what, dict):
+        return "{\n" + ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in what.items()) + "\n}"
+    return "[\n" + ",\n".join(map(json.dumps, what)) + "\n]"
 
 
 if __name__ == "__main__":

@@ -26,9 +26,15 @@ from lrfinder.transfer import line_peak
 __all__ = ["STORED", "ask", "page"]
 
 STORED = Path(__file__).parent / "results" / "tuning.json"
-BUDGETS = ("default", 75, 150, 300, 600, 1200)
+BUDGETS = ("default", "validation", 75, 150, 300, 600, 1200)
+"""Steps; `default` leaves it to `tune_lr`, and so does `validation`, with a `val_loader` to judge on besides."""
+
 SEEDS = {"default": 5}
 FEWER = 3
+HELD_OUT = 256
+"""Samples of a validation batch."""
+
+NAMES = {"default": "5 %, 300 at least, a third at most", "validation": "the same, judged on validation batches"}
 PACKAGES = ("torch", "lrfinder", "numpy", "scipy", "scikit-learn", "mlxtend")
 
 
@@ -44,7 +50,8 @@ def ask(task, seed, budget, schedule="primary"):
         optimizer=optimizer,
         total_steps=task.total_steps,
         schedule=SCHEDULES[schedule](task.total_steps),
-        budget=None if budget == "default" else budget,
+        budget=None if budget in NAMES else budget,
+        val_loader=_validation(task) if budget == "validation" else None,
         progress=False,
     )
     evidence, rehearsals = tuned.evidence, tuned.evidence.rehearsals
@@ -64,6 +71,12 @@ def ask(task, seed, budget, schedule="primary"):
         "rehearsals": [[arms.steps, arms.best, len(arms.lrs), arms.is_open, arms.windows] for arms in rehearsals],
         "decay": own_decay(evidence.facts),
     }
+
+
+def _validation(task):
+    """The held-out samples, on which the oracles judge too."""
+    split = task.data()
+    return list(zip(split.held_inputs.split(HELD_OUT), split.held_targets.split(HELD_OUT), strict=True))
 
 
 def _ask(name, seed, budget):
@@ -93,7 +106,7 @@ def _run(one):
 
 
 def _name(budget):
-    return "5 %, 300 at least, a third at most" if budget == "default" else f"{budget:,} steps"
+    return NAMES.get(budget) or f"{budget:,} steps"
 
 
 def _with_tasks(budget, runs):
@@ -137,7 +150,7 @@ def main():
         for budget in budgets
         for seed in range(FIRST_SEED, FIRST_SEED + SEEDS.get(budget, FEWER))
         for task in chosen(options.tasks)
-        if budget == "default" or budget <= task.total_steps
+        if budget in NAMES or budget <= task.total_steps
     ]
     done = {(one["task"], one["seed"], one["budget"]): one for one in stored["runs"]}
     work = [item for item in work if options.redo or item not in done]

@@ -124,16 +124,16 @@ def spread_of(rehearsals: Sequence[Arms], total_steps: int, times: float = 1.0) 
     """Return how sure the peak is that rehearsals say for a training.
 
     Args:
-        rehearsals: All of them.
-        total_steps: Optimizer steps of the training; the more it is longer than they are, the less sure.
+        rehearsals: All of them; more make it surer by their noise, longer ones by how far they are carried too.
+        total_steps: Optimizer steps of the training; the more it is longer than the longest, the less sure.
         times: As if they were so many times as long.
 
     Returns:
         One standard deviation in decades.
     """
-    steps = times * sum(arms.steps for arms in rehearsals)
-    short = SPREAD - SHRINKS_PER_DECADE * math.log10(steps / 40)
-    far = SPREAD + GROWS_PER_DECADE * math.log10(total_steps / steps / USUAL_TIMES)
+    steps, longest = sum(arms.steps for arms in rehearsals), max(arms.steps for arms in rehearsals)
+    short = SPREAD - SHRINKS_PER_DECADE * math.log10(times * steps / 40)
+    far = SPREAD + GROWS_PER_DECADE * math.log10(total_steps / (times * longest) / USUAL_TIMES)
     inside = max(LEAST_SPREAD, short, far)
     return math.hypot(inside, SPREAD) if all(arms.is_open for arms in rehearsals) else inside
 

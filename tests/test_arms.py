@@ -5,7 +5,7 @@ import math
 import pytest
 from quadratic import QuadraticLoop
 
-from lrfinder.arms import Arms
+from lrfinder.arms import Arms, is_still
 from lrfinder.curve import Curve
 from lrfinder.edge import STEPS, guess, race
 from lrfinder.evidence import Evidence, Status, raced
@@ -248,6 +248,23 @@ def test_a_race_that_is_to_leave_a_plateau_ends_with_the_first_run_on_it(near, l
 
     assert [loss is None for loss in found.losses] == [False, *[True] * lost]
     assert len(run(loop=Cliff(), near=near)[0].lrs) > len(found.lrs)
+
+
+@pytest.mark.parametrize(
+    ("losses", "fall", "still"),
+    [
+        ([2.0, 2.01, 1.99, 2.0], 0.0, True),
+        ([2.1, 1.9, 1.99, 1.98], 0.0, True),
+        ([2.1, 1.9, 1.9, 1.7], 0.0, False),
+        ([1.9, 2.1, 2.1, 2.1], 0.0, False),
+        ([1.9, 2.1, 2.1, 2.1], 5.0, True),
+        ([1.99, 1.99, 1.99, 1.99], 0.0, False),
+        (None, 0.0, False),
+    ],
+)
+def test_a_plateau_is_a_loss_that_hardly_moves(losses, fall, still):
+    """By two percent up or four down of the loss or of what the sweep won; a fall of every judge is none."""
+    assert is_still([2.0] * 4, losses, 0.0, fall) is still
 
 
 @pytest.mark.parametrize("near", [0.03, 1e3])

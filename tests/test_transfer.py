@@ -56,6 +56,14 @@ def test_the_interval_follows_the_length_of_the_rehearsals_and_how_far_they_are_
     assert spreads == pytest.approx([0.36, 0.66, 0.283, 0.66], abs=1e-3)
 
 
+def test_more_rehearsals_of_one_length_do_not_bring_a_long_training_nearer():
+    """They lessen the noise and not the way; twice as long ones do both."""
+    one, long = replace(REHEARSAL, steps=160), 50_000
+
+    assert spread_of((one, one), long) == spread_of((one,), long) > spread_of((replace(one, steps=320),), long)
+    assert spread_of((one, one), 500) < spread_of((one,), 500)
+
+
 @pytest.mark.parametrize(("total_steps", "spread"), [(300, 0.41), (1_000, 0.41), (10_000, 0.71)])
 def test_miniature_runs_are_less_sure_of_a_long_training(total_steps, spread):
     """Beyond the thousand steps or so that they were fitted on."""
