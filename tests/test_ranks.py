@@ -50,10 +50,10 @@ def came_to(evidence):
 @pytest.fixture(scope="module")
 def seen():
     """What both ranks have seen in the cases that end well for both, one after the other."""
-    return two_ranks(*SEARCHES, "tuned", "parts", "line_search", "not_a_number", "held_out_on_one")
+    return two_ranks(*SEARCHES, "tuned", "plateau", "parts", "line_search", "not_a_number", "held_out_on_one")
 
 
-@pytest.mark.parametrize("case", [*SEARCHES, "tuned", "parts", "line_search", "not_a_number"])
+@pytest.mark.parametrize("case", [*SEARCHES, "tuned", "plateau", "parts", "line_search", "not_a_number"])
 def test_ranks_agree(seen, case):
     """Curve, miniature runs, decision and number are the same on both to the last digit."""
     first, second = seen[case]
@@ -61,7 +61,7 @@ def test_ranks_agree(seen, case):
     assert first == second
 
 
-@pytest.mark.parametrize("case", [*SEARCHES, "tuned"])
+@pytest.mark.parametrize("case", [*SEARCHES, "tuned", "plateau"])
 def test_ranks_with_unequal_loaders_leave_no_trace(seen, case):
     """With accumulation, clipping, validation batches and a frozen part the training goes on as without a search."""
     first, second = seen[case]
@@ -92,6 +92,16 @@ def test_ranks_with_room_for_fewer_batches_rehearse_with_the_others(seen):
     (rehearsal,) = seen["tuned"][0]["found"]["evidence"]["rehearsals"]
 
     assert len(rehearsal["lrs"]) > 1
+
+
+def test_ranks_leave_a_plateau_together(seen):
+    """After one miniature run that moved nothing both make two long ones."""
+    evidence = seen["plateau"][0]["found"]["evidence"]
+
+    assert [len(race["lrs"]) for race in evidence["races"]] == [1]
+    assert [(len(arms["lrs"]), arms["steps"] > 100, arms["is_sure"]) for arms in evidence["rehearsals"]] == [
+        (2, True, True)
+    ]
 
 
 @pytest.mark.parametrize(("plain", "shards"), [("ddp", "fsdp2"), ("ddp_training", "fsdp2_training")])

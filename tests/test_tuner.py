@@ -196,6 +196,7 @@ def test_a_plateau_gets_fewer_and_longer_runs(seed):
     assert min(rehearsal.losses) < 0.9 * rehearsal.start
     assert found.lr is not None
     assert found.cost_steps <= 300
+    assert deep(seed).evidence == found.evidence
 
 
 def test_a_small_budget_on_a_plateau_buys_a_single_run():

@@ -109,6 +109,19 @@ def tuned(rank):
     return found_in_mid_training("fsdp2", rank, "training", tune, 8 + 4 * rank)
 
 
+def plateau(rank):
+    """Tune under DDP a network that no short run moves; each rank has batches, and epochs, of its own."""
+    torch.manual_seed(1)
+    hidden = [layer for _ in range(5) for layer in (nn.Linear(32, 32), nn.ReLU())]
+    model = DistributedDataParallel(nn.Sequential(nn.Linear(6, 32), nn.ReLU(), *hidden, nn.Linear(32, 3)))
+    optimizer, batches = torch.optim.SGD(model.parameters()), samples(60 + 4 * rank, 8, seed=rank)
+    before = weights(model)
+    found = tune_lr(
+        model, batches, loss_fn=F.cross_entropy, optimizer=optimizer, total_steps=1_200, budget=300, progress=False
+    )
+    return {"same": before == weights(model), "found": json.loads(found.to_json())}
+
+
 def parts(rank, ranks=2, optimizer=torch.optim.AdamW):
     """Find on this rank's part of every batch of sixteen, in double precision and without noise."""
     model = network(dropout=0.0).double()
