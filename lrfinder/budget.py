@@ -13,8 +13,8 @@ __all__ = ["LEAST", "SHARE", "Spending", "budget_for", "least_to_rehearse", "len
 SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
 """Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most."""
 
-SEARCH, SWEEP = 100, 28
-"""Steps of the search before the rehearsals; where that leaves them too few, of its sweep alone."""
+SEARCH = 100
+"""Steps of the search before the rehearsals, and of all where that leaves these too few."""
 
 TWO_ARMS, ONE_ARM = 2.1, 1.1
 """On a plateau; a tenth of an arm is what judges it before."""
@@ -78,11 +78,11 @@ def spend(steps: int, total_steps: int) -> Spending:
 
     >>> spend(300, 1_000)
     Spending(steps=300, search=100, rehearsals=1, length=51)
-    >>> spend(90, 1_000).rehearsals
-    0
+    >>> spend(200, 1_000)
+    Spending(steps=200, search=100, rehearsals=0, length=0)
     """
-    search = next((part for part in (SEARCH, SWEEP) if steps_of(steps - part) >= FEWEST_STEPS), steps)
-    if search == steps:
+    search = min(steps, SEARCH)
+    if steps_of(steps - search) < FEWEST_STEPS:
         return Spending(steps, search, 0, 0)
     rehearsals = min(MOST_REHEARSALS, max(1, steps_of(steps - search) // LONG))
     return Spending(steps, search, rehearsals, min(total_steps, steps_of(steps - search, rehearsals)))
@@ -99,7 +99,7 @@ def lengthened(left: float, total_steps: int, planned: int) -> int:
     Returns:
         Those of two arms, or where these would be short of a single one; 0 where that is short as well.
 
-    >>> lengthened(242, 1_000, planned=51), lengthened(56, 300, planned=0), lengthened(20, 300, planned=0)
+    >>> lengthened(242, 1_000, planned=51), lengthened(56, 300, planned=0), lengthened(30, 300, planned=0)
     (103, 45, 0)
     """
     two, one = (min(total_steps, steps_of(left, arms=arms)) for arms in (TWO_ARMS, ONE_ARM))
@@ -109,4 +109,4 @@ def lengthened(left: float, total_steps: int, planned: int) -> int:
 
 def least_to_rehearse() -> int:
     """Return the smallest budget that pays for a rehearsal."""
-    return next(steps for steps in count(SWEEP) if spend(steps, steps).rehearsals)
+    return next(steps for steps in count(SEARCH) if spend(steps, steps).rehearsals)

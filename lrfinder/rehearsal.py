@@ -13,8 +13,8 @@ from lrfinder.sweep import Progress
 
 __all__ = ["FEWEST_STEPS", "Stage", "rehearse", "stage", "stages", "steps_of"]
 
-FEWEST_STEPS = 24
-"""With fewer steps an arm says no more than a race of miniature runs."""
+FEWEST_STEPS = 36
+"""With fewer steps an arm says no more than a race of miniature runs: 24 were no better on benchmarks/tasks.py."""
 
 ARMS = 3.5
 """Arms that a rehearsal's share of the budget is planned for: some end early, and leave room for others."""

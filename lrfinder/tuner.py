@@ -73,7 +73,8 @@ def tune_lr(
         loader: Its batches, as in `find_lr`.
         budget: What all of it may cost: an int is optimizer steps (a forward alone counts a third), a float below 1 a
             share of the training. None is 5 % of the training or 300 steps, whichever is more, and no more than a third
-            of it. Below 122 steps there are no rehearsals, and the answer is that of `find_lr`.
+            of it. Below 241 steps there are no rehearsals, and the answer is that of `find_lr` with at most 100; what
+            is left is spent on a plateau alone.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate of the sweep, which the suggested peak does not exceed; a rehearsal may climb above it.
         measure: `training` judges on batches of the loader that a run was not trained on, `validation` on a few fixed

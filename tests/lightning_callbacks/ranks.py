@@ -66,7 +66,7 @@ def main(case, folder):
     """Compare a fit with and without the range test, and gather what every rank found."""
     module = {"ddp": Net, "tuned": Net, "nan": Poisoned, "fsdp2": Sharded}[case]
     options = {"accumulate_grad_batches": 2, "gradient_clip_val": 0.5} if case == "ddp" else {}
-    how = {"tune": True, "budget": 220} if case == "tuned" else {"steps": 80}
+    how = {"tune": True, "budget": 250} if case == "tuned" else {"steps": 80}
     report = AutoLR(mode="report", **how, lr_min=1e-4)
     _, plain = run(module, [], f"{folder}/plain", strategy=strategy_of(case), **options)
     trainer, tested = run(module, [report], f"{folder}/tested", strategy=strategy_of(case), **options)

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from lightning_callbacks import AutoLR
 from lrfinder import InputError
 
-SMALL = {"tune": True, "budget": 200, "lr_min": 1e-5, "verbose": False}
+SMALL = {"tune": True, "budget": 250, "lr_min": 1e-5, "verbose": False}
 LONG = {"max_epochs": 501}
 """Of twelve steps each: 5 % of them are 300."""
 

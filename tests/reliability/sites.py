@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from twins import Net, Training, dataset
 
 from lrfinder import find_lr, tune_lr
+from lrfinder.budget import least_to_rehearse
 
 
 class Blown(Exception):
@@ -49,8 +50,10 @@ class Case:
         return find_lr(self.training.model, self.training.loader, steps=75, **self._given())
 
     def tune(self):
-        """Sweep and rehearse as `tune_lr` does, on 130 steps."""
-        return tune_lr(self.training.model, self.training.loader, total_steps=1_000, budget=130, **self._given())
+        """Sweep, race and rehearse as `tune_lr` does, on as few steps as pay for it."""
+        return tune_lr(
+            self.training.model, self.training.loader, total_steps=1_000, budget=least_to_rehearse(), **self._given()
+        )
 
     def _given(self):
         t = self.training
