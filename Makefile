@@ -84,7 +84,7 @@ bench-further: $(BENCH_STAMP)  ## tune_lr beyond the suite: with Adagrad, and on
 bench-tuning: $(BENCH_STAMP)  ## tune_lr on the same trainings, at its default budget and at others
 	$(MEASURE) benchmarks/tuning.py
 
-bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside LR-free optimizers: twenty minutes, resumable
+bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside LR-free optimizers: forty minutes, resumable
 	$(MEASURE) benchmarks/end_to_end.py
 	$(MEASURE) benchmarks/endings.py
 

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from accuracy import RESULTS
 from scoring import profile
-from tables import PAGE, answers, oracles
+from tables import PAGE, TUNING, answers, oracles, tuned
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -17,18 +17,21 @@ plt.style.use("lrfinder.pictures")
 SHOWN = ["lrfinder", "lightning", "torch-lr-finder", "ignite"]
 SHOWN += [f"fastai {rule}" for rule in ("valley", "slide", "steep", "minimum")]
 COLORS = dict(zip(SHOWN, ["black", *(f"C{i}" for i in range(7))], strict=True))
+TUNED = "lrfinder tune_lr"
 
 
 def errors(methods, oracle):
     """Decades above the best rate: a dot for every run, a bar at the median."""
     figure, ax = plt.subplots(figsize=(8, 4))
     spread = np.random.default_rng(0)
-    for i, name in enumerate(reversed(SHOWN)):
+    shown = [name for name in (TUNED, *SHOWN) if name in methods]
+    for i, name in enumerate(reversed(shown)):
         found = [oracle[run.task].error(run.lr) for run in methods[name] if run.lr is not None]
-        ax.plot(found, i + spread.uniform(-0.25, 0.25, len(found)), ".", color=COLORS[name], alpha=0.4, ms=4)
-        ax.plot([np.median(found)] * 2, [i - 0.4, i + 0.4], color=COLORS[name], lw=2)
+        color = COLORS.get(name, "black")
+        ax.plot(found, i + spread.uniform(-0.25, 0.25, len(found)), ".", color=color, alpha=0.4, ms=4)
+        ax.plot([np.median(found)] * 2, [i - 0.4, i + 0.4], color=color, lw=2)
     ax.axvline(0, color="0.7", lw=1, zorder=0)
-    ax.set_yticks(range(len(SHOWN)), reversed(SHOWN))
+    ax.set_yticks(range(len(shown)), reversed(shown))
     ax.set_xlabel("decades above the best learning rate")
     return figure
 
@@ -37,6 +40,8 @@ def profiles(methods, oracle):
     """The share of runs within each regret."""
     figure, ax = plt.subplots(figsize=(8, 4))
     levels = [10 ** (i / 20) for i in range(-40, 31)]
+    if TUNED in methods:
+        ax.plot(levels, profile(methods[TUNED], oracle, levels), color="black", ls="--", label=TUNED)
     for name in SHOWN:
         ax.plot(levels, profile(methods[name], oracle, levels), color=COLORS[name], label=name)
     ax.set(
@@ -51,7 +56,7 @@ def profiles(methods, oracle):
 
 def panels(methods, oracle):
     """One panel per task: the loss at every rate, and where every method's answers fall on it."""
-    rows = math.ceil(len(oracle) / 3)
+    rows = math.ceil((len(oracle) + 1) / 3)
     figure, axes = plt.subplots(rows, 3, figsize=(11, 2.4 * rows))
     for ax, (task, one) in zip(axes.flat, oracle.items(), strict=False):
         ax.plot(one.lrs, one.losses, color="0.6", lw=1.5)
@@ -67,13 +72,15 @@ def panels(methods, oracle):
     figure.supxlabel("learning rate", fontsize=8)
     figure.supylabel("loss at the end of the training", fontsize=8)
     handles = [mpl.lines.Line2D([], [], color=COLORS[name], marker="o", ls="", label=name) for name in SHOWN]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(SHOWN), fontsize=7)
+    axes.flat[-1].legend(handles=handles, loc="center", ncols=2, fontsize=8)
     return figure
 
 
 def main():
     oracle = oracles("primary")
     methods = answers(json.loads(RESULTS.read_text()), "primary", oracle)
+    if TUNING.exists():
+        methods[TUNED] = tuned(oracle)
     for draw in (errors, profiles, panels):
         draw(methods, oracle).savefig(PAGE.with_name(f"benchmark_{draw.__name__}.png"), dpi=100)
 

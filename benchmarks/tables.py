@@ -11,7 +11,7 @@ from oracles import SCHEDULES, is_whole, read
 from scoring import Oracle, Run, calibrated, compare, coverage, score, summary
 from tasks import TASKS
 
-__all__ = ["PAGE", "answers", "measured_with", "oracles", "percent", "points", "table", "write"]
+__all__ = ["PAGE", "answers", "measured_with", "oracles", "percent", "points", "table", "tuned", "write"]
 
 README = Path(__file__).parent.parent / "README.md"
 PAGE = README.parent / "docs" / "benchmarks.md"
@@ -45,6 +45,14 @@ def answers(stored, schedule, tasks):
             run = Run(row["task"], row["seed"], row["lr"], interval, row["steps"], row["seconds"])
             methods.setdefault(row["method"], []).append(run)
     return dict(sorted(methods.items(), key=lambda item: item[0].split()[0] != "lrfinder"))
+
+
+def tuned(tasks):
+    """What `tune_lr` answered at its default budget."""
+    rows = [
+        row for row in json.loads(TUNING.read_text())["runs"] if row["budget"] == "default" and row["task"] in tasks
+    ]
+    return [Run(row["task"], row["seed"], row["lr"], None, row["steps"]) for row in rows]
 
 
 def table(header, rows):
@@ -179,8 +187,7 @@ def short(stored):
     methods, oracle = paired(stored, "primary")
     chosen = {"lrfinder": methods["lrfinder"], "lrfinder, calibrated": calibrated(methods["lrfinder"], oracle)}
     if TUNING.exists():
-        tuned = [row for row in json.loads(TUNING.read_text())["runs"] if row["budget"] == "default"]
-        chosen["lrfinder tune_lr"] = [Run(row["task"], row["seed"], row["lr"], None, row["steps"]) for row in tuned]
+        chosen["lrfinder tune_lr"] = tuned(oracle)
     for finder in sorted({package(name) for name in methods} - {"lrfinder"}):
         rules = {name: runs for name, runs in methods.items() if package(name) == finder}
         mended = {f"{name}, calibrated": calibrated(runs, oracle) for name, runs in rules.items()}
