@@ -1,4 +1,4 @@
-"""Annealed miniature runs from one start at several peaks: how one is run, what they are judged by, the record."""
+"""Annealed miniature runs from one start at several peaks: how one is run, the record of all."""
 
 import math
 import statistics
@@ -6,25 +6,13 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lrfinder.curve import is_number
 from lrfinder.errors import LRFinderWarning
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.memory import OUT_OF_MEMORY
 from lrfinder.sweep import MAX_SKIPS, Progress
+from lrfinder.verdict import fell
 
-__all__ = [
-    "Arms",
-    "Runs",
-    "climb_and_line",
-    "fell",
-    "has_risen",
-    "hopeless",
-    "is_still",
-    "judged",
-    "record",
-    "run",
-    "win",
-]
+__all__ = ["Arms", "Runs", "climb_and_line", "record", "run"]
 
 Runs = dict[float, list[float] | None]
 """What each judge of a run gave, by its peak; None where the run exploded or made no step."""
@@ -32,18 +20,8 @@ Runs = dict[float, list[float] | None]
 LOST = (0.2, 0.4, 0.6, 0.8)
 """Shares of the best win; the edge is the mean, in decades, of where these are lost."""
 
-HOPELESS = 10.0
-"""An arm whose loss rises by this many times the loss at the start, or what the sweep won of it, is ended."""
-
-RISEN, HARDLY_FALLEN = 0.02, 0.04
-"""An arm has clearly lost whose loss rose by more than this share of that at the start, or of what the sweep won of it;
-on a plateau it does not fall by more than that one either. In trials it did by 0.02, elsewhere by 0.06 and more."""
-
 POINTS = 40
 """Pieces of the drawn parabola."""
-
-DOUBT = 0.05
-"""The largest probability, by a signed-rank test, that what judges an arm fell by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,40 +211,6 @@ def climb_and_line(share: float) -> float:
     return min(share / 0.05, (1 - share) / 0.95)
 
 
-def judged(before: Sequence[float], losses: Sequence[float | None]) -> list[float] | None:
-    """The losses of the judges that had one before (the same where the step was skipped), None where one exploded."""
-    last = zip(before, losses[-len(before) :], strict=False)
-    after = [first if loss is None else loss for first, loss in last if is_number(first)]
-    return after if losses and all(map(is_number, after)) else None
-
-
-def hopeless(start: Sequence[float], fall: float) -> float:
-    """The loss beyond which an arm will not come back, for a sweep that won `fall`."""
-    return max(start) + HOPELESS * _scale(start, fall)
-
-
-def win(start: Sequence[float], losses: Sequence[float] | None) -> float:
-    """How far the judges fell; minus infinity where the arm exploded."""
-    return statistics.fmean(start) - statistics.fmean(losses) if losses else -math.inf
-
-
-def has_risen(start: Sequence[float], losses: Sequence[float] | None, fall: float) -> bool:
-    """Whether an arm has exploded, or beyond doubt lost more than a share of its loss or of what a sweep won."""
-    return losses is None or fell(losses, start, RISEN * _scale(start, fall))
-
-
-def is_still(start: Sequence[float], losses: Sequence[float] | None, small: float, fall: float) -> bool:
-    """Whether an arm has left the loss about where it was: not lower beyond doubt, and hardly changed."""
-    if losses is None or fell(start, losses, small):
-        return False
-    scale = _scale(start, fall)
-    return -RISEN * scale <= win(start, losses) <= HARDLY_FALLEN * scale
-
-
-def _scale(start: Sequence[float], fall: float) -> float:
-    return max(fall, *map(abs, start))
-
-
 def record(
     runs: Runs,
     start: Sequence[float],
@@ -292,13 +236,3 @@ def record(
         factor=factor,
         windows=windows,
     )
-
-
-def fell(start: Sequence[float], losses: Sequence[float], small: float = 0.0) -> bool:
-    """Whether the losses fell beyond doubt: by the signed-rank test of Wilcoxon, or all of them where they are few."""
-    from scipy.stats import wilcoxon
-
-    drops = [before - after for before, after in zip(start[-len(losses) :], losses, strict=True)]
-    if statistics.fmean(drops) <= small:
-        return False
-    return min(drops) > 0 or (any(drops) and bool(wilcoxon(drops, alternative="greater").pvalue <= DOUBT))

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import count
 
-from lrfinder.arms import Arms, climb_and_line, has_risen, hopeless, is_still, judged, record, run, win
+from lrfinder.arms import Arms, climb_and_line, record, run
 from lrfinder.curve import Curve, is_number
 from lrfinder.divergence import onset
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.sweep import Progress
+from lrfinder.verdict import has_risen, hopeless, is_still, judged, win
 
 __all__ = ["FARTHEST", "STEPS", "guess", "peak_at", "race", "stride"]
 

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from lrfinder.arms import Arms, fell, has_risen, hopeless, judged, record, run, win
+from lrfinder.arms import Arms, record, run
 from lrfinder.batch import private, tensors
 from lrfinder.curve import is_number
 from lrfinder.edge import FARTHEST, peak_at, stride
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.sweep import Progress
+from lrfinder.verdict import fell, has_risen, hopeless, judged, win
 
 __all__ = ["FEWEST_STEPS", "Stage", "rehearse", "stage", "stages", "steps_of"]
 

@@ -5,10 +5,11 @@ import math
 import pytest
 from quadratic import QuadraticLoop
 
-from lrfinder.arms import Arms, is_still
+from lrfinder.arms import Arms
 from lrfinder.curve import Curve
 from lrfinder.edge import STEPS, guess, race
 from lrfinder.evidence import Evidence, Status, raced
+from lrfinder.verdict import is_still
 
 
 def arms(*pairs, start=2.0, is_sure=True):

@@ -17,7 +17,7 @@ FLOORS = [
     {"errors", "report", "plot", "notebook", "signature", "_version"},
     {"curve", "schedules", "state", "memory", "streams", "batch"},
     {"divergence", "smoothing", "scheduler", "loop", "torch_loop", "feed", "loss", "ranks", "rescaling", "progress"},
-    {"rules", "sweep", "arms", "edge", "rehearsal", "budget", "evidence"},
+    {"rules", "sweep", "verdict", "arms", "edge", "rehearsal", "budget", "evidence"},
     {"recommend", "transfer", "plan", "choice", "optimizers"},
     {"reading"},
     {"result"},
