@@ -59,7 +59,8 @@ def measure(task, stored, study, budget, seeds=3):
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         one = ask(task, seed, budget)
         best = [best for _, best, *_ in one["rehearsals"] if best is not None]
-        rates = {"answer": one["lr"], "rehearsals": statistics.geometric_mean(best), "races": one["raced"]}
+        mean = statistics.geometric_mean(best) if best else None
+        rates = {"answer": one["lr"], "rehearsals": mean, "races": one["raced"]}
         off = {what: None if lr is None else round(oracle.error(lr), 3) for what, lr in rates.items()}
         low, high = one["interval"] or (math.inf, 0.0)
         asked = {"study": study, "budget": budget, "task": task.name, "seed": seed}

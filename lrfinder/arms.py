@@ -110,6 +110,12 @@ class Arms:
         return bool(won) and self.losses[-1] == min(won)
 
     @property
+    def is_enclosed(self) -> bool:
+        """Whether runs both below and above the best one have lost against it."""
+        won = self._won
+        return bool(won) and 0 < won.index(max(won)) < len(won) - 1
+
+    @property
     def is_blank(self) -> bool:
         """Whether no run came to anything, as where a batch is not a number: it tells nothing of the training."""
         return all(loss is None for loss in self.losses)

@@ -16,8 +16,9 @@ SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
 SEARCH = 100
 """Steps of the search before the rehearsals, and of all where that leaves these too few."""
 
-TWO_ARMS, ONE_ARM = 2.1, 1.1
-"""On a plateau; a tenth of an arm is what judges it before."""
+TWO_ARMS, ONE_ARM, LONGEST_TIMES = 2.15, 1.15, 4
+"""On a plateau: the rest is what judges an arm before, and a step that a GradScaler repeats. No arm is longer than four
+times those without a plateau, so that a large budget still tries several peaks."""
 
 LONG, MOST_REHEARSALS = 160, 4
 """Arms longer than this are made fewer: the budget goes into a second rehearsal on other batches, up to four."""
@@ -89,20 +90,21 @@ def spend(steps: int, total_steps: int) -> Spending:
 
 
 def lengthened(left: float, total_steps: int, planned: int) -> int:
-    """Return the steps of the arms of a rehearsal that is to leave a plateau: as few and as long as can be.
+    """Return the steps of the arms of a rehearsal that is to leave a plateau, which are few and long.
 
     Args:
         left: Step-equivalents that are left of the budget.
         total_steps: Optimizer steps of the training, which no arm exceeds.
-        planned: Steps of an arm without a plateau.
+        planned: Steps of an arm without a plateau, 0 where there would be none.
 
     Returns:
         Those of two arms, or where these would be short of a single one; 0 where that is short as well.
 
     >>> lengthened(242, 1_000, planned=51), lengthened(56, 300, planned=0), lengthened(30, 300, planned=0)
-    (103, 45, 0)
+    (101, 43, 0)
     """
-    two, one = (min(total_steps, steps_of(left, arms=arms)) for arms in (TWO_ARMS, ONE_ARM))
+    most = min(total_steps, LONGEST_TIMES * planned or total_steps)
+    two, one = (min(most, steps_of(left, arms=arms)) for arms in (TWO_ARMS, ONE_ARM))
     length = two if two >= 2 * FEWEST_STEPS else one
     return length if length >= max(FEWEST_STEPS, planned) else 0
 

@@ -59,7 +59,7 @@ def race(
     small: float = 0.0,
     fall: float = 0.0,
     held_out: Batch | None = None,
-    leaves_plateau: bool = False,
+    ends_on_plateau: bool = False,
     tell: Progress | None = None,
 ) -> Arms:
     """Run arms at one peak after another, beginning below `near`, until the edge is known or the budget spent.
@@ -79,8 +79,8 @@ def race(
         small: A win that says nothing.
         fall: What a sweep has won of the loss, its scale where it starts about zero.
         held_out: What to judge on instead, each of its batches after the last step.
-        leaves_plateau: Whether to end with the first arm that leaves the loss where it was, unless one before it has
-            lowered it beyond doubt.
+        ends_on_plateau: Whether to end with the first arm that leaves the loss where it was, if those before it have
+            only lost.
         tell: Called with the rate and the loss of every step.
 
     Returns:
@@ -104,9 +104,9 @@ def race(
         losses, made = ran
         spent, longest = spent + made + (after if losses else 0.0), max(longest, made)
         runs[at] = judged(before, losses)
-        if leaves_plateau and is_still(start, runs[at], small, fall):
+        if ends_on_plateau and is_still(start, runs[at], small, fall):
             break
-        leaves_plateau = leaves_plateau and has_risen(start, runs[at], fall)
+        ends_on_plateau = ends_on_plateau and has_risen(start, runs[at], fall)
         at = _next({place: win(start, gave) for place, gave in runs.items()})
     snapshot.restore()
     made_at = {peak(place): gave for place, gave in runs.items()}

@@ -9,12 +9,13 @@ from typing import SupportsFloat
 
 from lrfinder.arms import Arms
 from lrfinder.curve import Curve, Stopped
-from lrfinder.divergence import batch_resolution, noise_of, onset, start_of
+from lrfinder.divergence import batch_resolution, fall_of, noise_of, onset, start_of
 from lrfinder.edge import guess
 from lrfinder.errors import InputError
 from lrfinder.loop import Facts
 from lrfinder.rules import RULES
 from lrfinder.smoothing import MIN_POINTS, SmoothCurve, smooth
+from lrfinder.verdict import is_still
 
 __all__ = ["Evidence", "Status", "measure", "raced", "rehearsed"]
 
@@ -37,8 +38,8 @@ class Status(StrEnum):
 _SENTENCES = {
     Status.OK: "The loss fell and the curve can be read.",
     Status.FLAT: "The loss never fell beyond its noise, so no rate is better than another; check that the gradient "
-    "reaches the parameters and the targets fit the loss, raise `steps`, lower `lr_min` where the loss rose "
-    "from the start, start from a less trained model, or give a plateau the longer runs of tune_lr.",
+    "reaches the parameters and the targets fit the loss, raise `steps` (in tune_lr, which leaves a plateau by longer "
+    "runs, the `budget`), lower `lr_min` where the loss rose from the start, or start from a less trained model.",
     Status.TOO_NOISY: "The loss fell by hardly more than its noise; use a larger batch or more `steps`.",
     Status.TOO_SHORT: "The sweep ended before there was a curve to read; lower `lr_min`, or raise `steps`.",
     Status.OUT_OF_RANGE: "The best rate, or that of the rule you named, lies at an end of the sweep or beyond it; "
@@ -100,8 +101,12 @@ class Evidence:
 
     @property
     def is_plateau(self) -> bool:
-        """Whether miniature runs were made and neither they nor the sweep lowered the loss beyond doubt."""
-        return self.status is not Status.OK and bool(self.races) and not any(arms.is_sure for arms in self.races)
+        """Whether a miniature run left the loss where it was, and neither another nor the sweep is a signal."""
+        if self.status is Status.OK or self.curve is None or any(arms.is_sure for arms in self.races):
+            return False
+        came_to = [(arms.start, loss) for arms in self.races for loss in arms.losses if loss is not None]
+        fall = fall_of(self.curve.levels) if came_to else 0.0
+        return any(is_still([start], [loss], math.inf, fall) for start, loss in came_to)
 
     @property
     def is_rehearsed(self) -> bool:

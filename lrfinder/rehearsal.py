@@ -1,5 +1,6 @@
 """Rehearsals: a whole training in small, its schedule and its epochs included, at one peak after another."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -51,8 +52,8 @@ class Stage:
 
 
 def steps_of(budget: float, rehearsals: int = 1, arms: float = ARMS) -> int:
-    """Optimizer steps of an arm for a budget in step-equivalents."""
-    return int(budget / rehearsals / (arms * (1 + JUDGES_PER_STEP / 3)))
+    """Optimizer steps of an arm for a budget in step-equivalents; the forwards of its judges are a ninth more."""
+    return math.floor(9 * budget / (rehearsals * arms * 10))
 
 
 def stages(

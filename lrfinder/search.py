@@ -45,7 +45,7 @@ def search(
     *,
     rule: str | Rule | None = None,
     held_out: Batch | None = None,
-    leaves_plateau: bool = False,
+    ends_on_plateau: bool = False,
     tell: Progress | None = None,
 ) -> tuple[Evidence, list[float]]:
     """Sweep a ladder, of which races take their share where the loop can measure and no rule is named.
@@ -56,8 +56,8 @@ def search(
         lrs: The ladder for as many steps as the search may cost.
         rule: Whose rate will be taken.
         held_out: What to measure on, or None to read the training loss.
-        leaves_plateau: Whether to leave the rest of the steps unspent where neither the sweep nor a miniature run
-            moves the loss beyond doubt.
+        ends_on_plateau: Whether a race ends, the rest of its steps unspent, with the first run that leaves the loss
+            where it was, where the sweep could not be read and runs before it have only lost.
         tell: Called with the rate and the loss of every step.
 
     Returns:
@@ -72,8 +72,8 @@ def search(
         lrs = ladder(lrs[0], lrs[-1], max(MIN_RUNGS, int(swept / cost_of_rung)))
     curve = sweep(loop, lrs, tell, held_out)
     evidence = measure(curve, loop.facts, rule if callable(rule) else None, cost_of_rung)
-    leaves_plateau = leaves_plateau and evidence.status is not Status.OK
-    race = partial(edge.race, loop, snapshot, held_out=held_out, leaves_plateau=leaves_plateau, tell=tell)
+    ends_on_plateau = ends_on_plateau and evidence.status is not Status.OK
+    race = partial(edge.race, loop, snapshot, held_out=held_out, ends_on_plateau=ends_on_plateau, tell=tell)
     return _raced(evidence, windows, steps, race, is_held_out=held_out is not None), lrs
 
 

@@ -135,7 +135,7 @@ def spread_of(rehearsals: Sequence[Arms], total_steps: int, times: float = 1.0) 
     short = SPREAD - SHRINKS_PER_DECADE * math.log10(times * steps / 40)
     far = SPREAD + GROWS_PER_DECADE * math.log10(total_steps / (times * longest) / USUAL_TIMES)
     inside = max(LEAST_SPREAD, short, far)
-    return math.hypot(inside, SPREAD) if all(arms.is_open for arms in rehearsals) else inside
+    return inside if any(arms.is_enclosed for arms in rehearsals) else math.hypot(inside, SPREAD)
 
 
 def in_words(evidence: Evidence, wish: Wish) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ def tune_lr(
         loader: Its batches, as in `find_lr`.
         budget: What all of it may cost: an int is optimizer steps (a forward alone counts a third), a float below 1 a
             share of the training. None is 5 % of the training or 300 steps, whichever is more, and no more than a third
-            of it. Below 241 steps there are no rehearsals, and the answer is that of `find_lr` with at most 100; what
+            of it. Below 240 steps there are no rehearsals, and the answer is that of `find_lr` with at most 100; what
             is left is spent on a plateau alone.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate of the sweep, which the suggested peak does not exceed; a rehearsal may climb above it.
@@ -167,10 +167,14 @@ def race(
     with sole_search(), loop.preserved() as snapshot, bar(loop, spending.steps, wanted=progress) as tell:
         held_out = held_out_of(loop, measure)
         set_up = stages(loop, spending.rehearsals, spending.length, total_steps, held_out, wish.steps_per_epoch)
-        evidence, lrs = search(loop, snapshot, lrs, held_out=held_out, leaves_plateau=True, tell=tell)
-        longer = lengthened(spending.steps - evidence.cost_steps, total_steps, spending.length)
-        if longer and evidence.is_plateau:
-            set_up = stages(loop, 1, longer, total_steps, held_out, wish.steps_per_epoch)
+        longer = partial(lengthened, total_steps=total_steps, planned=spending.length)
+        is_paid = longer(spending.steps - spending.search / 2) > 0
+        evidence, lrs = search(loop, snapshot, lrs, held_out=held_out, ends_on_plateau=is_paid, tell=tell)
+        length = longer(spending.steps - evidence.cost_steps)
+        if length and evidence.is_plateau:
+            set_up.clear()
+            # The epoch may end among these windows: then a few samples of the judges may have been trained on.
+            set_up = stages(loop, 1, length, total_steps, held_out, wish.steps_per_epoch)
         schedule = recommend.intended(evidence, wish)
         arms = _rehearsed(loop, snapshot, set_up, evidence, (schedule, total_steps, spending.steps), tell, wish)
         evidence = rehearsed(evidence, arms)
@@ -199,7 +203,11 @@ def _rehearsed(
     made: list[Arms] = []
     left = float(steps - evidence.cost_steps)
     for i, set_up in enumerate(stages):
-        near = _near(evidence, made, set_up, total_steps, wish) * (1.0 if left >= 2 * set_up.steps else ALONE)
+        exploded = [
+            lr for race in evidence.races for lr, loss in zip(race.lrs, race.losses, strict=True) if loss is None
+        ]
+        near = min([_near(evidence, made, set_up, total_steps, wish), *exploded])
+        near *= 1.0 if left >= 2 * set_up.steps else ALONE
         made.append(
             rehearse(
                 loop,

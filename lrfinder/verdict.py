@@ -57,7 +57,7 @@ def is_still(start: Sequence[float], losses: Sequence[float] | None, small: floa
     if losses is None or fell(start, losses, small):
         return False
     scale = _scale(start, fall)
-    return -RISEN * scale <= win(start, losses) <= HARDLY_FALLEN * scale
+    return scale > 0 and -RISEN * scale <= win(start, losses) <= HARDLY_FALLEN * scale
 
 
 def _scale(start: Sequence[float], fall: float) -> float:

@@ -245,7 +245,7 @@ class Cliff(QuadraticLoop):
 @pytest.mark.parametrize(("near", "lost"), [(0.1, 0), (30.0, 4)])
 def test_a_race_that_is_to_leave_a_plateau_ends_with_the_first_run_on_it(near, lost):
     """Runs that exploded are no plateau, and one that left the loss where it was is enough."""
-    found, _ = run(loop=Cliff(), near=near, leaves_plateau=True)
+    found, _ = run(loop=Cliff(), near=near, ends_on_plateau=True)
 
     assert [loss is None for loss in found.losses] == [False, *[True] * lost]
     assert len(run(loop=Cliff(), near=near)[0].lrs) > len(found.lrs)
@@ -271,7 +271,7 @@ def test_a_plateau_is_a_loss_that_hardly_moves(losses, fall, still):
 @pytest.mark.parametrize("near", [0.03, 1e3])
 def test_a_race_that_wins_is_not_ended_by_a_plateau(near):
     """On a quadratic it is the same with and without, however far off it begins."""
-    assert run(near=near, leaves_plateau=True)[0] == run(near=near)[0]
+    assert run(near=near, ends_on_plateau=True)[0] == run(near=near)[0]
 
 
 def test_a_win_too_small_to_say_anything_is_not_sure():

@@ -10,8 +10,9 @@ from recorded import descent, noise, recorded
 from torch import nn
 
 from lrfinder import Facts, InputError, NoSignalError, Status, find_lr
+from lrfinder.arms import Arms
 from lrfinder.curve import Curve
-from lrfinder.evidence import measure
+from lrfinder.evidence import measure, raced
 from lrfinder.rules import RULES
 from lrfinder.sweep import ladder
 
@@ -207,3 +208,21 @@ def test_any_curve_can_be_measured(losses, scale, stopped):
 
     assert evidence.status in Status
     assert evidence.noise is None or 0 <= evidence.noise < math.inf
+
+
+@pytest.mark.parametrize(
+    ("losses", "is_sure", "plateau"),
+    [
+        ((2.0, None), False, True),
+        ((2.0, 1.5), True, False),
+        ((2.2, 2.3), False, False),
+        ((None, None), False, False),
+        ((1.7, 1.8), False, False),
+    ],
+    ids=["one still", "one won", "all lost", "all exploded", "all fell without being sure"],
+)
+def test_a_plateau_is_a_run_that_moved_nothing(losses, is_sure, plateau):
+    """Neither runs that only lost nor runs that may have won are one."""
+    race = Arms((0.1, 1.0), losses, 14, 2.0, is_sure=is_sure, cost=30.0)
+
+    assert raced(measure(recorded([2.0] * 28), Facts()), [race]).is_plateau is plateau

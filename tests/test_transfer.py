@@ -77,6 +77,15 @@ def test_an_open_end_is_less_sure():
     assert spread_of((replace(REHEARSAL, losses=(0.6, 0.5, 0.4)),), 900) > spread_of((REHEARSAL,), 900)
 
 
+@pytest.mark.parametrize("losses", [(0.4, 0.6, 1.2), (0.4, 0.6), (0.4,)])
+def test_a_best_at_the_low_end_is_less_sure_too(losses):
+    """Nothing below it was tried, so that it may lie lower."""
+    ends = replace(REHEARSAL, losses=losses, lrs=REHEARSAL.lrs[: len(losses)])
+
+    assert spread_of((ends,), 900) > spread_of((REHEARSAL,), 900)
+    assert spread_of((ends, REHEARSAL), 900) < spread_of((ends,), 900)
+
+
 def test_the_edge_of_adagrad_is_further_below_its_peak():
     """Fourteen steps hardly see how it shrinks them; the SGD beside it is one without momentum."""
     assert peak(ADAGRAD, 1000, races=(RACE,)) == pytest.approx(3 * peak(PLAIN, 1000, races=(RACE,)))
