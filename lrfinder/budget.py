@@ -58,7 +58,7 @@ def budget_for(total_steps: int, budget: float | None = None) -> int:
     (500, 200, 500, 400)
     """
     if budget is None:
-        whole("total_steps", total_steps, "for so short a training pass `budget` in steps", least=30)
+        whole("total_steps", total_steps, "for so short a training pass `budget` in steps, or use find_lr", least=30)
         return int(min(max(SHARE * total_steps, LEAST), MOST_SHARE * total_steps))
     given: object = budget
     if isinstance(given, Real) and 0 < float(given) < 1:

@@ -202,12 +202,15 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _tell(found: "LRResult", picture: Path | None, record: str | None) -> int:
-    """Print, save and draw a result; return the exit code that it means."""
-    print(found.to_json() if record == "-" else found)
-    if record not in (None, "-"):
-        _written(lambda: found.to_json(record))
-    if picture is not None:
-        _draw(found, picture)
+    """Save, draw and print a result; return the exit code that it means."""
+    # The files first: who reads the report may stop reading, as `head` does, and ends this.
+    try:
+        if record not in (None, "-"):
+            _written(lambda: found.to_json(record))
+        if picture is not None:
+            _draw(found, picture)
+    finally:
+        print(found.to_json() if record == "-" else found)
     return FOUND if found.lr is not None else NO_SUGGESTION
 
 

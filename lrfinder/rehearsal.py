@@ -154,6 +154,7 @@ def rehearse(
     near: float,
     budget: float,
     factor: float = 1.0,
+    small: float = 0.0,
     fall: float = 0.0,
     tell: Progress | None = None,
     said: Callable[[int, float], None] | None = None,
@@ -172,6 +173,7 @@ def rehearse(
         near: Where the best peak may be.
         budget: Step-equivalents to spend; a forward alone counts a third.
         factor: The best peak of this shape over that of a line to zero.
+        small: A win that says nothing.
         fall: What a sweep has won of the loss, its scale where it starts about zero.
         tell: Called with the rate and the loss of every step.
         said: Called after every arm with their number and the best peak so far.
@@ -198,11 +200,11 @@ def rehearse(
         if said is not None:
             said(len(runs), peak_at(near, max(won, key=won.__getitem__)))
         best, highest = runs[max(won, key=won.__getitem__)], runs[max(runs)]
-        is_sure = best is not None and fell(start, best)
+        is_sure = best is not None and fell(start, best, small)
         at = _next(won, is_sure=is_sure, is_high=has_risen(start, highest, fall))
     snapshot.restore()
     made_at = {peak_at(near, place): gave for place, gave in runs.items() if place not in lost}
-    return record(made_at, start, set_up.steps, spent=spent, factor=factor, windows=len(set_up.windows))
+    return record(made_at, start, set_up.steps, spent=spent, small=small, factor=factor, windows=len(set_up.windows))
 
 
 def _next(won: dict[int, float], *, is_sure: bool, is_high: bool) -> int | None:

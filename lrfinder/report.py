@@ -119,7 +119,7 @@ def _spent(evidence: "Evidence", plan: "Plan | None") -> list[str]:
     if not evidence.rehearsals:
         return []
     total = None if plan is None else plan.total_steps
-    share = "" if total is None else f", {100 * evidence.cost_steps / total:.2g} % of the training"
+    share = "" if total is None else f", {_percent(evidence.cost_steps / total)} of the training"
     return _wrapped("spent", f"the cost of {evidence.cost_steps:,} steps{share}")
 
 
@@ -144,6 +144,10 @@ def _races(evidence: "Evidence") -> list[str]:
         meaning = "above it most of the best gain is lost; the peak is a share of it"
         lines.append(f"    their edge      {evidence.edge:.2e}: {meaning}")
     return lines
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
 def _rehearsals(evidence: "Evidence") -> list[str]:
@@ -211,7 +215,8 @@ def _horizon(plan: "Plan") -> str:
         return f"suggested schedule, of which the first {plan.shown_steps:,} steps are shown"
     epochs = ""
     if plan.steps_per_epoch:
-        count = f"{plan.total_steps / plan.steps_per_epoch:.3g}"
+        number = plan.total_steps / plan.steps_per_epoch
+        count = f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
         epochs = f" ({count} epoch{'' if count == '1' else 's'} of {plan.steps_per_epoch:,})"
     return f"suggested schedule for {plan.total_steps:,} steps{epochs}"
 

@@ -111,7 +111,7 @@ def carried(
     made = planned if epochs is None else epochs
     return {
         f"for {total_steps:,} steps instead of {steps}": (steps / total_steps) ** _fall_with_steps(facts),
-        f"for {planned:.3g} epochs instead of {made:.3g}": min(1.0, made / planned) ** EPOCHS_EXPONENT,
+        f"for {_many(planned)} epochs instead of {_many(made)}": min(1.0, made / planned) ** EPOCHS_EXPONENT,
     }
 
 
@@ -168,6 +168,10 @@ def _said(shares: dict[str, float]) -> str:
     return ", ".join(f"{share:.2g} {why}" for why, share in shares.items() if f"{share:.2g}" != "1") or "1"
 
 
+def _many(count: float) -> str:
+    return f"{count:,.0f}" if count >= 100 else f"{count:.3g}"
+
+
 def ramp(facts: Facts, steps: int) -> float:
     """The mean share of its final speed that plain momentum has reached in a run; Adam corrects for it.
 
@@ -218,7 +222,7 @@ def _shares(
         "as fitted on real trainings": EDGE_TO_PEAK,
         "for momentum, which a short run hardly builds up": ramp(facts, evidence.races[0].steps),
         **_of_samples(facts, steps_per_epoch),
-        f"for {epochs:.3g} epochs": epochs**-EPOCHS_EXPONENT,
+        f"for {_many(epochs)} epochs": epochs**-EPOCHS_EXPONENT,
         f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -_fall_with_steps(facts),
         f"for the steps that {facts.optimizer} shrinks itself": edge_of_decay(facts),
     }

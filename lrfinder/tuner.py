@@ -32,6 +32,7 @@ from lrfinder.state import sole_search
 from lrfinder.sweep import ladder
 from lrfinder.torch_loop import TorchLoop
 from lrfinder.transfer import carried, line_peak, spread_of
+from lrfinder.verdict import least_off_a_plateau
 
 __all__ = ["race", "tune_lr"]
 
@@ -200,6 +201,8 @@ def _rehearsed(
         return []
     is_shape = plateau_in(schedule) is None
     factor = recommend.factor_of(loop.facts, schedule, total_steps)[0] if is_shape else 1.0
+    fall = fall_of(curve.levels)
+    small = least_off_a_plateau(evidence.races[0].start, fall) if evidence.is_plateau else 0.0
     made: list[Arms] = []
     left = float(steps - evidence.cost_steps)
     for i, set_up in enumerate(stages):
@@ -217,7 +220,8 @@ def _rehearsed(
                 near=near * factor,
                 budget=left / (len(stages) - i),
                 factor=factor,
-                fall=fall_of(curve.levels),
+                small=small,
+                fall=fall,
                 tell=tell,
                 said=None if tell is None else tell.say,
             )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lrfinder.curve import is_number
 
-__all__ = ["fell", "has_risen", "hopeless", "is_still", "judged", "win"]
+__all__ = ["fell", "has_risen", "hopeless", "is_still", "judged", "least_off_a_plateau", "win"]
 
 HOPELESS = 10.0
 """An arm whose loss rises by this many times the loss at the start, or what the sweep won of it, is ended."""
@@ -15,6 +15,10 @@ RISEN, HARDLY_FALLEN = 0.02, 0.04
 """Shares of the loss at the start, or of what the sweep won of it: an arm has clearly lost whose loss rose by more than
 the first, and leaves no plateau where it did not and fell by no more than the second. On plateaus of
 benchmarks/tasks.py unsure arms fell by up to 0.022, elsewhere by 0.06 and more."""
+
+LEFT = 0.01
+"""Of the same: a run that wins no more has not left a plateau. A network that learns no more than how frequent its
+classes are wins half of that."""
 
 DOUBT = 0.05
 """The largest probability, by a signed-rank test, that what judges an arm fell by chance."""
@@ -45,6 +49,11 @@ def fell(start: Sequence[float], losses: Sequence[float], small: float = 0.0) ->
     if statistics.fmean(drops) <= small:
         return False
     return min(drops) > 0 or (any(drops) and bool(wilcoxon(drops, alternative="greater").pvalue <= DOUBT))
+
+
+def least_off_a_plateau(start: float, fall: float) -> float:
+    """The win beyond which a run has left a plateau, for a loss at the start and what the sweep won."""
+    return LEFT * _scale([start], fall)
 
 
 def has_risen(start: Sequence[float], losses: Sequence[float] | None, fall: float) -> bool:

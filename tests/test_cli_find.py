@@ -1,5 +1,6 @@
 """`lrfinder find` and `lrfinder show`: what goes where, which options count, and how mistakes are told."""
 
+import io
 import json
 import os
 import subprocess
@@ -268,6 +269,22 @@ def test_a_file_that_cannot_be_written_is_told_after_the_report(run, option):
     assert (code, err.count("\n")) == (1, 1)
     assert out.startswith("lrfinder: range test")
     assert "the result could not be written: [Errno 2] No such file or directory: 'absent/lr.png'" in err
+
+
+def test_a_reader_who_stops_reading_costs_no_file(run, monkeypatch):
+    """As `head` does: the record is written before the report meets the closed pipe."""
+
+    class Closed(io.StringIO):
+        def write(self, _):
+            raise BrokenPipeError
+
+        def fileno(self):
+            return os.open(os.devnull, os.O_WRONLY)
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    find(run, "setup", "--json", "lr.json")
+
+    assert LRResult.from_json("lr.json").lr is not None
 
 
 def test_a_plot_of_an_unknown_format_is_told(run):

@@ -210,6 +210,25 @@ def test_a_small_budget_on_a_plateau_buys_a_single_run():
     assert "too small to rehearse" not in str(found)
 
 
+def test_what_wins_next_to_nothing_has_not_left_a_plateau():
+    """A fall of half a percent, as of a network that only learns how frequent its classes are, is no signal there."""
+
+    class Frequencies(QuadraticLoop):
+        def step(self, batch):
+            self.theta = max(0.995, self.theta - 1e-4 * self.lr)
+            return 1.0 + 0.05 * math.sin(37 * batch[0])
+
+        def loss(self, batch, *, train=False):
+            return self.theta + 0.05 * math.sin(37 * batch[0]) if not train else self.step(batch)
+
+    found = raced(Frequencies(), budget=300, total_steps=1_200)
+
+    assert found.evidence.is_plateau
+    assert min(loss for arms in found.evidence.rehearsals for loss in arms.losses) < found.evidence.rehearsals[0].start
+    assert not any(arms.is_sure for arms in found.evidence.rehearsals)
+    assert found.lr is None
+
+
 @pytest.mark.parametrize("budget", [75, 80, 87])
 def test_a_plateau_is_not_left_for_runs_that_nothing_pays_for(budget):
     """Where one arm leaves too little the race goes on, and the answer is that of find_lr."""
