@@ -1,6 +1,7 @@
 """The promise of the library: a training that swept equals, bit for bit, its twin that never did."""
 
 import copy
+import gc
 from functools import partial
 
 import numpy as np
@@ -326,11 +327,13 @@ def test_a_loader_with_workers_yields_the_same(persistent):
 def test_no_worker_outlives_the_sweep():
     """The sweep ends its own workers and makes none persist in the user's loader."""
     t = training(num_workers=1, persistent_workers=True)
+    gc.collect()
+    others = {child.pid for child in torch.multiprocessing.active_children()}
 
     sweep(t)
 
     assert t.loader._iterator is None
-    assert not torch.multiprocessing.active_children()
+    assert {child.pid for child in torch.multiprocessing.active_children()} <= others
 
 
 class Tied(nn.Module):
