@@ -203,12 +203,10 @@ def _rehearsed(
     factor = recommend.factor_of(loop.facts, schedule, total_steps)[0] if is_shape else 1.0
     fall = fall_of(curve.levels)
     small = least_off_a_plateau(evidence.races[0].start, fall) if evidence.is_plateau else 0.0
+    exploded = [lr for race in evidence.races for lr, loss in zip(race.lrs, race.losses, strict=True) if loss is None]
     made: list[Arms] = []
     left = float(steps - evidence.cost_steps)
     for i, set_up in enumerate(stages):
-        exploded = [
-            lr for race in evidence.races for lr, loss in zip(race.lrs, race.losses, strict=True) if loss is None
-        ]
         near = min([_near(evidence, made, set_up, total_steps, wish), *exploded])
         near *= 1.0 if left >= 2 * set_up.steps else ALONE
         made.append(
