@@ -8,7 +8,7 @@ from lightning_callbacks._horizon import stops_early
 from lightning_callbacks._trainer import TrainerLoop
 from lightning_callbacks._wish import Wish
 from lrfinder import LRResult, race, range_test
-from lrfinder.budget import LEAST, SHARE
+from lrfinder.budget import LEAST, SHARE, SHORTEST
 from lrfinder.errors import InputError
 from lrfinder.rules import Rule
 
@@ -78,6 +78,9 @@ def _tunes(search: Search, loop: TrainerLoop, total_steps: int | None) -> bool:
         "under manual optimization, where a loss cannot be had without a step": not loop.can_measure,
         "where the length of the training is not known; give the Trainer `max_steps`, or `max_epochs` with a loader "
         "that has a length": total_steps is None,
+        f"for a training of fewer than {SHORTEST} steps; pass `budget` in steps": search.budget is None
+        and total_steps is not None
+        and total_steps < SHORTEST,
         "where a rule is named, whose rate is read off a sweep": search.rule is not None,
     }
     hindered = [why for why, is_so in hindrances.items() if is_so]

@@ -106,7 +106,12 @@ class AutoLR(Callback):
         self.schedule, self.interval, self.existing = schedule, interval, existing
         self.at_epochs = _epochs(at_epochs)
         self.mode, self.on_no_signal, self.measure = mode, on_no_signal, measure
-        self.sweep, self.snapshot, self.snapshot_device, self.verbose = sweep, snapshot, snapshot_device, verbose
+        self.sweep, self.snapshot, self.snapshot_device, self.verbose = (
+            sweep,
+            snapshot,
+            snapshot_device,
+            flag("verbose", verbose),
+        )
         self._forget()
 
     def _forget(self) -> None:

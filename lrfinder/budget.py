@@ -8,10 +8,11 @@ from lrfinder.errors import InputError
 from lrfinder.rehearsal import FEWEST_STEPS, steps_of
 from lrfinder.schedules.base import whole
 
-__all__ = ["LEAST", "SHARE", "Spending", "budget_for", "least_to_rehearse", "lengthened", "spend"]
+__all__ = ["LEAST", "SHARE", "SHORTEST", "Spending", "budget_for", "least_to_rehearse", "lengthened", "spend"]
 
-SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
-"""Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most."""
+SHARE, LEAST, MOST_SHARE, SHORTEST = 0.05, 300, 1 / 3, 30
+"""Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most.
+Of a training below the shortest a third would be too few steps for any search."""
 
 SEARCH = 100
 """Steps of the search before the rehearsals, and of all where that leaves these too few."""
@@ -58,7 +59,9 @@ def budget_for(total_steps: int, budget: float | None = None) -> int:
     (500, 200, 500, 400)
     """
     if budget is None:
-        whole("total_steps", total_steps, "for so short a training pass `budget` in steps, or use find_lr", least=30)
+        whole(
+            "total_steps", total_steps, "for so short a training pass `budget` in steps, or use find_lr", least=SHORTEST
+        )
         return int(min(max(SHARE * total_steps, LEAST), MOST_SHARE * total_steps))
     given: object = budget
     if isinstance(given, Real) and 0 < float(given) < 1:

@@ -137,11 +137,12 @@ def _add_tune(tune: argparse.ArgumentParser) -> None:
 
 
 def _budget(word: str) -> float:
-    """Steps as a whole number, a share of the training with a point."""
+    """Steps as a whole number, however it is written, or a share of the training."""
     try:
-        return float(word) if "." in word or "e" in word else int(word)
+        given = float(word)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"must be steps, or a share below 1 as 0.05, got {word!r}") from error
+    return int(given) if given.is_integer() else given
 
 
 def _add_search(command: argparse.ArgumentParser, verb: str) -> None:

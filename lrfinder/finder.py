@@ -12,6 +12,7 @@ from lrfinder.plan import PlanOptions, Wish
 from lrfinder.progress import bar
 from lrfinder.result import LRResult
 from lrfinder.rules import Rule
+from lrfinder.schedules.base import flag
 from lrfinder.search import Measure, SearchOptions, checked_rule, concluded, held_out_of, parted, search
 from lrfinder.signature import shows_options_of
 from lrfinder.state import sole_search
@@ -144,6 +145,8 @@ def range_test(
         InputError: An argument that cannot be used.
         NoSignalError: With `strict`, no reliable rate.
     """
+    flag("progress", progress)
+    flag("strict", strict)
     lrs = ladder(lr_min, lr_max, steps)
     wish = Wish(rule=checked_rule(rule), **planning)
     recommend.check(wish, loop.facts)

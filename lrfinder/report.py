@@ -105,8 +105,7 @@ def _sweep(evidence: "Evidence") -> list[str]:
     if curve is not None and len(curve):
         at = evidence.diverged_at or curve.lrs[-1]
         ended = ENDED[curve.stopped].format(at=at, steps=len(curve) + (curve.stopped == "non_finite"))
-        cost = "" if curve.after is None else f", at the cost of {evidence.cost_steps} steps"
-        lines += _wrapped("swept", f"{curve.lrs[0]:.2g} to {curve.lrs[-1]:.2g}: {ended}{cost}")
+        lines += _wrapped("swept", f"{curve.lrs[0]:.2g} to {curve.lrs[-1]:.2g}: {ended}")
         noise = "" if evidence.noise is None else f", noise {100 * evidence.noise:.2g} % of the drop"
         kind = "" if curve.after is None else "on validation batches, "
         levels = curve.levels
@@ -115,8 +114,8 @@ def _sweep(evidence: "Evidence") -> list[str]:
 
 
 def _spent(evidence: "Evidence", plan: "Plan | None") -> list[str]:
-    """What a tuning cost."""
-    if not evidence.rehearsals:
+    """What all of the search cost, validation batches and miniature runs included."""
+    if not evidence.cost_steps:
         return []
     total = None if plan is None else plan.total_steps
     share = "" if total is None else f", {_percent(evidence.cost_steps / total)} of the training"

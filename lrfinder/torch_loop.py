@@ -21,6 +21,7 @@ from lrfinder.loss import BatchLoss, LossFunction, LossStep
 from lrfinder.memory import reached_by
 from lrfinder.options import TrainingOptions, check_choices, check_left_to_train_step, check_one_loss
 from lrfinder.rates import Rates, chosen_optimizers, swept_optimizers
+from lrfinder.schedules.base import flag
 from lrfinder.state import StateSnapshot, forward_only, preserved, reshard
 from lrfinder.streams import torch_streams
 from lrfinder.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep, shares
@@ -77,6 +78,7 @@ class TorchLoop:
         trainable = trainable_parameters(model)
         own = train_step is not None
         check_choices(accumulate, snapshot, snapshot_device)
+        flag("channels_last", channels_last)
         check_one_loss(loss_fn=loss_fn, loss_step=loss_step, train_step=train_step)
         if own:
             check_left_to_train_step(

@@ -25,6 +25,7 @@ from lrfinder.progress import Bar, bar
 from lrfinder.rehearsal import Stage, rehearse, stages
 from lrfinder.result import LRResult
 from lrfinder.schedules import Schedule
+from lrfinder.schedules.base import flag
 from lrfinder.schedules.compose import plateau_in
 from lrfinder.search import Measure, SearchOptions, concluded, held_out_of, parted, search
 from lrfinder.signature import shows_options_of
@@ -156,6 +157,8 @@ def race(
         )
     if "rule" in planning:
         raise InputError("`race` takes no `rule`, since rehearsals decide, got one; name it to range_test or find_lr")
+    flag("progress", progress)
+    flag("strict", strict)
     wish = Wish(**planning)
     total_steps = wish.horizon(loop.facts)
     if total_steps is None:
@@ -264,11 +267,18 @@ def _told(result: LRResult, spending: Spending) -> LRResult:
     plan, rehearsals = result.plan, result.evidence.rehearsals
     if plan is None:
         return result
+    total_steps = cast(int, plan.total_steps)
+    if spending.steps > total_steps:
+        text = (
+            f"The budget of {spending.steps:,} steps is more than the training itself, of {total_steps:,}; left out it "
+            "is at most a third of that."
+        )
+        plan = replace(plan, warnings=(*plan.warnings, text))
     if any(arms.best is not None for arms in rehearsals):
         searched = result.cost_steps - sum(arms.cost for arms in rehearsals)
         times = (2 * spending.steps - searched) / (spending.steps - searched)
         now = plan.interval[1] / plan.lr
-        spread = partial(spread_of, rehearsals, cast(int, plan.total_steps))
+        spread = partial(spread_of, rehearsals, total_steps)
         then = now * 10 ** (EIGHTY_PERCENT * (spread(times) - spread()))
         text = (
             f"The interval is the peak times or over {now:.2g}; twice the budget, {2 * spending.steps:,} steps, would "

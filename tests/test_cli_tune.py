@@ -63,7 +63,7 @@ def test_the_result_is_saved_and_drawn(tune, tmp_path):
     assert main(["show", "lr.json"]) == 0
 
 
-@pytest.mark.parametrize(("budget", "steps"), [("300", 300), ("0.1", 250)])
+@pytest.mark.parametrize(("budget", "steps"), [("300", 300), ("3e2", 300), ("0.1", 250)])
 def test_a_budget_is_steps_or_a_share(tune, budget, steps):
     """A whole number is steps, one below 1 a share of the training; neither is exceeded."""
     _, out, _ = tune("setup", "--total-steps", 2500, "--budget", budget, "--json", "-")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quadratic import Quadratic, swept, uphill
+from quadratic import BATCHES, Quadratic, swept, uphill
 from recorded import descent, recorded
 
 import lrfinder
@@ -49,6 +49,19 @@ def line_with(text, result):
     """The one line of a report that holds a text."""
     (line,) = [line for line in str(result).splitlines() if text in line]
     return line
+
+
+def test_what_a_search_cost_is_told():
+    """In optimizer steps and as a share of the training, validation batches and miniature runs included."""
+    judged = swept(Quadratic(2.0), steps=60, lr_min=1e-4, val_loader=BATCHES, total_steps=1_000)
+    raced = swept(Quadratic(2.0), steps=100)
+
+    share = f"{judged.cost_steps / 10:.2g} %"
+    assert 0 < len(judged.curve) < judged.cost_steps <= 60
+    assert (
+        line_with("spent", judged) == f"  spent         the cost of {judged.cost_steps} steps, {share} of the training"
+    )
+    assert line_with("spent", raced) == f"  spent         the cost of {raced.cost_steps} steps"
 
 
 @pytest.mark.parametrize("name", ODD_NAMES, ids=range(len(ODD_NAMES)))

@@ -113,8 +113,12 @@ def test_a_large_budget_buys_more_rehearsals(budget, count):
 
 
 def test_no_arm_is_longer_than_the_training():
-    """A budget above the training's own length rehearses it whole."""
-    assert raced(total_steps=60, budget=600).evidence.rehearsals[0].steps == 60
+    """A budget above the training's own length rehearses it whole, and the report says that it is more."""
+    found = raced(total_steps=60, budget=600)
+
+    assert found.evidence.rehearsals[0].steps == 60
+    assert "The budget of 600 steps is more than the training itself, of 60; left out" in " ".join(str(found).split())
+    assert "more than the training" not in str(raced(total_steps=600, budget=600))
 
 
 @pytest.mark.parametrize("budget", [75, LEAST - 1])

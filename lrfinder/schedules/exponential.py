@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Self
 
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+from lrfinder.schedules.base import Shape, count, flag, keep, number, share, whole
 from lrfinder.schedules.inverse import intervals
 
 __all__ = ["Exponential", "StepDecay"]
@@ -49,7 +49,7 @@ class Exponential(Shape):
             self,
             gamma=number("gamma", self.gamma, "(0, 1]", _GAMMA),
             every=whole("every", self.every, _EVERY),
-            staircase=bool(self.staircase),
+            staircase=flag("staircase", self.staircase),
         )
 
     @classmethod

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+from lrfinder.schedules.base import Shape, count, flag, keep, number, share, whole
 
 __all__ = ["InverseSqrt", "InverseTime"]
 
@@ -39,7 +39,7 @@ class InverseTime(Shape):
             self,
             rate=number("rate", self.rate, "[0, inf)", "pass the growth of the denominator per interval, such as 0.01"),
             every=whole("every", self.every, "pass the steps of an interval, 1 to change at every step"),
-            staircase=bool(self.staircase),
+            staircase=flag("staircase", self.staircase),
         )
 
     @classmethod

@@ -99,6 +99,7 @@ def test_else_the_range_test_is_run(name):
 REFUSED = {
     "manual optimization": (Manual, {}, {}, "under manual optimization, where a loss cannot be had without a step"),
     "no length": (Net, {}, {"max_epochs": -1}, "where the length of the training is not known; give the Trainer"),
+    "too short": (Net, {"budget": None}, {"max_epochs": 2}, "for a training of fewer than 30 steps; pass `budget`"),
     "a rule": (Net, {"rule": "valley"}, {}, "where a rule is named, whose rate is read off a sweep"),
 }
 
@@ -109,7 +110,7 @@ def test_a_tuning_that_cannot_be_made_is_refused(name):
     module, options, length, sentence = REFUSED[name]
 
     with pytest.raises(InputError, match=f'`tune` must be "auto" or False {sentence}.*, got True'):
-        fit(module, [AutoLR(**SMALL, **options)], **length)
+        fit(module, [AutoLR(**{**SMALL, **options})], **length)
 
 
 @pytest.mark.filterwarnings("ignore:Your `IterableDataset`")

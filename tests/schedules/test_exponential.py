@@ -57,6 +57,7 @@ def test_words_count_milestones_from_the_start_of_the_training():
     ("make", "message"),
     [
         (lambda: Exponential(1.5), r"`gamma` must be a number in \(0, 1\], got 1.5"),
+        (lambda: Exponential(0.5, staircase="no"), "`staircase` must be True or False, got 'no'"),
         (lambda: Exponential(0), r"`gamma` must be a number in \(0, 1\], got 0"),
         (lambda: Exponential.half_life(0), "`every` must be a positive whole number, got 0"),
         (lambda: Exponential.to(2, 10), r"`final_ratio` must be a number in \(0, 1\], got 2"),
