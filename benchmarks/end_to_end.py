@@ -27,7 +27,7 @@ from lrfinder.schedules import Linear
 __all__ = ["METHODS", "STORED"]
 
 STORED = Path(__file__).parent / "results" / "end_to_end.json"
-FIRST_SEED, SEEDS = 200, 5
+FIRST_SEED, SEEDS = 200, 12
 STOCK_LR = 1e-3
 RECALIBRATION = 50
 """Forward passes after which the authors of schedulefree take batch norm's statistics to fit the averaged weights."""

@@ -9,6 +9,9 @@ from tables import PAGE, measured_with, oracles, percent, points, table, write
 
 __all__ = ["endings"]
 
+OURS = ("lrfinder", "lrfinder tune_lr")
+"""Ranked without each other: below 240 steps their answers are the same, and a tie moves every other rank."""
+
 
 def endings(stored):
     """What whole trainings ended with, and ours against each."""
@@ -22,13 +25,17 @@ def endings(stored):
             charged.setdefault(row["method"], []).append(row["charged"])
     methods = {name: ended for name, ended in methods.items() if ended}
     medians = _medians(methods)
-    ranks = mean_ranks(medians)
-    rows = [[*_ending_row(name, ended, charged[name]), f"{ranks[name]:.1f}"] for name, ended in methods.items()]
-    header = ["method", "within 5 %", "within 20 %", "median", "90th pct", "worst", "steps charged", "mean rank"]
+    ranks = [_ranks_without(twin, medians) for twin in reversed(OURS)]
+    rows = [
+        [*_ending_row(name, ended, charged[name]), *(each.get(name, "") for each in ranks)]
+        for name, ended in methods.items()
+    ]
+    header = ["method", "within 5 %", "within 20 %", "median", "90th pct", "worst", "steps charged"]
+    header += [f"mean rank with `{verb}`" for verb in ("find_lr", "tune_lr")]
     parts = [table(header, rows), "The median regret, task by task:", _endings_by_task(methods, medians, oracle)]
     if "lrfinder" in methods and len(methods) > 1:
         parts += ["In percentage points, with a paired bootstrap over tasks (95 %):"]
-        for mine in (name for name in ("lrfinder", "lrfinder tune_lr") if name in methods):
+        for mine in (name for name in OURS if name in methods):
             header = [f"{mine} minus", "within 5 %", "within 20 %", "90th pct"]
             others = {name: ended for name, ended in methods.items() if not name.startswith("lrfinder")}
             parts += [table(header, [[name, *_ahead(methods[mine], theirs)] for name, theirs in others.items()])]
@@ -39,6 +46,11 @@ def endings(stored):
 def _ending_row(name, ended, charged):
     found = summary(np.array([one.regret for one in ended]))
     return [name, *map(percent, found.values()), f"{np.median(charged):.0f}"]
+
+
+def _ranks_without(twin, medians):
+    ranks = mean_ranks({cell: median for cell, median in medians.items() if cell[1] != twin})
+    return {name: f"{rank:.2f}" for name, rank in ranks.items()}
 
 
 def _medians(methods):
@@ -67,10 +79,7 @@ def _ahead(ours, theirs):
 
 
 def _unanswered(stored):
-    lost = {
-        name: sum(not row["answered"] for row in stored["runs"] if row["method"] == name)
-        for name in ("lrfinder", "lrfinder tune_lr")
-    }
+    lost = {name: sum(not row["answered"] for row in stored["runs"] if row["method"] == name) for name in OURS}
     return (
         f"In {lost['lrfinder']} runs `find_lr` and in {lost['lrfinder tune_lr']} runs `tune_lr` gave no answer; the "
         f"rest of the steps was then trained at {end_to_end.STOCK_LR:g}."

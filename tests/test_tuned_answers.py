@@ -198,6 +198,22 @@ def test_noisy_least_squares(name, total_steps):
     assert statistics.fmean(held) >= 0.7
 
 
+@pytest.mark.parametrize("total_steps", [200, 1_000])
+@pytest.mark.parametrize("name", SHAPES)
+def test_noise_that_has_taken_over_costs_little(name, total_steps):
+    """Where the interval misses the best peak of noisy least squares, the loss at the suggested one is less than a tenth above the least."""
+    schedule, noise_alone = SHAPES[name](total_steps), LeastSquares(noise=NOISE).deviation ** 2 / 2
+
+    def ends_at(lr):
+        rates = [lr * schedule(step) for step in range(total_steps)]
+        return noise_alone + error_after(rates, bend=KAPPA, noise=NOISE) / 2
+
+    suggested = [tuned(LeastSquares(seed, noise=NOISE), schedule, total_steps).lr for seed in range(5)]
+
+    least = ends_at(best_peak(schedule, total_steps, bend=KAPPA, noise=NOISE))
+    assert max(map(ends_at, suggested)) < 1.1 * least
+
+
 def best_of(name, steps):
     """What a rehearsal of noisy least squares finds for a shape."""
     schedule = SHAPES[name](steps)
