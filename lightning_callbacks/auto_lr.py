@@ -102,16 +102,12 @@ class AutoLR(Callback):
         _check_choice("measure", measure, ("training", "validation"))
         _check_choice("snapshot", snapshot, ("auto", "all"))
         self.tune, self.budget, self.steps = tune, budget, steps
-        self.lr_min, self.lr_max, self.rule, self.finetune = lr_min, lr_max, rule, flag("finetune", finetune)
+        self.lr_min, self.lr_max, self.rule = lr_min, lr_max, rule
+        self.finetune, self.verbose = flag("finetune", finetune), flag("verbose", verbose)
         self.schedule, self.interval, self.existing = schedule, interval, existing
         self.at_epochs = _epochs(at_epochs)
         self.mode, self.on_no_signal, self.measure = mode, on_no_signal, measure
-        self.sweep, self.snapshot, self.snapshot_device, self.verbose = (
-            sweep,
-            snapshot,
-            snapshot_device,
-            flag("verbose", verbose),
-        )
+        self.sweep, self.snapshot, self.snapshot_device = sweep, snapshot, snapshot_device
         self._forget()
 
     def _forget(self) -> None:

@@ -201,7 +201,7 @@ def test_noisy_least_squares(name, total_steps):
 @pytest.mark.parametrize("total_steps", [200, 1_000])
 @pytest.mark.parametrize("name", SHAPES)
 def test_noise_that_has_taken_over_costs_little(name, total_steps):
-    """Where the interval misses the best peak of noisy least squares, the loss at the suggested one is less than a tenth above the least."""
+    """The interval misses the best peak of noisy least squares, but the loss at ours is less than a tenth above it."""
     schedule, noise_alone = SHAPES[name](total_steps), LeastSquares(noise=NOISE).deviation ** 2 / 2
 
     def ends_at(lr):

@@ -2,8 +2,10 @@
 
 import json
 import math
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from twins import dataset, identities, refused, state_of, training, twins
 from lrfinder import Facts, InputError, LRResult, NoSignalError, TorchLoop, find_lr, recommend, rehearsal, tuner
 from lrfinder import budget as length
 from lrfinder.budget import budget_for, least_to_rehearse
+from lrfinder.errors import LRFinderWarning
 from lrfinder.rehearsal import FEWEST_STEPS
 from lrfinder.schedules import CATALOGUE, Constant, Linear, ReduceOnPlateau, Triangular
 from lrfinder.transfer import carried, line_peak
@@ -213,6 +216,50 @@ def test_a_small_budget_on_a_plateau_buys_a_single_run():
     assert (len(race.lrs), len(rehearsal.lrs)) == (1, 1)
     assert rehearsal.steps >= FEWEST_STEPS
     assert 100 < found.cost_steps <= 120
+
+
+@pytest.mark.parametrize("budget", [120, 200, 300, 600])
+def test_repeated_steps_on_a_plateau_are_paid_from_the_budget(budget):
+    """A GradScaler that skips the first steps of every run makes the long ones longer too."""
+
+    class Skipping(QuadraticLoop):
+        tries = 0
+
+        @contextmanager
+        def preserved(self):
+            with super().preserved() as start:
+                yield SimpleNamespace(restore=lambda: start.restore() or setattr(self, "tries", 0))
+
+        def step(self, batch):
+            self.tries += 1
+            return None if self.tries <= 6 else super().step(batch)
+
+    found = raced(Skipping(h=0.0, offset=1.0), budget=budget)
+
+    assert found.evidence.is_plateau
+    assert len(found.evidence.rehearsals[0].lrs) >= 1
+    assert found.cost_steps <= budget
+
+
+def test_a_long_run_that_is_out_of_memory_leaves_the_training_alone():
+    """On a plateau nothing else may be left to run: there is no number, and everything is as it was."""
+
+    class Full(QuadraticLoop):
+        made = 0
+
+        def step(self, batch):
+            self.made += 1
+            if self.made > 60:
+                raise torch.OutOfMemoryError("no room")
+            return super().step(batch)
+
+    loop = Full(h=0.0, offset=1.0)
+    with pytest.warns(LRFinderWarning, match="ran out of memory and is left out"):
+        found = raced(loop, budget=300)
+
+    assert found.evidence.rehearsals == ()
+    assert (found.lr, loop.lr, loop.theta) == (None, 1.0, 1.0)
+    assert found.cost_steps <= 300
 
 
 def test_what_wins_next_to_nothing_has_not_left_a_plateau():

@@ -110,6 +110,13 @@ def test_unknown_choices_are_refused(option):
         AutoLR(**{option: "sometimes"})
 
 
+@pytest.mark.parametrize("option", ["finetune", "verbose"])
+def test_flags_are_true_or_false(option):
+    """A word like "no" would count as yes."""
+    with pytest.raises(InputError, match=f"`{option}` must be True or False, got 'no'"):
+        AutoLR(**{option: "no"})
+
+
 def test_epochs_must_be_whole_numbers():
     """`at_epochs` is a sequence of epoch numbers."""
     with pytest.raises(InputError, match="`at_epochs` must be whole epoch numbers"):
