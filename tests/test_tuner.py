@@ -232,7 +232,7 @@ def test_repeated_steps_on_a_plateau_are_paid_from_the_budget(budget):
 
         def step(self, batch):
             self.tries += 1
-            return None if self.tries <= 6 else super().step(batch)
+            return None if self.tries <= 4 else super().step(batch)
 
     found = raced(Skipping(h=0.0, offset=1.0), budget=budget)
 
