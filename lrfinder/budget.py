@@ -18,8 +18,8 @@ SEARCH = 100
 """Steps of the search before the rehearsals, and of all where that leaves these too few."""
 
 TWO_ARMS, ONE_ARM, LONGEST_TIMES = 2.15, 1.15, 4
-"""On a plateau: the rest is what judges an arm before, and a step that a GradScaler repeats. No arm is longer than four
-times those without a plateau, so that a large budget still tries several peaks."""
+"""On a plateau: the rest is what judges an arm before, and up to three steps that a GradScaler repeats. No arm is
+longer than four times those without a plateau, so that a large budget still tries several peaks."""
 
 LONG, MOST_REHEARSALS = 160, 4
 """Arms longer than this are made fewer: the budget goes into a second rehearsal on other batches, up to four."""
