@@ -1,9 +1,12 @@
 """The guard: a training is put back exactly as it was, however the work inside ends."""
 
 import os
+import sys
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from traceback import walk_stack
+from types import FrameType
 from typing import Any, Literal
 
 import torch
@@ -219,7 +222,20 @@ def _put_back(snapshot: StateSnapshot, error: BaseException | None = None) -> No
 
 
 class _Search:
-    """Stands for a search while it runs."""
+    """Stands for a search.
+
+    Args:
+        frame: Of the function that it runs in.
+    """
+
+    def __init__(self, frame: FrameType) -> None:
+        self._frame = frame
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its function is on a stack: two signals in a row may have kept its end from being noted."""
+        tops = sys._current_frames().values()
+        return any(frame is self._frame for top in tops for frame, _ in walk_stack(top))
 
 
 _searches: dict[int, weakref.ref[_Search]] = {}
@@ -233,7 +249,7 @@ def sole_search() -> Iterator[None]:
     Raises:
         InputError: Another one runs.
     """
-    search = _Search()
+    search = _Search(sys._getframe(2))  # beyond contextlib's own
     mine = weakref.ref(search)
     try:
         try:
@@ -248,10 +264,10 @@ def sole_search() -> Iterator[None]:
 
 
 def _begin(process: int, mine: weakref.ref[_Search]) -> None:
-    runs = _searches.setdefault(process, mine)
-    if runs() is None:
-        _searches[process] = runs = mine
-    if runs is not mine:
+    other = _searches.setdefault(process, mine)()
+    if other is None or not other.is_running:
+        _searches[process] = mine
+    elif _searches[process] is not mine:
         raise InputError(
             "a search must be the only one in its process while it runs, got a second one inside or beside it "
             "(they share the random streams, and perhaps the model); start it when the first has returned"

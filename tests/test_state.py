@@ -254,6 +254,27 @@ def test_every_further_search_inside_a_search_is_refused():
                     pass
 
 
+def test_a_search_whose_end_was_never_noted_does_not_bar_the_next(monkeypatch):
+    """Two signals in a row may fall into the way out, as those of a dead worker, and a notebook holds their error."""
+
+    def killed(*_):
+        raise RuntimeError("a worker is dead")
+
+    def search():
+        with sole_search():
+            pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "_end", killed)
+        with pytest.raises(RuntimeError) as held:
+            search()
+
+    assert len(state._searches) == 1
+    search()
+    assert "a worker is dead" in str(held.value)
+    assert not state._searches
+
+
 def test_a_process_that_was_forked_in_a_search_may_search():
     """A worker inherits the memory of the search, not the search."""
     with sole_search():
