@@ -1,16 +1,18 @@
 """Writes the tables of whole trainings into docs/benchmarks.md, from what `make bench-end-to-end` has stored."""
 
 import json
+from collections import Counter
+from functools import partial
 
 import end_to_end
 import numpy as np
-from scoring import Ending, compare, mean_ranks, summary
+from scoring import Ending, compare, ranks, summary
 from tables import PAGE, measured_with, oracles, percent, points, table, write
 
 __all__ = ["endings"]
 
-OURS = ("lrfinder", "lrfinder tune_lr")
-"""Ranked without each other: below 240 steps their answers are the same, and a tie moves every other rank."""
+OURS = {"find_lr": "lrfinder", "tune_lr": "lrfinder tune_lr"}
+"""Ranked without each other: with nothing rehearsed their answers are the same, and a tie moves every other rank."""
 
 
 def endings(stored):
@@ -25,20 +27,23 @@ def endings(stored):
             charged.setdefault(row["method"], []).append(row["charged"])
     methods = {name: ended for name, ended in methods.items() if ended}
     medians = _medians(methods)
-    ranks = [_ranks_without(twin, medians) for twin in reversed(OURS)]
+    ranked = {verb: _ranked_with(ours, medians) for verb, ours in OURS.items()}
     rows = [
-        [*_ending_row(name, ended, charged[name]), *(each.get(name, "") for each in ranks)]
+        [*_ending_row(name, ended, charged[name]), *(_mean_rank(each.get(name)) for each in ranked.values())]
         for name, ended in methods.items()
     ]
     header = ["method", "within 5 %", "within 20 %", "median", "90th pct", "worst", "steps charged"]
-    header += [f"mean rank with `{verb}`" for verb in ("find_lr", "tune_lr")]
+    header += [f"mean rank with `{verb}`" for verb in OURS]
     parts = [table(header, rows), "The median regret, task by task:", _endings_by_task(methods, medians, oracle)]
     if "lrfinder" in methods and len(methods) > 1:
         parts += ["In percentage points, with a paired bootstrap over tasks (95 %):"]
-        for mine in (name for name in OURS if name in methods):
-            header = [f"{mine} minus", "within 5 %", "within 20 %", "90th pct"]
-            others = {name: ended for name, ended in methods.items() if not name.startswith("lrfinder")}
-            parts += [table(header, [[name, *_ahead(methods[mine], theirs)] for name, theirs in others.items()])]
+        for verb, mine in ((verb, name) for verb, name in OURS.items() if name in methods):
+            header = [f"{mine} minus", "within 5 %", "within 20 %", "90th pct", "mean rank"]
+            others = {name: ended for name, ended in methods.items() if name not in OURS.values()}
+            lead = partial(_lead, ranked[verb], mine)
+            parts += [
+                table(header, [[name, *_ahead(methods[mine], theirs), lead(name)] for name, theirs in others.items()])
+            ]
         parts += [_unanswered(stored)]
     return "\n\n".join([*parts, measured_with(stored)])
 
@@ -48,9 +53,28 @@ def _ending_row(name, ended, charged):
     return [name, *map(percent, found.values()), f"{np.median(charged):.0f}"]
 
 
-def _ranks_without(twin, medians):
-    ranks = mean_ranks({cell: median for cell, median in medians.items() if cell[1] != twin})
-    return {name: f"{rank:.2f}" for name, rank in ranks.items()}
+def _ranked_with(ours, medians):
+    """The ranks that each method has, by task, where of both of ours only the one is there."""
+    without = {cell: median for cell, median in medians.items() if cell[1] == ours or cell[1] not in OURS.values()}
+    ranked = {}
+    for (task, name), rank in ranks(without).items():
+        ranked.setdefault(name, []).append(Ending(task, 0, rank))
+    return ranked
+
+
+def _mean(ended):
+    return float(np.mean([one.regret for one in ended]))
+
+
+def _mean_rank(ended):
+    return "" if ended is None else f"{_mean(ended):.2f}"
+
+
+def _lead(ranked, mine, name):
+    """How much lower the mean rank of ours is, on the tasks that both have ended."""
+    common = {one.task for one in ranked[mine]} & {one.task for one in ranked[name]}
+    ours, theirs = ([one for one in ranked[each] if one.task in common] for each in (mine, name))
+    return "{:+.2f} ({:+.2f} to {:+.2f})".format(*compare(ours, theirs, _mean, 500))
 
 
 def _medians(methods):
@@ -79,11 +103,17 @@ def _ahead(ours, theirs):
 
 
 def _unanswered(stored):
-    lost = {name: sum(not row["answered"] for row in stored["runs"] if row["method"] == name) for name in OURS}
-    return (
-        f"In {lost['lrfinder']} runs `find_lr` and in {lost['lrfinder tune_lr']} runs `tune_lr` gave no answer; the "
-        f"rest of the steps was then trained at {end_to_end.STOCK_LR:g}."
-    )
+    lost = {
+        verb: Counter(row["task"] for row in stored["runs"] if row["method"] == name and not row["answered"])
+        for verb, name in OURS.items()
+    }
+    told = [
+        f"`{verb}` gave no answer in {tasks.total()}" + "".join(f", {n} of `{task}`" for task, n in tasks.most_common())
+        for verb, tasks in lost.items()
+    ]
+    rest = f"the rest of the steps was then trained at {end_to_end.STOCK_LR:g}"
+    each = max(Counter(row["method"] for row in stored["runs"]).values())
+    return f"Of {each} runs {'; '.join(told)}: {rest}."
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ __all__ = [
     "calibrated",
     "compare",
     "coverage",
-    "mean_ranks",
     "profile",
+    "ranks",
     "score",
     "summary",
 ]
@@ -246,19 +246,20 @@ def coverage(runs: list[Run], oracles: Oracles, draws: int = DRAWS) -> tuple[flo
     return _bootstrap(share, sorted(asked), draws) if asked else None
 
 
-def mean_ranks(medians: dict[tuple[str, str], float]) -> dict[str, float]:
-    """By method, its mean rank among the methods over the tasks; equals share theirs.
+def ranks(medians: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+    """By task and method, the rank of the method among those that the task has; equals share theirs.
 
     Args:
         medians: What a task and a method came to, the less the better.
     """
-    ranks: dict[str, list[float]] = {}
-    for task in {task for task, _ in medians}:
-        mine = {method: value for (of, method), value in medians.items() if of == task}
-        for method, value in mine.items():
-            below, equal = (sum(test(other, value) for other in mine.values()) for test in (operator.lt, operator.eq))
-            ranks.setdefault(method, []).append(below + (equal + 1) / 2)
-    return {method: statistics.fmean(each) for method, each in ranks.items()}
+    ranked: dict[tuple[str, str], float] = {}
+    for task, method in medians:
+        mine = [value for (of, _), value in medians.items() if of == task]
+        below, equal = (
+            sum(test(value, medians[task, method]) for value in mine) for test in (operator.lt, operator.eq)
+        )
+        ranked[task, method] = below + (equal + 1) / 2
+    return ranked
 
 
 def _by_task(runs: list[Run | Ending]) -> dict[str, list[Run | Ending]]:

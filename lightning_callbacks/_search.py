@@ -8,11 +8,11 @@ from lightning_callbacks._horizon import stops_early
 from lightning_callbacks._trainer import TrainerLoop
 from lightning_callbacks._wish import Wish
 from lrfinder import LRResult, race, range_test
-from lrfinder.budget import LEAST, SHARE, SHORTEST
+from lrfinder.budget import LEAST, SHARE, SHORTEST, check_budget
 from lrfinder.errors import InputError
 from lrfinder.rules import Rule
 
-__all__ = ["Search", "Tune", "searched"]
+__all__ = ["Search", "Tune", "check_cost", "searched"]
 
 Tune = Literal["auto"] | bool
 
@@ -65,11 +65,24 @@ def searched(search: Search, trainer: Trainer, loop: TrainerLoop, wish: Wish) ->
         "lr_min": search.lr_min,
         "lr_max": search.lr_max,
         "measure": search.measure,
-        "progress": getattr(trainer.progress_bar_callback, "is_enabled", False),
+        "progress": bool(getattr(trainer.progress_bar_callback, "is_enabled", False)),
     }
     if _tunes(search, loop, wish.total_steps):
         return race(loop, budget=search.budget, **options)
     return range_test(loop, open_ended=wish.is_open_ended, steps=search.steps, rule=search.rule, **options)
+
+
+def check_cost(tune: Tune, budget: float | None) -> None:
+    """Refuse a budget that is none, or that nothing will spend.
+
+    Raises:
+        InputError: Either.
+    """
+    if budget is None:
+        return
+    check_budget(budget)
+    if tune is False:
+        raise InputError(f"`budget` must be left out beside tune=False, which costs `steps`, got {budget}")
 
 
 def _tunes(search: Search, loop: TrainerLoop, total_steps: int | None) -> bool:

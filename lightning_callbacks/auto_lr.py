@@ -13,7 +13,7 @@ from lightning_callbacks._compat import Callback, LightningModule, Trainer
 from lightning_callbacks._horizon import all_steps, remaining_epochs, steps_to_cool_down
 from lightning_callbacks._loggers import deliver
 from lightning_callbacks._schedulers import put, scale
-from lightning_callbacks._search import Search, Tune, searched
+from lightning_callbacks._search import Search, Tune, check_cost, searched
 from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
 from lightning_callbacks._wish import Wish, wish_for
 from lrfinder import LRResult, NoSignalError, Plan, attach, report
@@ -101,6 +101,7 @@ class AutoLR(Callback):
         _check_choice("on_no_signal", on_no_signal, ("keep", "error"))
         _check_choice("measure", measure, ("training", "validation"))
         _check_choice("snapshot", snapshot, ("auto", "all"))
+        check_cost(tune, budget)
         self.tune, self.budget, self.steps = tune, budget, steps
         self.lr_min, self.lr_max, self.rule = lr_min, lr_max, rule
         self.finetune, self.verbose = flag("finetune", finetune), flag("verbose", verbose)

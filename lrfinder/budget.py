@@ -1,5 +1,6 @@
 """What a tuning may cost, and what its steps are spent on."""
 
+import math
 from dataclasses import dataclass
 from itertools import count
 from numbers import Integral, Real
@@ -8,11 +9,24 @@ from lrfinder.errors import InputError
 from lrfinder.rehearsal import FEWEST_STEPS, steps_of
 from lrfinder.schedules.base import whole
 
-__all__ = ["LEAST", "SHARE", "SHORTEST", "Spending", "budget_for", "least_to_rehearse", "lengthened", "spend"]
+__all__ = [
+    "LEAST",
+    "SEARCH",
+    "SHARE",
+    "SHORTEST",
+    "Spending",
+    "budget_for",
+    "check_budget",
+    "least_to_rehearse",
+    "lengthened",
+    "spend",
+]
 
-SHARE, LEAST, MOST_SHARE, SHORTEST = 0.05, 300, 1 / 3, 30
-"""Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most.
-Of a training below the shortest a third would be too few steps for any search."""
+SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
+"""Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most."""
+
+SHORTEST, FEWEST = 30, 10
+"""Steps of the shortest training of which a third pays for a search, and of that search."""
 
 SEARCH = 100
 """Steps of the search before the rehearsals, and of all where that leaves these too few."""
@@ -63,14 +77,30 @@ def budget_for(total_steps: int, budget: float | None = None) -> int:
             "total_steps", total_steps, "for so short a training pass `budget` in steps, or use find_lr", least=SHORTEST
         )
         return int(min(max(SHARE * total_steps, LEAST), MOST_SHARE * total_steps))
-    given: object = budget
-    if isinstance(given, Real) and 0 < float(given) < 1:
-        given = int(float(given) * total_steps)
-    if isinstance(given, bool) or not isinstance(given, Integral):
+    check_budget(budget)
+    steps = int(budget if budget >= 1 else budget * total_steps)
+    if steps < FEWEST:
         raise InputError(
-            f"`budget` must be whole steps, or a share of the training below 1, got {given!r}; 300 is a good choice"
+            f"`budget` must come to at least {FEWEST} steps, got {budget}, which is {steps} of a training of "
+            f"{total_steps:,}; name more, or use find_lr"
         )
-    return whole("budget", given, "300 is a good choice", least=10)
+    return steps
+
+
+def check_budget(budget: object) -> None:
+    """Refuse what is no budget for any training.
+
+    Raises:
+        InputError: Neither whole steps nor a share of the training, or fewer than ten steps.
+    """
+    size = float(budget) if not isinstance(budget, bool) and isinstance(budget, Real) else math.nan
+    is_share, is_whole = 0 < size < 1, isinstance(budget, Integral) or (size >= FEWEST and size.is_integer())
+    if math.isnan(size) or not (is_share or is_whole):
+        raise InputError(
+            f"`budget` must be whole steps, or a share of the training below 1, got {budget!r}; 300 is a good choice"
+        )
+    if not is_share:
+        whole("budget", int(size), "300 is a good choice", least=FEWEST)
 
 
 def spend(steps: int, total_steps: int) -> Spending:

@@ -40,10 +40,12 @@ _SENTENCES = {
     Status.FLAT: "The loss never fell beyond its noise, so no rate is better than another; check that the gradient "
     "reaches the parameters and the targets fit the loss, raise `steps` (in tune_lr, which leaves a plateau by longer "
     "runs, the `budget`), lower `lr_min` where the loss rose from the start, or start from a less trained model.",
-    Status.TOO_NOISY: "The loss fell by hardly more than its noise; use a larger batch or more `steps`.",
-    Status.TOO_SHORT: "The sweep ended before there was a curve to read; lower `lr_min`, or raise `steps`.",
+    Status.TOO_NOISY: "The loss fell by hardly more than its noise; use a larger batch or more `steps` (in "
+    "tune_lr a larger `budget`).",
+    Status.TOO_SHORT: "The sweep ended before there was a curve to read; lower `lr_min`, or raise `steps` (in "
+    "tune_lr the `budget`).",
     Status.OUT_OF_RANGE: "The best rate, or that of the rule you named, lies at an end of the sweep or beyond it; "
-    "widen `lr_min` and `lr_max`, raise `steps`, or name another rule.",
+    "widen `lr_min` and `lr_max`, raise `steps` (in tune_lr the `budget`), or name another rule.",
 }
 
 

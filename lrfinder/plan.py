@@ -213,6 +213,6 @@ def _steps(total_steps: object) -> int:
         return whole("total_steps", total_steps, "")
     except InputError:
         raise InputError(
-            f"`total_steps` must be a positive number of optimizer steps, got {total_steps!r}; "
+            f"`total_steps` must be a positive whole number of optimizer steps, got {total_steps!r}; "
             "it is epochs * len(loader), over the accumulated batches of a step"
         ) from None

@@ -221,9 +221,10 @@ def _draw_rehearsals(result: "LRResult", ax: "Axes") -> None:
     tried = [lr for arms in rehearsals for lr in arms.lrs] + list(plan.interval if plan else ())
     finite = [loss for arms in rehearsals for loss in (arms.start, *arms.losses) if loss is not None]
     low, high = min(finite), max(arms.start for arms in rehearsals)
-    room = high - low or abs(high) or 1.0
+    most = high if low < high else max(finite)  # where all have lost, how much tells them apart
+    room = most - low or abs(most) or 1.0
     _span(ax, min(tried) / 1.5, 1.5 * max(tried))
-    ax.set_ylim(low - 0.15 * room, high + 0.15 * room)
+    ax.set_ylim(low - 0.15 * room, most + 0.15 * room)
     top, colour = ax.get_ylim()[1], COLOURS["runs"]
     above = any(loss is None or loss > top for arms in rehearsals for loss in arms.losses)
     words = "rehearsal of {} steps" + ("\n(at the top: off the scale)" if above else "")

@@ -146,7 +146,7 @@ def plan(evidence: Evidence, wish: Wish, called: str = "found.plan") -> Plan | N
         rule=rule,
         reasons=(*choice.reasons, *(() if rule else _reasons_of_peak(evidence, wish, lr))),
         runner_up=choice.runner_up,
-        warnings=(*_warnings(evidence), *choice.warnings),
+        warnings=(*_warnings(evidence, total_steps), *choice.warnings),
         code=_code(
             lr, schedule, called, evidence.facts.optimizers, paced=case.pace is not None and not wish.is_particular
         ),
@@ -211,7 +211,7 @@ def _reasons_of_peak(evidence: Evidence, wish: Wish, lr: float) -> tuple[Reason,
     return tuple(reasons)
 
 
-def _warnings(evidence: Evidence) -> tuple[str, ...]:
+def _warnings(evidence: Evidence, total_steps: int | None) -> tuple[str, ...]:
     rates = [lr for lr in evidence.suggestions.values() if lr is not None]
     apart = math.log10(max(rates) / min(rates)) if rates and evidence.edge is None else 0.0
     warnings = []
@@ -219,6 +219,10 @@ def _warnings(evidence: Evidence) -> tuple[str, ...]:
         warnings.append(f"The rules lie {apart:.1f} decades apart: look at the picture before a long run.")
     if evidence.noise is not None and evidence.noise > 1 / 3:
         warnings.append("The curve is noisy; a larger batch or more steps would make the peak surer.")
+    if total_steps is not None and evidence.cost_steps > total_steps:
+        warnings.append(
+            f"The search cost {evidence.cost_steps:,} steps, more than the training itself, of {total_steps:,}."
+        )
     return tuple(warnings)
 
 

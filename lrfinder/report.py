@@ -106,7 +106,7 @@ def _sweep(evidence: "Evidence") -> list[str]:
         at = evidence.diverged_at or curve.lrs[-1]
         ended = ENDED[curve.stopped].format(at=at, steps=len(curve) + (curve.stopped == "non_finite"))
         lines += _wrapped("swept", f"{curve.lrs[0]:.2g} to {curve.lrs[-1]:.2g}: {ended}")
-        noise = "" if evidence.noise is None else f", noise {100 * evidence.noise:.2g} % of the drop"
+        noise = "" if evidence.noise is None else f", noise {_percent(evidence.noise)} of the drop"
         kind = "" if curve.after is None else "on validation batches, "
         levels = curve.levels
         lines += _wrapped("losses", f"{kind}{levels[0]:.4g} at the start, lowest {min(levels):.4g}{noise}")

@@ -103,7 +103,10 @@ def held_out_of(loop: Loop, measure: Measure | None) -> Batch | None:
         raise InputError(f"`measure` must be one of {', '.join(get_args(Measure))}, or None, got {measure!r}")
     held_out = None if measure == "training" else loop.held_out()
     if measure == "validation" and held_out is None:
-        raise InputError('`val_loader` must be given to measure on it, got None; pass it, or measure="training"')
+        raise InputError(
+            "validation batches must be given to measure on them, got none; pass `val_loader` (a Trainer takes its "
+            'own, unless `limit_val_batches` is 0), or measure="training"'
+        )
     return held_out
 
 

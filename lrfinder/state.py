@@ -1,5 +1,6 @@
 """The guard: a training is put back exactly as it was, however the work inside ends."""
 
+import contextlib
 import os
 import sys
 import weakref
@@ -225,10 +226,13 @@ class _Search:
     """Stands for a search.
 
     Args:
-        frame: Of the function that it runs in.
+        frame: Where it was begun.
     """
 
     def __init__(self, frame: FrameType) -> None:
+        # What enters it for the function that searches, as a context manager's own code, may have returned by then.
+        while frame.f_back is not None and frame.f_code.co_filename == contextlib.__file__:
+            frame = frame.f_back
         self._frame = frame
 
     @property
@@ -246,10 +250,12 @@ _searches: dict[int, weakref.ref[_Search]] = {}
 def sole_search() -> Iterator[None]:
     """Let one search at a time run in a process: two would put each other's changes back.
 
+    It is entered by the function that searches: a search runs while that is on a stack.
+
     Raises:
         InputError: Another one runs.
     """
-    search = _Search(sys._getframe(2))  # beyond contextlib's own
+    search = _Search(sys._getframe(1))
     mine = weakref.ref(search)
     try:
         try:

@@ -148,8 +148,13 @@ def in_words(evidence: Evidence, wish: Wish) -> tuple[str, ...]:
     if best is not None:
         shares = _shares_of_best(evidence, *length, finetune=wish.finetune)
         counts = "" if edge is None else f" This counts {100 * TRUST:.0f} % in the mean of both."
-        words.append(_sentence("The rehearsals", shares, best, "their best") + counts)
+        words.append(_sentence("The rehearsals", shares, best, _whose(evidence)) + counts)
     return tuple(words)
+
+
+def _whose(evidence: Evidence) -> str:
+    is_line = all(arms.factor == 1 for arms in evidence.rehearsals)
+    return "their best" if is_line else "their best, as for a line"
 
 
 def _alone(shares: dict[str, float], edge: float) -> str:

@@ -3,7 +3,6 @@
 import math
 import statistics
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Unpack, cast
 
@@ -11,7 +10,7 @@ from torch import nn
 
 from lrfinder import ranks, recommend
 from lrfinder.arms import Arms, climb_and_line
-from lrfinder.budget import Spending, budget_for, least_to_rehearse, lengthened, spend
+from lrfinder.budget import budget_for, lengthened, spend
 from lrfinder.curve import Curve
 from lrfinder.divergence import fall_of
 from lrfinder.edge import guess
@@ -20,7 +19,8 @@ from lrfinder.evidence import Evidence, rehearsed
 from lrfinder.feed import Loader
 from lrfinder.loop import Loop, Snapshot
 from lrfinder.optimizers import usual_lr
-from lrfinder.plan import PlanOptions, Reason, Wish
+from lrfinder.outlook import outlook
+from lrfinder.plan import PlanOptions, Wish
 from lrfinder.progress import Bar, bar
 from lrfinder.rehearsal import Stage, rehearse, stages
 from lrfinder.result import LRResult
@@ -32,15 +32,13 @@ from lrfinder.signature import shows_options_of
 from lrfinder.state import sole_search
 from lrfinder.sweep import ladder
 from lrfinder.torch_loop import TorchLoop
-from lrfinder.transfer import carried, line_peak, spread_of
+from lrfinder.transfer import carried, line_peak
 from lrfinder.verdict import least_off_a_plateau
 
 __all__ = ["race", "tune_lr"]
 
 GUESS_TO_PEAK = 0.2
 """The best peak over the edge as a sweep tells it, where nothing else is known."""
-
-EIGHTY_PERCENT = 1.28
 
 ALONE = 0.5
 """Of where the best peak may be, for an arm that the budget pays for alone: too low a peak leaves a plateau more surely
@@ -152,7 +150,7 @@ def race(
     """
     if not loop.can_measure:
         raise InputError(
-            "`race` must be able to judge a run by its loss, got a loop whose steps are the training's own "
+            "a tuning must be able to judge a run by its loss, got a loop whose steps are the training's own "
             "(`train_step`, manual optimization); use find_lr, whose sweep needs no more than that"
         )
     if "rule" in planning:
@@ -182,7 +180,7 @@ def race(
         schedule = recommend.intended(evidence, wish)
         arms = _rehearsed(loop, snapshot, set_up, evidence, (schedule, total_steps, spending.steps), tell, wish)
         evidence = rehearsed(evidence, arms)
-    result = _told(concluded(evidence, lrs, wish), spending)
+    result = outlook(concluded(evidence, lrs, wish), spending)
     if strict and result.plan is None:
         raise NoSignalError(result.status.sentence)
     return result
@@ -260,35 +258,3 @@ def _near(evidence: Evidence, made: list[Arms], set_up: Stage, total_steps: int,
     if usual is None:
         return guess(curve) * GUESS_TO_PEAK * longer
     return (usual if evidence.races else math.sqrt(guess(curve) * GUESS_TO_PEAK * usual)) * longer
-
-
-def _told(result: LRResult, spending: Spending) -> LRResult:
-    """What a larger budget would buy, or that this one bought no rehearsal that says anything."""
-    plan, rehearsals = result.plan, result.evidence.rehearsals
-    if plan is None:
-        return result
-    total_steps = cast(int, plan.total_steps)
-    if spending.steps > total_steps:
-        text = (
-            f"The budget of {spending.steps:,} steps is more than the training itself, of {total_steps:,}; left out it "
-            "is at most a third of that."
-        )
-        plan = replace(plan, warnings=(*plan.warnings, text))
-    if any(arms.best is not None for arms in rehearsals):
-        searched = result.cost_steps - sum(arms.cost for arms in rehearsals)
-        times = (2 * spending.steps - searched) / (spending.steps - searched)
-        now = plan.interval[1] / plan.lr
-        spread = partial(spread_of, rehearsals, total_steps)
-        then = now * 10 ** (EIGHTY_PERCENT * (spread(times) - spread()))
-        text = (
-            f"The interval is the peak times or over {now:.2g}; twice the budget, {2 * spending.steps:,} steps, would "
-            f"make it about {then:.2g}."
-        )
-        return replace(result, plan=replace(plan, reasons=(*plan.reasons, Reason(text, "weak"))))
-    text = "No rehearsal lowered the loss of what judges it, so that the peak is that of `find_lr`."
-    if not spending.rehearsals and not rehearsals:
-        text = (
-            f"The budget of {spending.steps} steps is too small to rehearse the training; that takes "
-            f"{least_to_rehearse()}."
-        )
-    return replace(result, plan=replace(plan, warnings=(*plan.warnings, text)))

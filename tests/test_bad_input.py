@@ -25,8 +25,8 @@ LADDERS = [
 CHOICES = [
     ({"rule": "steep"}, "`rule` must be one of steepest, valley, minimum, divergence, .*, got 'steep'"),
     ({"rule": ["steepest"]}, r"`rule` must be one of steepest, .*, or None, got \['steepest'\]"),
-    ({"total_steps": 0}, "`total_steps` must be a positive number of optimizer steps, got 0"),
-    ({"total_steps": 12.5}, r"`total_steps` must be a positive number of optimizer steps, got 12\.5"),
+    ({"total_steps": 0}, "`total_steps` must be a positive whole number of optimizer steps, got 0"),
+    ({"total_steps": 12.5}, r"`total_steps` must be a positive whole number of optimizer steps, got 12\.5"),
     ({"finetune": "no"}, "`finetune` must be True or False, got 'no'; write it without quotes"),
     ({"strict": "yes"}, "`strict` must be True or False, got 'yes'; write it without quotes"),
     ({"progress": 0}, "`progress` must be True or False, got 0; pass bool"),

@@ -149,12 +149,16 @@ def test_what_trainings_ended_with_is_stored_and_tabled(tiny, tmp_path):
     """The oracle's rate has its shares, its column in the table of tasks, and the lead of ours over it."""
     oracles.build(tiny, "primary")
     path = tmp_path / "results" / "endings.json"
-    end_to_end.store([end_to_end.run("tiny", method, 200) for method in ("oracle LR, for free", "lrfinder")], path)
+    rows = [end_to_end.run("tiny", method, 200) for method in ("oracle LR, for free", "lrfinder")]
+    end_to_end.store([*rows, {**rows[1], "method": "lrfinder tune_lr", "loss": 2 * rows[1]["loss"]}], path)
 
     table = endings.endings(json.loads(path.read_text()))
 
-    assert [row["method"] for row in end_to_end.stored(path)] == ["lrfinder", "oracle LR, for free"]
-    assert table.count("| oracle LR, for free |") == 3
+    cells = {line.split(" | ")[0]: [cell.strip(" |") for cell in line.split(" | ")] for line in table.splitlines()[:6]}
+    assert {row["method"] for row in end_to_end.stored(path)} == {"lrfinder", "lrfinder tune_lr", "oracle LR, for free"}
+    assert table.count("| oracle LR, for free |") == 4
+    assert cells["| lrfinder tune_lr"][-2:] == ["", "2.00"]
+    assert (cells["| lrfinder"][-1], cells["| lrfinder"][-2] in ("1.00", "2.00")) == ("", True)
     assert "| tiny |" in table
     assert "gave no answer" in table
 

@@ -185,8 +185,8 @@ def test_a_profile_is_the_share_of_runs_within_each_level():
     assert scoring.profile(runs(1.0, 10.0, None), {"bowl": BOWL}, [0.0, 1.0, 9.0]) == pytest.approx([1 / 3, 2 / 3, 1.0])
 
 
-def test_ranks_are_means_over_tasks_and_equals_share_theirs():
+def test_equals_share_their_rank():
     """One task is won, one is shared."""
     medians = {("a", "x"): 0.1, ("a", "y"): 0.2, ("b", "x"): 0.5, ("b", "y"): 0.5}
 
-    assert scoring.mean_ranks(medians) == {"x": 1.25, "y": 1.75}
+    assert scoring.ranks(medians) == {("a", "x"): 1, ("a", "y"): 2, ("b", "x"): 1.5, ("b", "y"): 1.5}

@@ -201,7 +201,7 @@ def test_noisy_least_squares(name, total_steps):
 @pytest.mark.parametrize("total_steps", [200, 1_000])
 @pytest.mark.parametrize("name", SHAPES)
 def test_noise_that_has_taken_over_costs_little(name, total_steps):
-    """The interval misses the best peak of noisy least squares, but the loss at ours is less than a tenth above it."""
+    """Too high a peak is suggested, but noisy least squares end hardly above the least with it."""
     schedule, noise_alone = SHAPES[name](total_steps), LeastSquares(noise=NOISE).deviation ** 2 / 2
 
     def ends_at(lr):
@@ -211,7 +211,7 @@ def test_noise_that_has_taken_over_costs_little(name, total_steps):
     suggested = [tuned(LeastSquares(seed, noise=NOISE), schedule, total_steps).lr for seed in range(5)]
 
     least = ends_at(best_peak(schedule, total_steps, bend=KAPPA, noise=NOISE))
-    assert max(map(ends_at, suggested)) < 1.1 * least
+    assert max(map(ends_at, suggested)) < (1.08 if name == "constant" else 1.03) * least
 
 
 def best_of(name, steps):

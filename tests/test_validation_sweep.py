@@ -123,7 +123,7 @@ def test_a_validation_sweep_needs_its_loader():
     """The sentence says what to pass, or what to measure instead."""
     t = training().train(2)
 
-    with refused(t, '`val_loader` must be given to measure on it, got None; pass it, or measure="training"'):
+    with refused(t, "validation batches must be given to measure on them, got none; pass `val_loader`"):
         sweep(t, measure="validation")
 
 

@@ -110,6 +110,20 @@ def test_unknown_choices_are_refused(option):
         AutoLR(**{option: "sometimes"})
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"budget": -5}, "`budget` must be a whole number of at least 10, got -5"),
+        ({"budget": "x"}, "`budget` must be whole steps, or a share of the training below 1, got 'x'"),
+        ({"budget": 300, "tune": False}, "`budget` must be left out beside tune=False, which costs `steps`, got 300"),
+    ],
+)
+def test_a_budget_that_buys_nothing_is_refused(options, sentence):
+    """At once, not in the fit."""
+    with pytest.raises(InputError, match=sentence):
+        AutoLR(**options)
+
+
 @pytest.mark.parametrize("option", ["finetune", "verbose"])
 def test_flags_are_true_or_false(option):
     """A word like "no" would count as yes."""

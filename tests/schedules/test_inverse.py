@@ -57,6 +57,7 @@ def test_words_name_the_first_lower_step(schedule, step):
     ("make", "message"),
     [
         (lambda: InverseTime(-1), "`rate` must be a finite number of at least 0, got -1"),
+        (lambda: InverseTime(1, every=9, staircase="no"), "`staircase` must be True or False, got 'no'"),
         (lambda: InverseTime(1, every=0), "`every` must be a positive whole number, got 0"),
         (lambda: InverseTime.to(0, 10), r"`final_ratio` must be a number in \(0, 1\], got 0"),
         (lambda: InverseTime.to(0.1, 0.5), "`every` must be a positive whole number, got 0.5"),
