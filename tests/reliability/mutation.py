@@ -26,7 +26,7 @@ TESTS = {
     "sweep": (["tests/test_sweep.py"], ["tests/test_validation_sweep.py"]),
     "rules": (["tests/test_rules.py"],),
     "budget": (["tests/test_tuner.py"],),
-    "verdict": (["tests/test_arms.py", "tests/test_rehearsal.py"], ["tests/test_tuner.py"]),
+    "verdict": (["tests/test_verdict.py"], ["tests/test_arms.py", "tests/test_rehearsal.py", "tests/test_tuner.py"]),
     "schedules.anneal": (["tests/schedules/test_anneal.py"], *SCHEDULES),
     "schedules.bound": (["tests/schedules/test_bound.py"], *SCHEDULES),
     "schedules.compose": (["tests/schedules/test_compose.py"], *SCHEDULES),
