@@ -15,7 +15,7 @@ def moved(by):
 
 
 def test_judges_without_a_loss_before_judge_nothing():
-    """One that was no number is left out, a skipped step leaves the loss before, and one that exploded counts for all."""
+    """One that was no number is left out, a skipped step leaves the loss before, one that exploded counts for all."""
     assert judged([1.0, math.nan, 3.0], [9.0, 0.5, 7.0, None]) == [0.5, 3.0]
     assert judged([1.0, 2.0], [0.5, math.inf]) is None
     assert judged([1.0, 2.0], [math.inf, 0.5]) is None
@@ -56,12 +56,14 @@ def test_few_judges_must_all_fall(losses, small, is_sure):
     [
         ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], True),
         ([-0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], True),
+        ([0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], True),
+        ([0.0] * 8, False),
         ([0.1, 0.2, 0.3, 0.4, 0.5, -0.6, 0.7, 0.8], False),
         ([0.1, -0.2, 0.3, -0.4, 0.5, -0.6, 0.7, 0.8], False),
     ],
 )
 def test_many_judges_fall_by_their_signed_ranks(falls, is_sure):
-    """Of eight the least may rise (by chance in 2 of 256 cases), not one of the largest (in 14 of 256, above 1 in 20)."""
+    """Of eight the least may rise (by chance in 2 of 256 cases), not one of the largest (in 14, above 1 in 20)."""
     start = [10.0] * len(falls)
 
     assert fell(start, [before - by for before, by in zip(start, falls, strict=True)]) is is_sure
