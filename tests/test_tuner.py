@@ -58,7 +58,16 @@ def test_the_default_budget(total_steps, steps):
 
 @pytest.mark.parametrize(
     ("budget", "steps"),
-    [(10, 10), (0.1, 500), (0.999, 4_995), (7_000, 7_000), (1e3, 1_000), (np.int64(80), 80), (np.float32(0.5), 2_500)],
+    [
+        (10, 10),
+        (0.1, 500),
+        (0.999, 4_995),
+        (7_000, 7_000),
+        (1e3, 1_000),
+        (10.0, 10),
+        (np.int64(80), 80),
+        (np.float32(0.5), 2_500),
+    ],
 )
 def test_a_budget_in_steps_or_as_a_share(budget, steps):
     """NumPy's numbers are numbers; steps may exceed the training."""
