@@ -31,7 +31,8 @@ def main(rank, file, how, call):
     try:
         sweep(t, loss_fn=loss_fn, steps=80)
     except BaseException as error:
-        print(type(error).__name__, state_of(t) == before, *getattr(error, "__notes__", ()), flush=True)
+        told = (str(error), *getattr(error, "__notes__", ()))
+        print(type(error).__name__, state_of(t) == before, *told, flush=True)
     os._exit(0)  # the process group cannot be left in good order
 
 

@@ -34,6 +34,10 @@ def test_a_rank_that_is_lost_ends_the_others(how, call, tmp_path):
 
     first, second = (rank.communicate(timeout=100)[0] for rank in ranks)
 
-    assert first.startswith("RuntimeError True")
-    assert "another process of this training has failed or ended in the search" in first
-    assert second.startswith("ArithmeticError True" if how == "failed" else "")
+    kind, reason = {
+        "killed": ("RuntimeError", "another process of this training has failed or ended in the search"),
+        "failed": ("RankError", "ArithmeticError: put in by the test"),
+    }[how]
+    assert first.startswith(f"{kind} True ")
+    assert reason in first
+    assert second.startswith("ArithmeticError True " if how == "failed" else "")
