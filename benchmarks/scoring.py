@@ -1,12 +1,12 @@
 """What a suggestion is worth: its regret against an oracle, and what is said of many of them. Plain arithmetic."""
 
-import operator
 import random
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
 
 __all__ = [
     "CLOSE",
@@ -253,12 +253,9 @@ def ranks(medians: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]
         medians: What a task and a method came to, the less the better.
     """
     ranked: dict[tuple[str, str], float] = {}
-    for task, method in medians:
-        mine = [value for (of, _), value in medians.items() if of == task]
-        below, equal = (
-            sum(test(value, medians[task, method]) for value in mine) for test in (operator.lt, operator.eq)
-        )
-        ranked[task, method] = below + (equal + 1) / 2
+    for task in dict.fromkeys(task for task, _ in medians):
+        mine = [cell for cell in medians if cell[0] == task]
+        ranked.update(zip(mine, map(float, rankdata([medians[cell] for cell in mine])), strict=True))
     return ranked
 
 
