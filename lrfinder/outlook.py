@@ -7,13 +7,12 @@ from typing import cast
 from lrfinder.arms import Arms
 from lrfinder.budget import SEARCH, Spending, least_to_rehearse
 from lrfinder.plan import Plan, Reason
+from lrfinder.recommend import EIGHTY_PERCENT
 from lrfinder.result import LRResult
 from lrfinder.search import FEWEST_TO_RACE
 from lrfinder.transfer import spread_of
 
 __all__ = ["outlook"]
-
-EIGHTY_PERCENT = 1.28
 
 
 def outlook(result: LRResult, spending: Spending) -> LRResult:

@@ -15,6 +15,7 @@ from lrfinder.schedules.prior import peak_factor
 from lrfinder.transfer import TRUST, in_words, line_peak
 
 __all__ = [
+    "EIGHTY_PERCENT",
     "QUOTED_STEPS",
     "Grade",
     "Plan",
