@@ -270,14 +270,16 @@ def sole_search() -> Iterator[None]:
 
 
 def _begin(process: int, mine: weakref.ref[_Search]) -> None:
-    other = _searches.setdefault(process, mine)()
-    if other is None or not other.is_running:
-        _searches[process] = mine
-    elif _searches[process] is not mine:
+    holder = _searches.setdefault(process, mine)
+    if holder is mine:
+        return
+    other = holder()
+    if other is not None and other.is_running:
         raise InputError(
             "a search must be the only one in its process while it runs, got a second one inside or beside it "
             "(they share the random streams, and perhaps the model); start it when the first has returned"
         )
+    _searches[process] = mine
 
 
 def _end(process: int, mine: weakref.ref[_Search]) -> None:
