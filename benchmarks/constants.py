@@ -20,8 +20,9 @@ from scoring import Run, score
 from tables import oracles
 from tasks import available
 
-from lrfinder import find_lr, transfer
-from lrfinder.optimizers import own_decay, usual_lr
+from lrfinder import find_lr
+from lrfinder.advice import peak as transfer
+from lrfinder.advice.optimizers import own_decay, usual_lr
 
 STORED = Path(__file__).parent / "results" / "edges.json"
 SAMPLES, EPOCHS, STEPS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 1.0), (0.0, 0.2, 0.3, 0.4, 0.5), (0.0, 0.1, 0.2, 0.3)

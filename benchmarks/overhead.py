@@ -33,10 +33,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from lrfinder import TorchLoop, __version__, find_lr
-from lrfinder.evidence import measure
-from lrfinder.recommend import Wish, plan
+from lrfinder.advice.recommend import Wish, plan
+from lrfinder.evidence.evidence import measure
 from lrfinder.result import LRResult
-from lrfinder.sweep import ladder, sweep
+from lrfinder.search.sweep import ladder, sweep
 
 RESULTS = Path(__file__).parent / "results" / "overhead.json"
 STEPS, FIRST, LAST = 100, 1e-7, 1e-3

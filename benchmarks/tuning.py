@@ -20,8 +20,8 @@ from tables import HEADER, PAGE, decades, oracles, percent, row, table, write
 from tasks import TASKS, chosen
 
 from lrfinder import tune_lr
-from lrfinder.optimizers import own_decay, usual_lr
-from lrfinder.transfer import line_peak
+from lrfinder.advice.optimizers import own_decay, usual_lr
+from lrfinder.advice.peak import line_peak
 
 __all__ = ["STORED", "ask", "page"]
 

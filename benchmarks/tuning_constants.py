@@ -15,7 +15,7 @@ from tables import oracles
 from tasks import TASKS
 from tuning import STORED
 
-from lrfinder import transfer
+from lrfinder.advice import peak as transfer
 
 HORIZON, SAMPLES, PULLS = (0.0, 0.1, 0.2, 0.3), (0.0, 0.3, 0.5, 0.7, 0.9), (0.0, 0.2, 0.3, 0.4, 0.5)
 TRUSTS, FACTORS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0), (-0.1, 0.0, 0.1, 0.2)

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfinder import attach, find_lr
-from lrfinder.demo import DigitsCNN
+from lrfinder.cli.demo import DigitsCNN
 
 torch.manual_seed(0)
 pixels, digits = load_digits(return_X_y=True)

@@ -13,8 +13,8 @@ from sklearn.datasets import load_digits
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset, default_collate
 
 from lrfinder import tune_lr
-from lrfinder.demo import DigitsCNN
-from lrfinder.plot import COLOURS
+from lrfinder.cli.demo import DigitsCNN
+from lrfinder.display.plot import COLOURS
 
 STEPS, BATCH = 6000, 64
 LOW, HIGH = 0.2, 2.75  # of the losses that are drawn

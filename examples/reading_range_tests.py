@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfinder import find_lr
-from lrfinder.demo import DigitsCNN
+from lrfinder.cli.demo import DigitsCNN
 
 torch.manual_seed(0)
 pixels, digits = load_digits(return_X_y=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning_callbacks._compat import Trainer
-from lrfinder.plot import figure_of
+from lrfinder.display.plot import figure_of
 from lrfinder.result import LRResult
 
 __all__ = ["deliver"]

@@ -12,10 +12,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lightning_callbacks._compat import Trainer, of_trainer
-from lrfinder.rescaling import peak_of, rescale
-from lrfinder.scheduler import PlateauLR, ScheduledLR
 from lrfinder.schedules import Constant, Custom, Schedule, Warmup
 from lrfinder.schedules.compose import plateau_in
+from lrfinder.training.rescaling import peak_of, rescale
+from lrfinder.training.scheduler import PlateauLR, ScheduledLR
 
 __all__ = ["Pace", "on_plateau", "put", "scale", "shape_of"]
 

@@ -8,9 +8,9 @@ from lightning_callbacks._horizon import stops_early
 from lightning_callbacks._trainer import TrainerLoop
 from lightning_callbacks._wish import Wish
 from lrfinder import LRResult, race, range_test
-from lrfinder.budget import LEAST, SHARE, SHORTEST, check_budget
 from lrfinder.errors import InputError
-from lrfinder.rules import Rule
+from lrfinder.evidence.rules import Rule
+from lrfinder.search.budget import LEAST, SHARE, SHORTEST, check_budget
 
 __all__ = ["Search", "Tune", "check_cost", "searched"]
 

@@ -15,17 +15,17 @@ from lightning_callbacks._compat import Trainer, of_trainer
 from lightning_callbacks._horizon import callback_of
 from lightning_callbacks._pause import set_aside
 from lightning_callbacks._update import TrainerUpdate
-from lrfinder import ranks
-from lrfinder.batch import total_size
 from lrfinder.errors import InputError, LRFinderWarning
-from lrfinder.feed import HELD_OUT_BATCHES, Feed, shallow_copy
 from lrfinder.loop import Batch, Facts
-from lrfinder.options import check_device
-from lrfinder.rates import Rates, swept_optimizers
-from lrfinder.state import StateSnapshot, forward_only, preserved, reshard
-from lrfinder.streams import torch_streams
-from lrfinder.torch_loop import trainable_parameters
-from lrfinder.update import shares
+from lrfinder.snapshot.rng import torch_streams
+from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
+from lrfinder.training import distributed as ranks
+from lrfinder.training.batch import total_size
+from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, shallow_copy
+from lrfinder.training.options import check_device
+from lrfinder.training.param_groups import Rates, swept_optimizers
+from lrfinder.training.torch_loop import trainable_parameters
+from lrfinder.training.update import shares
 
 __all__ = ["TrainerLoop", "check_can_leave", "is_averaging", "leave_fit"]
 

@@ -8,9 +8,9 @@ from lightning_callbacks._horizon import remaining_epochs, remaining_steps, step
 from lightning_callbacks._schedulers import Pace, shape_of
 from lightning_callbacks._trainer import TrainerLoop
 from lrfinder.errors import InputError
-from lrfinder.scheduler import ScheduledLR
 from lrfinder.schedules import CATALOGUE, Constant, Epochwise, ReduceOnPlateau, Schedule, Warmup
-from lrfinder.sweep import MAX_SKIPS
+from lrfinder.search.sweep import MAX_SKIPS
+from lrfinder.training.scheduler import ScheduledLR
 
 __all__ = ["Wish", "wish_for"]
 

@@ -16,12 +16,13 @@ from lightning_callbacks._schedulers import put, scale
 from lightning_callbacks._search import Search, Tune, check_cost, searched
 from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
 from lightning_callbacks._wish import Wish, wish_for
-from lrfinder import LRResult, NoSignalError, Plan, attach, report
+from lrfinder import LRResult, NoSignalError, Plan, attach
+from lrfinder.display import report
 from lrfinder.errors import InputError, LRFinderWarning
-from lrfinder.rules import Rule
-from lrfinder.scheduler import ScheduledLR
+from lrfinder.evidence.rules import Rule
 from lrfinder.schedules import CATALOGUE, Schedule, from_plain, to_plain
 from lrfinder.schedules.base import flag
+from lrfinder.training.scheduler import ScheduledLR
 
 __all__ = ["AutoLR"]
 

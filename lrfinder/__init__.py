@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 from lrfinder._version import __version__
 
 if TYPE_CHECKING:
-    from lrfinder.curve import Curve
+    from lrfinder.advice.plan import Plan
     from lrfinder.errors import InputError, LRFinderError, LRFinderWarning, NoSignalError, RankError, StateLeak
-    from lrfinder.evidence import Evidence, Status
-    from lrfinder.finder import find_lr, range_test
+    from lrfinder.evidence.curve import Curve
+    from lrfinder.evidence.evidence import Evidence, Status
+    from lrfinder.evidence.rules import RULES
+    from lrfinder.find import find_lr, range_test
     from lrfinder.loop import Facts, Loop
-    from lrfinder.plan import Plan
     from lrfinder.result import LRResult
-    from lrfinder.rules import RULES
-    from lrfinder.scheduler import attach
-    from lrfinder.torch_loop import TorchLoop
-    from lrfinder.tuner import race, tune_lr
+    from lrfinder.training.scheduler import attach
+    from lrfinder.training.torch_loop import TorchLoop
+    from lrfinder.tune import race, tune_lr
 
 _HOMES = {
-    "Curve": "curve",
-    "Evidence": "evidence",
+    "Curve": "evidence.curve",
+    "Evidence": "evidence.evidence",
     "Facts": "loop",
     "InputError": "errors",
     "LRFinderError": "errors",
@@ -36,17 +36,17 @@ _HOMES = {
     "LRResult": "result",
     "Loop": "loop",
     "NoSignalError": "errors",
-    "Plan": "plan",
-    "RULES": "rules",
+    "Plan": "advice.plan",
+    "RULES": "evidence.rules",
     "RankError": "errors",
     "StateLeak": "errors",
-    "Status": "evidence",
-    "TorchLoop": "torch_loop",
-    "attach": "scheduler",
-    "find_lr": "finder",
-    "race": "tuner",
-    "range_test": "finder",
-    "tune_lr": "tuner",
+    "Status": "evidence.evidence",
+    "TorchLoop": "training.torch_loop",
+    "attach": "training.scheduler",
+    "find_lr": "find",
+    "race": "tune",
+    "range_test": "find",
+    "tune_lr": "tune",
 }
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 import sys
 
-from lrfinder.cli import main
+from lrfinder.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

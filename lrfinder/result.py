@@ -8,18 +8,19 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from lrfinder import plot, recommend, report
-from lrfinder.arms import Arms
-from lrfinder.curve import Curve, Stopped
+from lrfinder.advice import recommend
+from lrfinder.advice.plan import Plan, PlanOptions, Wish
+from lrfinder.display import plot, report
+from lrfinder.display.notebook import html_of
 from lrfinder.errors import InputError, NoSignalError
-from lrfinder.evidence import Evidence, Status
+from lrfinder.evidence.curve import Curve, Stopped
+from lrfinder.evidence.evidence import Evidence, Status
+from lrfinder.evidence.smoothing import SmoothCurve
+from lrfinder.evidence.trials import Arms
+from lrfinder.keywords import shows_options_of
 from lrfinder.loop import Facts
-from lrfinder.notebook import html_of
-from lrfinder.plan import Plan, PlanOptions, Wish
-from lrfinder.reading import check_evidence, check_plan, typed
+from lrfinder.result_json import check_evidence, check_plan, typed
 from lrfinder.schedules import from_plain, to_plain
-from lrfinder.signature import shows_options_of
-from lrfinder.smoothing import SmoothCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -172,7 +173,7 @@ class LRResult:
         """
         if self.lr is None:
             raise NoSignalError(f"there is no learning rate to apply: {self.status.sentence}")
-        from lrfinder.rescaling import rescale
+        from lrfinder.training.rescaling import rescale
 
         rescale(optimizer, self.lr, *schedulers)
 

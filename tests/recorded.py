@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from lrfinder.curve import Curve
-from lrfinder.divergence import Divergence
-from lrfinder.sweep import ladder
+from lrfinder.evidence.curve import Curve
+from lrfinder.evidence.divergence import Divergence
+from lrfinder.search.sweep import ladder
 
 
 def recorded(losses, lr_min=1e-7, lr_max=10.0):

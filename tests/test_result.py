@@ -7,8 +7,8 @@ from quadratic import Quadratic, swept, uphill
 from recorded import descent, recorded
 
 from lrfinder import Facts, InputError, LRResult, NoSignalError
-from lrfinder.evidence import measure
-from lrfinder.recommend import Wish, plan
+from lrfinder.advice.recommend import Wish, plan
+from lrfinder.evidence.evidence import measure
 from lrfinder.result import SCHEMA
 from lrfinder.schedules import CATALOGUE, Linear, Warmup
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lrfinder import report
+from lrfinder.display import report
 from lrfinder.schedules import (
     CATALOGUE,
     Cosine,

@@ -10,10 +10,10 @@ from least_squares import LeastSquares, Recursion, best_peak, error_after
 from quadratic import QuadraticLoop
 from torch import nn
 
-from lrfinder.arms import climb_and_line
-from lrfinder.rehearsal import rehearse, stage
+from lrfinder.evidence.trials import climb_and_line
 from lrfinder.schedules import Constant, Cosine, Linear
-from lrfinder.tuner import race, tune_lr
+from lrfinder.search.pilot import rehearse, stage
+from lrfinder.tune import race, tune_lr
 
 COLUMNS, KAPPA, NOISE = 20, 3.625, 0.3
 ONE_NOISY = {"slope": 2.0, "bend": 4.0, "noise": 0.5}

@@ -15,10 +15,10 @@ from recorded import descent, recorded
 
 import lrfinder
 from lrfinder import Facts, InputError, LRResult, Status, tune_lr
-from lrfinder.arms import Arms
-from lrfinder.evidence import measure, raced, rehearsed
-from lrfinder.recommend import Wish, plan
-from lrfinder.report import WIDTH, text
+from lrfinder.advice.recommend import Wish, plan
+from lrfinder.display.report import WIDTH, text
+from lrfinder.evidence.evidence import measure, raced, rehearsed
+from lrfinder.evidence.trials import Arms
 
 RACE = Arms((1e-3, 1e-2, 1e-1), (1.5, 1.0, None), 14, 2.0, is_sure=True, cost=42.0)
 REHEARSAL = Arms((1e-3, 1e-2, 1e-1), (0.6, 0.4, 1.2), 60, 2.0, is_sure=True, cost=200.0)

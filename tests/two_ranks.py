@@ -12,7 +12,8 @@ from torch import nn
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from lrfinder import find_lr, rehearsal, tune_lr
+from lrfinder import find_lr, tune_lr
+from lrfinder.search import pilot as rehearsal
 
 FIND = {"loss_fn": F.cross_entropy, "steps": 100, "epochs": 30, "progress": False}
 find = partial(find_lr, **FIND)

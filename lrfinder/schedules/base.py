@@ -55,7 +55,7 @@ class Shape(ABC):
         Returns:
             The axes; `ax.figure.savefig(path)` saves it.
         """
-        from lrfinder.plot import draw_schedule
+        from lrfinder.display.plot import draw_schedule
         from lrfinder.schedules.compose import span
 
         shown = whole(

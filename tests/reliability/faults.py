@@ -17,7 +17,7 @@ from twins import dataset, identities, state_of
 
 import lrfinder
 from lrfinder import StateLeak
-from lrfinder.memory import OUT_OF_MEMORY
+from lrfinder.snapshot.contents import OUT_OF_MEMORY
 
 PACKAGE = str(Path(lrfinder.__file__).parent)
 

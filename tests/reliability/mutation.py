@@ -22,11 +22,17 @@ TIMEOUT = 120
 
 SCHEDULES = (["tests/schedules/test_laws.py"], ["tests/schedules"])
 TESTS = {
-    "state": (["tests/test_state.py"], ["tests/test_trace_free.py", "tests/reliability/test_faults.py"]),
-    "sweep": (["tests/test_sweep.py"], ["tests/test_validation_sweep.py"]),
-    "rules": (["tests/test_rules.py"],),
-    "budget": (["tests/test_tuner.py"],),
-    "verdict": (["tests/test_verdict.py"], ["tests/test_arms.py", "tests/test_rehearsal.py", "tests/test_tuner.py"]),
+    "snapshot.snapshot": (
+        ["tests/snapshot/test_snapshot.py"],
+        ["tests/snapshot/test_trace_free.py", "tests/reliability/test_faults.py"],
+    ),
+    "search.sweep": (["tests/search/test_sweep.py"], ["tests/search/test_validation_sweep.py"]),
+    "evidence.rules": (["tests/evidence/test_rules.py"],),
+    "search.budget": (["tests/test_tune.py"],),
+    "evidence.outcome": (
+        ["tests/evidence/test_outcome.py"],
+        ["tests/evidence/test_trials.py", "tests/search/test_pilot.py", "tests/test_tune.py"],
+    ),
     "schedules.anneal": (["tests/schedules/test_anneal.py"], *SCHEDULES),
     "schedules.bound": (["tests/schedules/test_bound.py"], *SCHEDULES),
     "schedules.compose": (["tests/schedules/test_compose.py"], *SCHEDULES),

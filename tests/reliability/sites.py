@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from twins import Net, Training, dataset
 
 from lrfinder import find_lr, tune_lr
-from lrfinder.budget import least_to_rehearse
+from lrfinder.search.budget import least_to_rehearse
 
 
 class Blown(Exception):

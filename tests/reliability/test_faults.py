@@ -20,7 +20,7 @@ from survey import SURVIVED
 from twins import refused, state_of, sweep, training
 
 from lrfinder import InputError, LRFinderWarning, find_lr
-from lrfinder.state import sole_search
+from lrfinder.snapshot.snapshot import sole_search
 
 
 @pytest.mark.parametrize("site", SITES)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from quadratic import Quadratic, swept
 
 from lrfinder import InputError, LRResult
-from lrfinder.cli import main
+from lrfinder.cli.main import main
 from lrfinder.result import LARGEST_FILE
 
 some_more = settings(max_examples=6 * settings.default.max_examples)

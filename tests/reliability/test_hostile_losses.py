@@ -14,14 +14,14 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfinder import Facts, LRResult, find_lr
-from lrfinder.arms import Arms
-from lrfinder.curve import LARGEST, Curve
-from lrfinder.edge import STEPS
-from lrfinder.evidence import Status, measure, raced
-from lrfinder.plan import Wish
-from lrfinder.rules import RULES
-from lrfinder.search import concluded
-from lrfinder.sweep import ladder
+from lrfinder.advice.plan import Wish
+from lrfinder.evidence.curve import LARGEST, Curve
+from lrfinder.evidence.evidence import Status, measure, raced
+from lrfinder.evidence.rules import RULES
+from lrfinder.evidence.trials import Arms
+from lrfinder.search.edge import STEPS
+from lrfinder.search.measure import concluded
+from lrfinder.search.sweep import ladder
 
 finite = st.floats(-LARGEST, LARGEST)
 shapes = st.one_of(

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch.optim import lr_scheduler as torch_lr
 
-from lrfinder.scheduler import attach
 from lrfinder.schedules import (
     Constant,
     Cosine,
@@ -21,6 +20,7 @@ from lrfinder.schedules import (
     Triangular,
     WarmRestarts,
 )
+from lrfinder.training.scheduler import attach
 
 PEAK = 0.7
 

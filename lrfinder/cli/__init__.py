@@ -1,0 +1,1 @@
+"""The `lrfinder` command."""

@@ -1,0 +1,236 @@
+"""The command line: arguments in; results to stdout, everything else to stderr; an exit code."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from lrfinder._version import __version__
+from lrfinder.cli.user_code import arguments_of, called, seed
+from lrfinder.errors import InputError, LRFinderError, NoSignalError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from lrfinder.result import LRResult
+
+__all__ = ["main"]
+
+FOUND, MISTAKE, NO_SUGGESTION, INTERRUPTED = 0, 1, 3, 130
+
+EXAMPLES = """examples:
+  lrfinder demo
+  lrfinder find train:setup --total-steps 2000 --plot lr.png --json lr.json
+  lrfinder find package.module:factory --json - | jq .plan.lr
+  lrfinder tune train:setup --total-steps 20000 --budget 0.03
+  lrfinder show lr.json --plot lr.png
+  lrfinder schedules --plot gallery.png
+
+"""
+
+FIND = """Find a learning rate for a training of yours, and with --total-steps or --epochs a schedule."""
+
+TUNE = """Find a learning rate and a schedule more surely, for a few percent of a training of yours.
+Its length is needed: --total-steps or --epochs, here or from the factory."""
+
+FACTORY = """The factory is a function of yours without arguments, in a file that can be imported from here, such as
+train.py; keep the training itself out of the file, or behind `if __name__ == "__main__":`. What it returns are
+keyword arguments of lrfinder.find_lr or tune_lr, which Python's help(lrfinder.find_lr) explains:
+  def setup():
+      model, loader = ...
+      return dict(model=model, loader=loader, loss_fn=..., optimizer=...)
+
+exit codes: 0 found, 1 a mistake told in one line, 3 no reliable suggestion, 130 interrupted"""
+
+OPTIONS = ("steps", "budget", "lr_min", "lr_max", "total_steps", "epochs", "rule", "schedule", "open_ended")
+PLAN_FLAGS = {
+    "finetune": "the model is pretrained",
+    "may_extend": "the training may go on beyond its end",
+    "early_stopping": "the training may be stopped before its end",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return its exit code.
+
+    Args:
+        arguments: The words after the program's name; None takes the process's own.
+
+    Returns:
+        0 found, 1 a mistake of the caller (told in one line), 3 no reliable suggestion.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        options = _parser().parse_args(arguments)
+        return int(options.run(options))
+    except LRFinderError as error:
+        print(f"lrfinder: {' '.join(str(error).split())}", file=sys.stderr)
+        return NO_SUGGESTION if isinstance(error, NoSignalError) else MISTAKE
+    except BrokenPipeError:
+        # The reader has seen enough; what is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FOUND
+    except KeyboardInterrupt:
+        print("lrfinder: interrupted; nothing was written", file=sys.stderr)
+        return INTERRUPTED
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line, as everything else here does."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong with the arguments.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(f"{message}; `{self.prog} --help` shows what there is")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="lrfinder",
+        description="Which learning rate, and which schedule: a range test for torch that leaves no trace.",
+        epilog=EXAMPLES + FACTORY,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lrfinder {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for name, add, told, does in (
+        ("find", _add_find, "find a learning rate for a training of yours", FIND),
+        ("tune", _add_tune, "find it more surely, for a few percent of the training", TUNE),
+    ):
+        shape = argparse.RawDescriptionHelpFormatter
+        add(commands.add_parser(name, help=told, description=does, epilog=FACTORY, formatter_class=shape))
+    show = commands.add_parser("show", help="print and draw a saved result")
+    show.add_argument("result", type=Path, help="a file that --json or to_json wrote")
+    show.add_argument("--plot", type=Path, metavar="FILE", help="draw it, in the format of the file's ending")
+    show.set_defaults(run=_show)
+    schedules = commands.add_parser("schedules", help="print the catalogue of schedules, or draw it")
+    schedules.add_argument("--plot", type=Path, metavar="FILE", help="draw the gallery, in the format of the ending")
+    schedules.set_defaults(run=_schedules)
+    demo = commands.add_parser("demo", help="find a learning rate on a real data set and train with it, in a minute")
+    demo.add_argument(
+        "--folder", type=Path, default=Path("lrfinder-demo"), help="where the pictures go (default: %(default)s)"
+    )
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _add_find(find: argparse.ArgumentParser) -> None:
+    find.add_argument("--steps", type=int, help="optimizer steps of the whole search (default: 100)")
+    find.add_argument("--rule", help="take this rule's rate: steepest, valley, minimum or divergence")
+    find.add_argument("--open-ended", action="store_true", default=None, help="plan for a length that nobody knows")
+    _add_search(find, "find_lr")
+
+
+def _add_tune(tune: argparse.ArgumentParser) -> None:
+    default = "5 %% of the training, at least 300 steps, at most a third of the training"
+    meaning = f"steps that all of it may cost, or a share of the training below 1 (default: {default})"
+    tune.add_argument("--budget", type=_budget, metavar="STEPS", help=meaning)
+    _add_search(tune, "tune_lr")
+
+
+def _budget(word: str) -> float:
+    """Steps as a whole number, however it is written, or a share of the training."""
+    try:
+        given = float(word)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be steps, or a share below 1 as 0.05, got {word!r}") from error
+    return int(given) if given.is_integer() else given
+
+
+def _add_search(command: argparse.ArgumentParser, verb: str) -> None:
+    """What both searches take."""
+    add = command.add_argument
+    add("factory", help=f"pkg.module:function that returns the keyword arguments of {verb}")
+    add("--lr-min", type=float, metavar="LR", help="first rate of the sweep (default: 1e-7)")
+    add("--lr-max", type=float, metavar="LR", help="last rate (default: 10)")
+    add("--total-steps", type=int, metavar="STEPS", help="optimizer steps of the training to come")
+    add("--epochs", type=float, help="length of the training to come, instead of --total-steps")
+    add("--schedule", metavar="NAME", help="one that `lrfinder schedules` lists (default: recommended)")
+    for name, meaning in PLAN_FLAGS.items():
+        add(f"--{name.replace('_', '-')}", action="store_true", default=None, help=f"plan as {meaning}")
+    add("--seed", type=int, help="seed Python's, NumPy's and torch's random streams before the import")
+    add("--plot", type=Path, metavar="FILE", help="draw the result, in the format of the file's ending")
+    add("--json", metavar="FILE", help="save the result; - prints it to stdout instead of the report")
+    command.set_defaults(run=_search, verb=verb)
+
+
+def _search(options: argparse.Namespace) -> int:
+    if options.seed is not None:
+        seed(options.seed)
+    training = arguments_of(options.factory, options.verb)
+    from lrfinder import find as finder
+    from lrfinder import tune as tuner
+    from lrfinder.training import distributed as ranks
+
+    verb = finder.find_lr if options.verb == "find_lr" else tuner.tune_lr
+    named = (*OPTIONS, *PLAN_FLAGS)
+    given = {name: value for name in named if (value := getattr(options, name, None)) is not None}
+    found = called(options.factory, lambda: verb(**{**training, **given}))
+    return _tell(found, options.plot, options.json) if ranks.is_chief() else FOUND
+
+
+def _show(options: argparse.Namespace) -> int:
+    from lrfinder.result import LRResult
+
+    if not options.result.is_file():
+        raise InputError(f"`result` must be a file that --json wrote, got {options.result}, which is not there")
+    return _tell(LRResult.from_json(options.result), options.plot, None)
+
+
+def _schedules(options: argparse.Namespace) -> int:
+    from lrfinder.display import report
+    from lrfinder.schedules import CATALOGUE
+
+    print(report.catalogue(CATALOGUE))
+    if options.plot is not None:
+        from lrfinder.display.gallery import draw_gallery
+
+        _save(draw_gallery(), options.plot)
+    return FOUND
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from lrfinder.cli import demo
+
+    demo.run(options.folder)
+    return FOUND
+
+
+def _tell(found: "LRResult", picture: Path | None, record: str | None) -> int:
+    """Save, draw and print a result; return the exit code that it means."""
+    # The files first: who reads the report may stop reading, as `head` does, and ends this.
+    try:
+        if record not in (None, "-"):
+            _written(lambda: found.to_json(record))
+        if picture is not None:
+            _draw(found, picture)
+    finally:
+        print(found.to_json() if record == "-" else found)
+    return FOUND if found.lr is not None else NO_SUGGESTION
+
+
+def _draw(found: "LRResult", picture: Path) -> None:
+    from lrfinder.display.plot import figure_of
+
+    _save(figure_of(found), picture)
+
+
+def _save(figure: "Figure", picture: Path) -> None:
+    _written(lambda: figure.savefig(picture, dpi=150))
+    print(f"wrote {picture}", file=sys.stderr)
+
+
+def _written(write: Callable[[], object]) -> None:
+    """Write a file; what keeps it from being written is the caller's to mend."""
+    try:
+        write()
+    except (OSError, ValueError) as error:
+        raise InputError(f"the result could not be written: {error}") from error

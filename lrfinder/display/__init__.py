@@ -1,0 +1,1 @@
+"""What a person sees: the report, the pictures, the notebook, the bar; no torch."""

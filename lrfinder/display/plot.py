@@ -1,0 +1,263 @@
+"""The pictures: they draw what a result says and compute nothing."""
+
+from typing import TYPE_CHECKING
+
+from lrfinder.display.report import LABELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from lrfinder.advice.plan import Plan
+    from lrfinder.evidence.evidence import Evidence
+    from lrfinder.result import LRResult
+    from lrfinder.schedules import Schedule
+
+__all__ = ["COLOURS", "STYLE", "draw_plan", "draw_result", "draw_schedule", "figure_of"]
+
+STYLE = "lrfinder.pictures"
+"""The style sheet of every picture, for `matplotlib.style.context`."""
+
+COLOURS = {
+    "raw": "#999999",
+    "smooth": "#0072B2",
+    "lr": "#D55E00",
+    "steepest": "#009E73",
+    "valley": "#56B4E9",
+    "minimum": "#CC79A7",
+    "divergence": "#E69F00",
+    "runs": "#7A5195",
+    "diverged": "#000000",
+}
+"""Colours that people with any colour vision can tell apart (Okabe and Ito)."""
+
+MOST_POINTS = 2_000
+
+MARKERS = {"steepest": "v", "valley": "s", "minimum": "D", "divergence": "^"}
+LONGEST_NAME = 32
+
+
+def new_axes(width: float = 7.5, height: float = 4.2) -> "Axes":
+    """Axes on a new pyplot figure."""
+    import matplotlib.pyplot as plt
+
+    with plt.style.context(STYLE):
+        return plt.subplots(figsize=(width, height))[1]
+
+
+def figure_of(found: "LRResult | Plan", width: float = 8.5, height: float = 4.2) -> "Figure":
+    """Return what `found.plot` draws, on a figure for a file: pyplot does not know it, so that none is left open.
+
+    Args:
+        found: A result or a plan.
+        width: Inches.
+        height: Inches.
+    """
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    with style.context(STYLE):
+        figure = Figure(figsize=(width, height))
+        found.plot(figure.subplots())
+    return figure
+
+
+def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":
+    """Draw a range test: raw losses, smooth curve, suggestions, miniature runs, the peak's interval, the divergence.
+
+    Of a tuning the rehearsals are drawn instead, what was fitted through them, and the way from their best to the peak.
+
+    Args:
+        result: What to draw.
+        ax: Where to draw; None makes a new figure.
+
+    Returns:
+        The axes.
+    """
+    ax = new_axes() if ax is None else ax
+    evidence, plan = result.evidence, result.plan
+    if not evidence.rehearsals:
+        _draw_curve(evidence, ax)
+    if plan is not None:
+        ax.axvspan(*plan.interval, color=COLOURS["lr"], alpha=0.12, lw=0, label="80 % interval")
+        ax.axvline(plan.lr, color=COLOURS["lr"], lw=2, label=f"suggested peak {plan.lr:.2g}")
+    if evidence.rehearsals:
+        _draw_rehearsals(result, ax)
+    else:
+        _draw_readings(evidence, ax)
+    ax.set(xscale="log", xlabel="learning rate of the reference group", ylabel=_measured(evidence))
+    ax.set_title(_title(result), fontsize="medium", loc="left")
+    ax.spines[["top", "right"]].set_visible(False)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return ax
+
+
+def draw_schedule(schedule: "Schedule", steps: int, ax: "Axes | None" = None, *, lr: float = 1.0) -> "Axes":
+    """Draw a schedule over the optimizer steps.
+
+    Args:
+        schedule: What to draw.
+        steps: How many steps.
+        ax: Where to draw; None makes a new figure.
+        lr: The LR that factor 1 stands for.
+
+    Returns:
+        The axes.
+    """
+    ax = new_axes(6.4, 3.2) if ax is None else ax
+    at = list(range(0, steps, max(1, steps // MOST_POINTS)))
+    factors = [schedule(step) for step in at]
+    ax.step(
+        [*at, steps], [lr * factor for factor in [*factors, factors[-1]]], where="post", color=COLOURS["smooth"], lw=2
+    )
+    ax.set(xlabel="optimizer step", ylabel="factor of the peak" if lr == 1.0 else "learning rate", xlim=(0, steps))
+    ax.set_ylim(0, 1.08 * lr * max(1.0, *factors))
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def draw_plan(plan: "Plan", ax: "Axes | None" = None) -> "Axes":
+    """Draw the LR of a plan over the optimizer steps, the end of the warm-up and the end marked.
+
+    Args:
+        plan: What to draw.
+        ax: Where to draw; None makes a new figure.
+
+    Returns:
+        The axes.
+    """
+    ax = new_axes(7.5, 3.4) if ax is None else ax
+    ax.set_title(_plain(plan.schedule_text, 120), fontsize="medium", loc="left", wrap=True)
+    if plan.shape is None:
+        return ax
+    steps = plan.shown_steps
+    draw_schedule(plan.shape, steps, ax, lr=plan.lr)
+    ax.axhline(plan.lr, color=COLOURS["lr"], lw=1, label=f"peak {plan.lr:.2g}", zorder=1)
+    if plan.warmup:
+        ax.axvline(plan.warmup, color=COLOURS["raw"], ls="--", label=f"warm-up ends at step {plan.warmup:,}")
+    if plan.total_steps is not None:
+        ax.axvline(steps, color=COLOURS["diverged"], ls=":", label=f"end at step {steps:,}", clip_on=False)
+    elif plan.schedule is None:
+        ax.set_xlabel("optimizer step of a training of 1,000")
+    else:
+        ax.set_xlabel("optimizer step; goes on until a cooldown is begun")
+    ax.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return ax
+
+
+def _measured(evidence: "Evidence") -> str:
+    if evidence.rehearsals:
+        return "loss on batches not trained on"
+    return "training loss" if evidence.curve is None or evidence.curve.after is None else "validation loss"
+
+
+def _draw_curve(evidence: "Evidence", ax: "Axes") -> None:
+    curve, smooth = evidence.curve, evidence.smooth
+    if curve is None or not len(curve):
+        return
+    ax.set_xlim(curve.lrs[0] / 2, curve.lrs[-1] * 2)
+    pairs = list(curve.pairs())
+    ax.plot(
+        [lr for lr, _ in pairs],
+        [loss for _, loss in pairs],
+        ".",
+        ms=4,
+        color=COLOURS["raw"],
+        label="loss after the step",
+    )
+    if smooth is not None:
+        ax.plot(smooth.lrs, smooth.losses, color=COLOURS["smooth"], lw=2, label="smoothed")
+        low, high = min(smooth.losses), max(smooth.losses)
+        room = (high - low or abs(high) or 1.0) * 0.25
+        ax.set_ylim(low - room, high + 2 * room)
+
+
+def _draw_readings(evidence: "Evidence", ax: "Axes") -> None:
+    """What was read off the curve, and the miniature runs."""
+    at = evidence.diverged_at
+    if at is not None:
+        ax.axvline(at, color=COLOURS["diverged"], ls=":", label=f"diverges {at:.2g}")
+    _draw_suggestions(evidence, ax)
+    _draw_races(evidence, ax)
+
+
+def _draw_suggestions(evidence: "Evidence", ax: "Axes") -> None:
+    smooth = evidence.smooth
+    for name, lr in evidence.suggestions.items():
+        if lr is None or smooth is None:
+            continue
+        height = min(zip(smooth.lrs, smooth.losses, strict=True), key=lambda point: abs(point[0] / lr - 1))[1]
+        colour, marker = COLOURS.get(name, COLOURS["diverged"]), MARKERS.get(name, "o")
+        label = f"{LABELS.get(name, _plain(name))}: {lr:.2g}"
+        ax.plot([lr], [height], marker, ms=8, color=colour, mec="white", label=label, zorder=3)
+
+
+def _draw_races(evidence: "Evidence", ax: "Axes") -> None:
+    """What the miniature runs came to, and their edge; those that exploded, or ended above the picture, at its top."""
+    finite = [loss for arms in evidence.races for loss in arms.losses if loss is not None]
+    if not finite:
+        return
+    low, high = ax.get_ylim()
+    left, right = ax.get_xlim()
+    tried = [lr for arms in evidence.races for lr in arms.lrs]
+    ax.set_xlim(min(left, min(tried) / 1.5), max(right, 1.5 * max(tried)))
+    low = min(low, min(finite) - 0.05 * (high - min(finite)))
+    ax.set_ylim(low, high)
+    if evidence.edge is not None:
+        ax.axvline(evidence.edge, color=COLOURS["runs"], ls="-.", lw=1, label=f"the runs' edge {evidence.edge:.2g}")
+    above = any(loss is None or loss > high for arms in evidence.races for loss in arms.losses)
+    words = "miniature run of {} steps" + ("\n(at the top: off the scale)" if above else "")
+    for i, arms in enumerate(evidence.races):
+        heights = [high if loss is None else min(loss, high) for loss in arms.losses]
+        label = words.format(arms.steps) if i == 0 else None
+        lines = ax.plot(arms.lrs, heights, ":P", ms=8, lw=1, color=COLOURS["runs"], mec="white", label=label, zorder=4)
+        lines[0].set_clip_on(False)
+
+
+def _draw_rehearsals(result: "LRResult", ax: "Axes") -> None:
+    """The losses of the rehearsals, what was fitted through them, and an arrow from the best of each to the peak."""
+    rehearsals, plan = result.evidence.rehearsals, result.plan
+    tried = [lr for arms in rehearsals for lr in arms.lrs] + list(plan.interval if plan else ())
+    finite = [loss for arms in rehearsals for loss in (arms.start, *arms.losses) if loss is not None]
+    low, high = min(finite), max(arms.start for arms in rehearsals)
+    most = high if low < high else max(finite)  # where all have lost, how much tells them apart
+    room = most - low or abs(most) or 1.0
+    _span(ax, min(tried) / 1.5, 1.5 * max(tried))
+    ax.set_ylim(low - 0.15 * room, most + 0.15 * room)
+    top, colour = ax.get_ylim()[1], COLOURS["runs"]
+    above = any(loss is None or loss > top for arms in rehearsals for loss in arms.losses)
+    words = "rehearsal of {} steps" + ("\n(at the top: off the scale)" if above else "")
+    ax.axhline(high, color=COLOURS["raw"], ls="--", lw=1, label="loss before")
+    for i, arms in enumerate(rehearsals):
+        heights = [top if loss is None else min(loss, top) for loss in arms.losses]
+        label = words.format(arms.steps) if i == 0 else None
+        runs = ax.plot(arms.lrs, heights, ":P", ms=9, lw=0.8, color=colour, mec="white", label=label, zorder=5)
+        runs[0].set_clip_on(False)
+        lrs, losses = [lr for lr, _ in arms.fit], [loss for _, loss in arms.fit]
+        ax.plot(lrs, losses, color=colour, lw=1.5, label="fit through the best" if i == 0 and lrs else None)
+        if plan is not None and arms.best is not None:
+            height = min(losses, default=min(heights))
+            style = {"arrowstyle": "-|>", "color": COLOURS["lr"], "lw": 1.5, "shrinkA": 0, "shrinkB": 0}
+            ax.annotate("", (plan.lr, height), (arms.best, height), arrowprops=style, zorder=6)
+            told = "from its best to the peak" if i == 0 else None
+            ax.plot([], [], ">-", ms=5, lw=1.5, color=COLOURS["lr"], label=told)
+
+
+def _span(ax: "Axes", left: float, right: float) -> None:
+    """Show rates on two decades at least: on fewer the ticks between the powers of ten are labelled, and overlap."""
+    wider = max(1.0, 10 / (right / left) ** 0.5)
+    ax.set_xlim(left / wider, right * wider)
+
+
+def _plain(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name on one line, without what matplotlib takes for mathematics, or at the start for "not in the legend"."""
+    name = "".join(c if c.isprintable() else " " for c in name).replace("$", "").lstrip("_")
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def _title(result: "LRResult") -> str:
+    facts = result.evidence.facts
+    kind = "Tuning" if result.evidence.rehearsals else "Range test"
+    name = f"{kind} of {_plain(facts.model)} with {_plain(facts.optimizer)}"
+    return name if result.plan is not None else f"{name}: no suggestion ({result.status})"

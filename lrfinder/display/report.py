@@ -1,0 +1,245 @@
+"""The printout: plain text, at most 100 columns."""
+
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lrfinder.advice.plan import Plan
+    from lrfinder.evidence.evidence import Evidence
+    from lrfinder.evidence.trials import Arms
+    from lrfinder.result import LRResult
+    from lrfinder.schedules import Entry
+
+__all__ = ["advice", "catalogue", "sparkline", "text"]
+
+WIDTH = 100
+LONGEST_NAME = 50
+COLUMNS = (17, 14, 13, 16)
+"""Widths of the catalogue's columns but the last."""
+
+RUNS_TO_THE_LINE = 8
+
+BARS_OF = 60
+"""Steps that one bar of the catalogue stands for."""
+
+BARS = "▁▂▃▄▅▆▇█"
+LABELS = {"steepest": "steepest descent", "minimum": "minimum / 10", "divergence": "divergence / 4"}
+ENDED = {
+    "completed": "the whole ladder, nothing diverged",
+    "diverged": "diverged from {at:.2g} on, stopped after {steps} steps",
+    "non_finite": "the loss was no longer finite after {steps} steps",
+}
+
+
+def text(result: "LRResult", done: str | None = None) -> str:
+    """A result in words: what was measured, the peak, the schedule, and how to use them.
+
+    Args:
+        result: What was found.
+        done: What was done with it already, as a phrase, instead of how to do it by hand.
+
+    Returns:
+        At most 100 columns.
+    """
+    evidence, plan = result.evidence, result.plan
+    kind = "tuning" if evidence.rehearsals else "range test"
+    lines = [f"lrfinder: {kind} of {_one_line(evidence.facts.model)}", *_sweep(evidence), *_spent(evidence, plan), ""]
+    lines += [*_suggestions(evidence), *_races(evidence), *_rehearsals(evidence), ""]
+    if plan is None:
+        lines += _wrapped("no suggestion", f"{result.status}: {result.status.sentence}")
+    elif done is None:
+        return "\n".join([*lines, advice(plan)])
+    else:
+        lines += [*_peak(plan), "", *_schedule(plan)]
+    return "\n".join(lines if done is None else [*lines, "", *_wrapped("applied", done)])
+
+
+def advice(plan: "Plan") -> str:
+    """A plan in words: the peak, the schedule with the reasons for it, and how to use them."""
+    return "\n".join([*_peak(plan), "", *_schedule(plan), "", *_use(plan)])
+
+
+def catalogue(entries: "Mapping[str, Entry]") -> str:
+    """The families of schedules as a table: kind, parameters and a picture, each with its use and its tip below."""
+    heads = ("name", "frequency", "quantity", "shape", "parameters")
+    lines = [_row(heads)]
+    for entry in entries.values():
+        bars = sparkline(entry.factors(BARS_OF * COLUMNS[3])[BARS_OF // 2 :: BARS_OF])
+        row = _row((entry.name, entry.frequency, entry.quantity, bars, ", ".join(entry.parameters) or "none"))
+        lines += [
+            "",
+            row,
+            *textwrap.wrap(f"{entry.when} {entry.tip}", WIDTH, initial_indent="  ", subsequent_indent="  "),
+        ]
+    return "\n".join(lines)
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    """Cells in columns, the last one on as many lines as it takes."""
+    head = "".join(f"{cell:<{width}}  " for cell, width in zip(cells, COLUMNS, strict=False))
+    last = textwrap.wrap(cells[-1], WIDTH - len(head))
+    return "\n".join([head + last[0], *(" " * len(head) + line for line in last[1:])])
+
+
+def sparkline(values: list[float]) -> str:
+    """Values as one line of bars, the highest bar for the largest, the lowest for what is not above zero.
+
+    >>> sparkline([0.0, 0.5, 1.0])
+    '▁▅█'
+    """
+    top = max(values)
+    return "".join(BARS[min(len(BARS) - 1, int(len(BARS) * value / top))] if value > 0 else BARS[0] for value in values)
+
+
+def _sweep(evidence: "Evidence") -> list[str]:
+    facts, curve = evidence.facts, evidence.curve
+    base = facts.bases[facts.reference]
+    trained = f"{_one_line(facts.optimizer)} (base LR {base:g}" + (
+        f", {len(facts.bases)} groups)" if len(facts.bases) > 1 else ")"
+    )
+    trained += f", {facts.batch_size} samples a step" if facts.batch_size else ""
+    trained += f", {facts.ranks} ranks" if facts.ranks > 1 else ""
+    lines = _wrapped("trained with", trained) + _wrapped("loss", _one_line(facts.loss, 300))
+    if curve is not None and len(curve):
+        at = evidence.diverged_at or curve.lrs[-1]
+        ended = ENDED[curve.stopped].format(at=at, steps=len(curve) + (curve.stopped == "non_finite"))
+        lines += _wrapped("swept", f"{curve.lrs[0]:.2g} to {curve.lrs[-1]:.2g}: {ended}")
+        noise = "" if evidence.noise is None else f", noise {_percent(evidence.noise)} of the drop"
+        kind = "" if curve.after is None else "on validation batches, "
+        levels = curve.levels
+        lines += _wrapped("losses", f"{kind}{levels[0]:.4g} at the start, lowest {min(levels):.4g}{noise}")
+    return lines
+
+
+def _spent(evidence: "Evidence", plan: "Plan | None") -> list[str]:
+    """What all of the search cost, validation batches and miniature runs included."""
+    if not evidence.cost_steps:
+        return []
+    total = None if plan is None else plan.total_steps
+    share = "" if total is None else f", {_percent(evidence.cost_steps / total)} of the training"
+    return _wrapped("spent", f"the cost of {evidence.cost_steps:,} steps{share}")
+
+
+def _suggestions(evidence: "Evidence") -> list[str]:
+    """What each rule reads off the sweep; where miniature runs were made they decide, and these are for comparison."""
+    if not evidence.suggestions:
+        return []
+    lines = ["  read off the sweep" + (", for comparison:" if evidence.is_raced else ":")]
+    for name, lr in evidence.suggestions.items():
+        label = LABELS.get(name, _one_line(name))
+        lines.append(f"    {label:<18} {'no answer' if lr is None else f'{lr:.2e}'}")
+    return lines
+
+
+def _races(evidence: "Evidence") -> list[str]:
+    """Every race: its peaks, what each came to, and where they lose what they win."""
+    lines = []
+    for arms in evidence.races:
+        head = f"{arms.steps} steps each, all from the same start: a short climb to the peak, a line to zero"
+        lines += ["", *_wrapped("miniature runs", head), *_runs(arms)]
+    if evidence.edge is not None:
+        meaning = "above it most of the best gain is lost; the peak is a share of it"
+        lines.append(f"    their edge      {evidence.edge:.2e}: {meaning}")
+    return lines
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
+
+
+def _rehearsals(evidence: "Evidence") -> list[str]:
+    """Every rehearsal: its peaks, what each came to, and the best of them."""
+    lines = []
+    for arms in evidence.rehearsals:
+        head = f"{arms.steps} steps each, all from the same start: the schedule and the epochs in small"
+        lines += ["", *_wrapped("rehearsals", head), *_runs(arms)]
+        how = "on a parabola through the best run and its neighbours" if arms.fit else "of those that were tried"
+        found = "none: no run lowered the loss" if arms.best is None else f"{arms.best:.2e}: {how}"
+        lines.append(f"    the best        {found}")
+    return lines
+
+
+def _runs(arms: "Arms") -> list[str]:
+    """Runs in columns: their peaks, and what each came to."""
+    losses = ["exploded" if loss is None else f"{loss:.4g}" for loss in arms.losses]
+    lines = [f"    loss before     {arms.start:.4g}"]
+    for i in range(0, len(losses), RUNS_TO_THE_LINE):
+        some = slice(i, i + RUNS_TO_THE_LINE)
+        lines.append(f"    to a peak of    {''.join(f'{lr:<10.1e}' for lr in arms.lrs[some]).rstrip()}")
+        lines.append(f"    loss after      {''.join(f'{loss:<10}' for loss in losses[some]).rstrip()}")
+    return lines
+
+
+def _peak(plan: "Plan") -> list[str]:
+    low, high = plan.interval
+    source = f"   (by your rule {_one_line(plan.rule)})" if plan.rule else ""
+    line = f"suggested peak LR  {plan.lr:.2e}   80 % interval {low:.1e} to {high:.1e}{source}"
+    lines = _wrapped_at("  ", line)
+    for warning in plan.warnings:
+        lines += _wrapped("  but", warning)
+    return lines
+
+
+def _schedule(plan: "Plan") -> list[str]:
+    lines = _shape(plan)
+    for reason in plan.reasons:
+        lines += _wrapped("  why", str(reason))
+    return lines + (_wrapped("  or", plan.runner_up) if plan.runner_up else [])
+
+
+def _shape(plan: "Plan") -> list[str]:
+    """The schedule in words, its rates at five moments, and a line of bars."""
+    shares = (0.0, 0.25, 0.5, 0.75, 1.0)
+    head, words = _horizon(plan), _one_line(plan.schedule_text, 300)
+    if plan.total_steps is not None:
+        lines = _wrapped_at("  ", f"{head}: {words}")
+    else:
+        lines = _wrapped_at("  ", head) + _wrapped_at("    ", words)
+    if plan.shape is None:
+        return lines
+    return [
+        *lines,
+        f"    training  {''.join(f'{100 * share:.0f} %'.ljust(14) for share in shares).rstrip()}",
+        f"    LR        {''.join(f'{plan.lr_at(share):.2e}'.ljust(14) for share in shares).rstrip()}",
+        f"              {sparkline([plan.lr_at(i / 59) for i in range(60)])}",
+    ]
+
+
+def _horizon(plan: "Plan") -> str:
+    if plan.total_steps is None and plan.schedule is None:
+        return "suggested schedule, in shares of the training (peak as for 1,000 steps; pass total_steps= for yours)"
+    if plan.total_steps is None:
+        return f"suggested schedule, of which the first {plan.shown_steps:,} steps are shown"
+    epochs = ""
+    if plan.steps_per_epoch:
+        number = plan.total_steps / plan.steps_per_epoch
+        count = f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+        epochs = f" ({count} epoch{'' if count == '1' else 's'} of {plan.steps_per_epoch:,})"
+    return f"suggested schedule for {plan.total_steps:,} steps{epochs}"
+
+
+def _use(plan: "Plan") -> list[str]:
+    return ["  to use it", *(f"    {line}" for line in plan.code.splitlines())]
+
+
+def _wrapped(label: str, sentence: str) -> list[str]:
+    head = f"  {label.strip():<13} "
+    return _lines(sentence, head, " " * len(head))
+
+
+def _wrapped_at(indent: str, sentence: str) -> list[str]:
+    return _lines(sentence, indent, indent + "  ")
+
+
+def _lines(sentence: str, head: str, margin: str) -> list[str]:
+    """A sentence in lines that end at words, no number parted from its percent sign."""
+    whole = textwrap.wrap(sentence.replace(" %", "\0%"), WIDTH, initial_indent=head, subsequent_indent=margin)
+    return [line.replace("\0", " ") for line in whole]
+
+
+def _one_line(name: str, longest: int = LONGEST_NAME) -> str:
+    """A name from outside without what would break the layout, cut where it is long."""
+    printable = "".join(c if c.isprintable() else " " for c in name)
+    return printable if len(printable) <= longest else f"{printable[: longest - 1]}…"

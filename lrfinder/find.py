@@ -1,0 +1,160 @@
+"""The range test with its miniature runs: `find_lr` for plain torch, `range_test` for anything that trains."""
+
+from typing import Unpack
+
+from torch import nn
+
+from lrfinder.advice import recommend
+from lrfinder.advice.plan import PlanOptions, Wish
+from lrfinder.display.progress import bar
+from lrfinder.errors import NoSignalError
+from lrfinder.evidence.rules import Rule
+from lrfinder.keywords import shows_options_of
+from lrfinder.loop import Loop
+from lrfinder.result import LRResult
+from lrfinder.schedules.base import flag
+from lrfinder.search.measure import Measure, SearchOptions, checked_rule, concluded, held_out_of, parted, search
+from lrfinder.search.sweep import ladder
+from lrfinder.snapshot.snapshot import sole_search
+from lrfinder.training import distributed as ranks
+from lrfinder.training.feed import Loader
+from lrfinder.training.torch_loop import TorchLoop
+
+__all__ = ["find_lr", "range_test"]
+
+
+@shows_options_of(Wish, hidden=("rule",), after=TorchLoop)
+@ranks.together()
+def find_lr(
+    model: nn.Module,
+    loader: Loader,
+    *,
+    steps: int = 100,
+    lr_min: float = 1e-7,
+    lr_max: float = 10.0,
+    rule: str | Rule | None = None,
+    measure: Measure | None = None,
+    progress: bool = True,
+    strict: bool = False,
+    **options: Unpack[SearchOptions],
+) -> LRResult:
+    """Sweep the learning rate, race miniature runs, suggest a peak and a schedule; the training is left as it was.
+
+    The state of model, optimizer, loader and random streams is put back however the search ends.
+
+    Args:
+        model: The module to train, on its device.
+        loader: Anything that yields batches and can be iterated anew (a DataLoader, a list of batches), or a function
+            that returns a fresh iterator; it starts again when it ends.
+        steps: Optimizer steps that the search may cost; a forward alone counts a third of one (at least ten rates are
+            swept, whatever measuring on `val_loader` costs). From 75 on 72 % of them go into miniature runs, trainings
+            of 14 steps to one peak after another; beyond 100 it is 72 of each whole hundred, of four at most. The
+            others are swept; all of them where they are fewer than 75, or a rule is named.
+        lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
+        lr_max: Last rate of the sweep, which nothing suggested exceeds; a miniature run may climb above it.
+        rule: None weighs everything measured; or the name of a rule, or a function of the `Curve`, to take its rate.
+        measure: `training` reads the loss before each step; `validation` that of a few fixed batches of `val_loader`
+            after each step, for fine-tuning and small data. None measures on `val_loader` where there is one.
+        progress: Show a bar on stderr while it is a terminal.
+        strict: Raise where there is no reliable rate, instead of returning a result that says so.
+        **options: What to plan for:
+
+            - `total_steps`: optimizer steps of the training to come; without a length the schedule stays open.
+            - `epochs`: its length in epochs instead, of `steps_per_epoch` (default: the loader's).
+            - `schedule`: `recommended`, a name of `lrfinder.schedules.CATALOGUE`, or a function of the step that
+              gives a factor of the peak; the suggested peak is the one for it.
+            - `finetune`: the model is pretrained. `may_extend`: the training may go on beyond its end.
+              `early_stopping`: it may end before. `open_ended`: nobody knows when it ends.
+
+            How to make an optimizer step, as in `TorchLoop`:
+
+            - `loss_fn`: takes (output, target), returns the loss; default: the model's own loss, or inferred.
+            - `loss_step`: takes (model, batch), returns the loss. `train_step`: does the whole update too.
+            - `optimizer`: default: AdamW over the trainable parameters; a list with `train_step`, all swept at their
+              ratio, or the one whose index is `sweep`.
+            - `accumulate`: micro-batches of a step. `clip_grad_norm`, `clip_grad_value`: the largest that is let pass.
+            - `autocast`: `torch.bfloat16` or `torch.float16`. `scaler`: the GradScaler of a float16 training.
+            - `channels_last`: how images are laid out. `val_loader`: batches kept aside, to measure on.
+            - `snapshot`: `auto` does not copy frozen weights that are most of the model, `all` does.
+              `snapshot_device`: where the copies are kept.
+
+    Returns:
+        The result: `print` it, `plot` it. `lr` is the peak, None where `status` says why there is no reliable one.
+        `lrfinder.attach(optimizer, result.plan.schedule, lr=result.lr)` gives the scheduler to train with, `apply` sets
+        the rate alone.
+
+    Raises:
+        InputError: An argument that cannot be used, or a batch without a usable loss; nothing was changed.
+        NoSignalError: With `strict`, no reliable rate.
+        StateLeak: A frozen parameter was changed by the training itself and could not be put back.
+
+    Example:
+        >>> import torch
+        >>> _ = torch.manual_seed(0)
+        >>> x = torch.randn(256, 4)
+        >>> batches = [(rows, rows @ torch.ones(4, 1)) for rows in x.split(16)]
+        >>> found = find_lr(torch.nn.Linear(4, 1), batches, total_steps=500)
+        >>> str(found.status), found.plan.warmup, found.interval[0] < found.lr < found.interval[1]
+        ('ok', 25, True)
+    """
+    planning, training = parted(options, find_lr)
+    loop = TorchLoop(model, loader, **training)
+    return range_test(
+        loop,
+        steps=steps,
+        lr_min=lr_min,
+        lr_max=lr_max,
+        rule=rule,
+        measure=measure,
+        progress=progress,
+        strict=strict,
+        **planning,
+    )
+
+
+@shows_options_of(Wish, hidden=("rule",))
+@ranks.together()
+def range_test(
+    loop: Loop,
+    *,
+    steps: int = 100,
+    lr_min: float = 1e-7,
+    lr_max: float = 10.0,
+    rule: str | Rule | None = None,
+    measure: Measure | None = None,
+    progress: bool = True,
+    strict: bool = False,
+    **planning: Unpack[PlanOptions],
+) -> LRResult:
+    """Do what `find_lr` does over any `Loop`.
+
+    Args:
+        loop: What trains.
+        steps: Optimizer steps that the search may cost; see `find_lr`, as for all that follow.
+        lr_min: First rate of the reference group.
+        lr_max: Last rate.
+        rule: Whose rate to take.
+        measure: Which loss to read.
+        progress: Whether to show a bar.
+        strict: Whether to raise where there is no reliable rate.
+        **planning: What to plan for: `total_steps` or `epochs`, `schedule`, `finetune` and the others.
+
+    Returns:
+        The result, the same on every rank.
+
+    Raises:
+        InputError: An argument that cannot be used.
+        NoSignalError: With `strict`, no reliable rate.
+    """
+    flag("progress", progress)
+    flag("strict", strict)
+    lrs = ladder(lr_min, lr_max, steps)
+    wish = Wish(rule=checked_rule(rule), **planning)
+    recommend.check(wish, loop.facts)
+    with sole_search(), loop.preserved() as snapshot, bar(loop, steps, wanted=progress) as tell:
+        held_out = held_out_of(loop, measure)
+        evidence, lrs = search(loop, snapshot, lrs, rule=rule, held_out=held_out, tell=tell)
+    result = concluded(evidence, lrs, wish)
+    if strict and result.plan is None:
+        raise NoSignalError(result.status.sentence)
+    return result

@@ -1,0 +1,1 @@
+"""Everything that trains in order to measure, over any `Loop`."""

@@ -1,0 +1,120 @@
+"""The range test: one optimizer step at each rung of an exponential ladder of rates."""
+
+import math
+from collections.abc import Callable
+from numbers import Real
+
+from lrfinder.errors import InputError
+from lrfinder.evidence.curve import Curve, Stopped, is_number
+from lrfinder.evidence.divergence import Divergence, batch_resolution
+from lrfinder.loop import Batch, Loop
+from lrfinder.schedules.base import whole
+
+__all__ = ["ladder", "sweep"]
+
+MAX_SKIPS = 8
+"""Skipped updates in a row (an overflowing GradScaler) that are repeated; the ninth ends the sweep."""
+
+MIN_STRIDE = 1e-9
+"""Natural logarithm of the smallest ratio between neighbours that rounding leaves constant."""
+
+Progress = Callable[[float, float], None]
+
+
+def ladder(lr_min: float, lr_max: float, steps: int) -> list[float]:
+    """Rates from `lr_min` to `lr_max` with one constant ratio, both ends exact.
+
+    Args:
+        lr_min: First rate of the reference group.
+        lr_max: Last rate.
+        steps: Number of rates.
+
+    Returns:
+        `steps` ascending rates.
+
+    Raises:
+        InputError: A rate that is not positive and finite, ends the wrong way round, fewer than 10 steps.
+
+    >>> ladder(1e-4, 1.0, 10)[:3]
+    [0.0001, 0.000278..., 0.000774...]
+    """
+    steps = whole("steps", steps, "100 is a good choice", least=10)
+    lr_min, lr_max = _rate("lr_min", lr_min), _rate("lr_max", lr_max)
+    if lr_min >= lr_max:
+        raise InputError(f"`lr_max` must exceed `lr_min`={lr_min:g}, got {lr_max:g}; swap them or widen the range")
+    start = math.log(lr_min)
+    stride = (math.log(lr_max) - start) / (steps - 1)
+    if stride < MIN_STRIDE:
+        raise InputError(
+            f"`lr_max` must exceed `lr_min`={lr_min!r} by more than rounding, got {lr_max!r}; widen the range"
+        )
+    return [lr_min, *(math.exp(start + i * stride) for i in range(1, steps - 1)), lr_max]
+
+
+def _rate(name: str, value: object) -> float:
+    if isinstance(value, Real) and 0 < float(value) < math.inf:
+        return float(value)
+    raise InputError(f"`{name}` must be a positive finite learning rate, got {value!r}")
+
+
+def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None, held_out: Batch | None = None) -> Curve:
+    """Make one optimizer step at each rate and record the loss before it, until the ladder or the training ends.
+
+    The state of the training is left where the sweep brought it: call this inside `loop.preserved()`.
+
+    Args:
+        loop: What trains.
+        lrs: Ascending rates of the reference group, as `ladder` makes them.
+        progress: Called with each rate and the loss that is watched.
+        held_out: Batches whose loss is measured after every step and watched instead of the training loss.
+
+    Returns:
+        The raw curve.
+
+    Raises:
+        InputError: The very first loss is not finite.
+    """
+    divergence = Divergence((len(lrs) - 1) / math.log10(lrs[-1] / lrs[0]))
+    losses: list[float] = []
+    after: list[float] = []
+    stopped: Stopped = "completed"
+    for lr in lrs:
+        loss = _step(loop, lr, first=not losses)
+        watched = loss if held_out is None or not is_number(loss) else float(loop.loss(held_out))
+        if not losses:
+            _check_first(loss, "very first batch")
+            _check_first(watched, "validation batches after the very first step")
+        if not is_number(watched):
+            stopped = "non_finite"
+            break
+        losses.append(loss)
+        after.append(watched)
+        if progress is not None:
+            progress(lr, watched)
+        if loop.agree(divergence.tell(watched, 0.0 if held_out is None else batch_resolution(losses))):
+            stopped = "diverged"
+            break
+    return Curve(lrs[: len(losses)], losses, None if held_out is None else after, stopped)
+
+
+def _step(loop: Loop, lr: float, *, first: bool) -> float:
+    """The loss of one update at a rate; a skipped update is repeated on the next batch, the ninth in a row is NaN."""
+    for _ in range(MAX_SKIPS + 1):
+        loop.lr = lr
+        loss = loop.step(loop.draw())
+        if loss is not None:
+            return float(loss)
+    if first:
+        raise InputError(
+            f"the first update must be made, got {MAX_SKIPS + 1} in a row that were skipped; a step of your own must "
+            "return its loss and step a swept optimizer, and a GradScaler may need a smaller `init_scale`"
+        )
+    return math.nan
+
+
+def _check_first(loss: float, where: str) -> None:
+    if not is_number(loss):
+        raise InputError(
+            f"the loss of the {where} must be finite, got {loss}; look at the data (NaN in it?), "
+            "the loss function and the precision before you look for a learning rate"
+        )

@@ -1,0 +1,1 @@
+"""Put a training back as it was."""

@@ -1,0 +1,297 @@
+"""What mutable objects held, remembered so that it can be put back in place."""
+
+import enum
+import os
+import types
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from operator import is_not
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from lrfinder.errors import StateLeak
+from lrfinder.snapshot.rng import STREAMS, stream_restore
+
+__all__ = ["OUT_OF_MEMORY", "Memory", "Surface", "local", "reached_by", "same"]
+
+OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
+NUMBERS = (int, float, complex, str, bytes, type(None), np.generic, frozenset, range, os.PathLike)
+PLAIN = (*NUMBERS, torch.dtype, torch.device, torch.Size, *OPAQUE)
+CONTAINERS = (dict, list, tuple, set, deque)
+DICTS = (dict, OrderedDict)
+BY_ATTRIBUTES = (nn.Module, Optimizer, Sampler, LRScheduler)
+KNOWN = (*PLAIN, *CONTAINERS, *STREAMS, *BY_ATTRIBUTES, Tensor, np.ndarray)
+
+OUT_OF_MEMORY = (MemoryError, torch.cuda.OutOfMemoryError)
+"""What is raised where there is no room, on the host or on a device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """Stands for an object that is kept as data sets are: its attributes and random generators, not what they hold."""
+
+    of: object
+
+
+class Memory:
+    """Remembers the contents of mutable objects and puts them back in place, so that every reference stays valid.
+
+    Tensors and arrays are copied, containers remember what they held, modules, optimizers, samplers and plain data
+    objects their attributes, data sets their counters, random generators their state. Whatever else is reached is put
+    back as a reference, its inside as it is.
+
+    Args:
+        device: Where the copies of tensors are kept; None keeps each beside its tensor.
+    """
+
+    def __init__(self, device: torch.device | str | None = None) -> None:
+        self._device = device
+        self._seen: dict[int, object] = {}
+        self._plain: dict[type, bool] = {}
+        self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
+        self._restores: list[Callable[[], object]] = []
+
+    def leave(self, value: object) -> None:
+        """Leave this object alone when it is reached."""
+        self._seen[id(value)] = value
+
+    def keep(self, value: Any) -> None:
+        """Remember this object and everything mutable that it holds."""
+        pending = [value]
+        while pending:
+            value = pending.pop()
+            kind = type(value)
+            if kind not in self._plain:
+                self._plain[kind] = issubclass(kind, PLAIN)
+            if self._plain[kind]:
+                continue
+            reached = value.of if isinstance(value, Surface) else value
+            if id(reached) in self._seen:
+                continue
+            self._seen[id(reached)] = reached
+            pending += self._keep_one(value)
+
+    def refill(self) -> list[Callable[[], object]]:
+        """Give every plain dictionary its items back, those of modules among them; return what refused."""
+        return [partial(_refill_dict, *pair) for pair in self._dicts if any(pair) and not _is_refilled(*pair)]
+
+    def restore(self, refused: Sequence[Callable[[], object]] | None = None) -> None:
+        """Put the contents of everything that was kept back in place.
+
+        Args:
+            refused: What `refill` has returned, where it was called just before.
+
+        Raises:
+            StateLeak: Something could not be put back; everything else was.
+        """
+        with torch.no_grad():
+            # One tensor that refuses must not keep the rest from coming back; a signal's error does not come twice.
+            again = [*(self.refill() if refused is None else refused)]
+            again += [restore for restore in self._restores if _refusal(restore) is not None]
+            failures = [reason for restore in again if (reason := _refusal(restore)) is not None]
+        if failures:
+            raise StateLeak(
+                f"{len(failures)} of {len(self._restores) + len(self._dicts)} parts of the state could not be put back "
+                f"({'; '.join(failures[:3])}); load the model and the optimizer again from a checkpoint"
+            )
+
+    def _keep_one(self, value: Any) -> Iterable[Any]:
+        """Remember one object; return what it holds."""
+        if type(value) in DICTS:  # a dozen of them are in every module; a subclass might refuse
+            held = dict(value)
+            self._dicts.append((value, held))
+            return held.values()
+        if isinstance(value, Tensor):
+            return self._keep_tensor(value)
+        if isinstance(value, tuple):
+            return value
+        if isinstance(value, (Dataset, Surface)):
+            return self._keep_surface(value.of if isinstance(value, Surface) else value)
+        if isinstance(value, STREAMS):
+            self._restores.append(stream_restore(value))
+        elif isinstance(value, np.ndarray):
+            if value.flags.writeable:
+                self._restores.append(partial(np.copyto, value, value.copy()))
+        elif isinstance(value, dict):
+            held = dict(value)
+            self._restores.append(partial(_refill_dict, value, held))
+            return held.values()
+        elif isinstance(value, (list, set, deque)):
+            contents = list(value)
+            self._restores.append(partial(_refill, value, contents))
+            return contents
+        elif isinstance(value, types.CellType):
+            return self._keep_cell(value)
+        elif isinstance(value, BY_ATTRIBUTES) or _is_data(value):
+            return self._keep_attributes(value)
+        return ()
+
+    def _keep_attributes(self, value: Any) -> Iterable[Any]:
+        slots = _slots(value)
+        if slots:
+            self._restores.append(partial(_reset_slots, value, slots))
+        return [*slots.values(), getattr(value, "__dict__", None)]
+
+    def _keep_cell(self, cell: types.CellType) -> Iterable[Any]:
+        """Remember what a variable that a function has closed over stands for."""
+        try:
+            held = cell.cell_contents
+        except ValueError:
+            return ()
+        self._restores.append(partial(setattr, cell, "cell_contents", held))
+        return [held]
+
+    def _keep_surface(self, source: object) -> Iterable[Any]:
+        """Remember attributes and random generators of a data set or loader, not the data: large, and read only."""
+        attributes = getattr(source, "__dict__", {})
+        held = dict(attributes)
+        self._restores.append(partial(_refill_dict, attributes, held))
+        for value in held.values():
+            if isinstance(value, dict):
+                self._restores.append(partial(_refill_dict, value, dict(value)))
+            elif isinstance(value, (list, set, deque)):
+                self._restores.append(partial(_refill, value, list(value)))
+        inside = (Dataset, *STREAMS)
+        data = [v for v in held.values() if isinstance(v, inside) or (not isinstance(v, KNOWN) and _is_data(v))]
+        owners = [v.__self__ for v in held.values() if isinstance(v, types.MethodType)]
+        return [*data, *(Surface(o) for o in owners if not isinstance(o, OPAQUE))]
+
+    def _keep_tensor(self, tensor: Tensor) -> Iterable[Any]:
+        if tensor.is_inference():
+            return ()
+        # A shard is copied as what this rank has of it: a DTensor cannot leave the devices of its mesh.
+        held = local(tensor).detach()
+        copy = held.clone() if self._device is None else held.to(self._device, copy=True)
+        self._restores.append(partial(_restore_tensor, tensor, copy))
+        return self.keep_grad(tensor) if tensor.is_leaf else ()
+
+    def keep_grad(self, tensor: Tensor) -> Iterable[Any]:
+        """Remember whether this leaf tensor needs a gradient, and the one that it has, or that it has none."""
+        self._restores.append(partial(_restore_grad, tensor, tensor.requires_grad, tensor.grad))
+        return () if tensor.grad is None else (tensor.grad,)
+
+
+def _refusal(restore: Callable[[], object]) -> str | None:
+    """Put one thing back; what kept it from coming back, or None."""
+    try:
+        restore()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _globals_of(function: object) -> list[object]:
+    """The modules, optimizers, schedulers and meters that a function uses by their global names."""
+    names = getattr(getattr(function, "__code__", None), "co_names", ())
+    found = [getattr(function, "__globals__", {}).get(name) for name in names]
+    return [
+        item for item in found if isinstance(item, BY_ATTRIBUTES) or (not isinstance(item, KNOWN) and _is_data(item))
+    ]
+
+
+def _is_data(value: Any, depth: int = 2) -> bool:
+    """Whether an object is a bag of values (a meter, an average, a scaler) rather than a machine with handles."""
+    if isinstance(value, (*OPAQUE, Dataset, DataLoader)) or not (hasattr(value, "__dict__") or _slots(value)):
+        return False
+    held = (*getattr(value, "__dict__", {}).values(), *_slots(value).values())
+    return all(isinstance(item, KNOWN) or (depth > 0 and _is_data(item, depth - 1)) for item in held)
+
+
+def _slots(value: Any) -> dict[str, Any]:
+    """What an object holds in slots."""
+    names = [name for cls in type(value).__mro__ for name in _slot_names(cls)]
+    return {name: getattr(value, name) for name in names if hasattr(value, name)}
+
+
+def _slot_names(cls: type) -> tuple[str, ...]:
+    names = vars(cls).get("__slots__", ())
+    return tuple(n for n in ((names,) if isinstance(names, str) else names) if n not in ("__dict__", "__weakref__"))
+
+
+def _reset_slots(value: object, held: dict[str, Any]) -> None:
+    for name, item in held.items():
+        object.__setattr__(value, name, item)
+
+
+def reached_by(function: object) -> list[object]:
+    """What a function may change when it is called: the object it is bound to, its attributes, what it closes over.
+
+    Args:
+        function: A function, a bound method, a `functools.partial` or a callable object; None reaches nothing.
+
+    Returns:
+        Objects to keep: the attributes of the bound or called object, the cells of a closure, the bound arguments.
+    """
+    if function is None:
+        return []
+    if isinstance(function, partial):
+        return [*function.args, *function.keywords.values(), *reached_by(function.func)]
+    owner = getattr(function, "__self__", None)
+    cells = [*(getattr(function, "__closure__", None) or ()), *_globals_of(function)]
+    held = [getattr(thing, "__dict__", None) for thing in (function, owner) if not isinstance(thing, OPAQUE[:2])]
+    return [*cells, *(h for h in held if h is not None)]
+
+
+def _is_refilled(target: dict[Any, Any], held: dict[Any, Any]) -> bool:
+    """Give a dictionary its items back, and say whether it took them."""
+    try:
+        _refill_dict(target, held)
+    except Exception:
+        return False
+    return True
+
+
+def _refill_dict(target: dict[Any, Any], held: dict[Any, Any]) -> None:
+    """Give a dictionary its items back; it is never empty in between unless their order had changed."""
+    if len(target) != len(held) or any(map(is_not, target, held)):
+        target.clear()
+    target.update(held)
+
+
+def _refill(target: Any, contents: list[Any]) -> None:
+    if isinstance(target, list):
+        target[:] = contents
+    else:
+        target.clear()
+        target.update(contents) if isinstance(target, set) else target.extend(contents)
+
+
+def local(tensor: Tensor) -> Tensor:
+    """A tensor, or this rank's shard of it, of the same storage."""
+    to_local = getattr(tensor, "to_local", None)
+    return tensor if to_local is None else to_local()
+
+
+def _restore_tensor(tensor: Tensor, copy: Tensor) -> None:
+    whole, tensor = tensor, local(tensor)
+    if tensor.shape != copy.shape:
+        whole.data = copy.to(tensor.device, copy=True)
+    else:
+        try:
+            tensor.copy_(copy)
+        except RuntimeError:
+            # An expanded buffer cannot be written to; it cannot have changed either, unless it was replaced.
+            if not same(tensor, copy):
+                raise
+
+
+def _restore_grad(tensor: Tensor, requires_grad: bool, grad: Tensor | None) -> None:
+    if not tensor.is_leaf:
+        # A forward has written to it in place, so that it has joined the graph.
+        tensor.detach_()
+    if tensor.requires_grad != requires_grad:
+        tensor.requires_grad_(requires_grad)
+    tensor.grad = grad
+
+
+def same(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors hold equal values, NaN in the same places included."""
+    return torch.equal(a, b) or (a.is_floating_point() and torch.allclose(a, b, rtol=0, atol=0, equal_nan=True))

@@ -1,0 +1,1 @@
+"""Trainings in torch as a `Loop`: options, loss, update, batches, parameter groups, several processes."""

@@ -1,0 +1,157 @@
+"""An endless stream of batches from a loader that is left as it was."""
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias, cast
+
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from lrfinder.errors import InputError
+from lrfinder.snapshot.contents import Surface
+from lrfinder.training.batch import describe
+
+__all__ = ["HELD_OUT_BATCHES", "Feed", "Loader", "shallow_copy"]
+
+HELD_OUT_BATCHES = 4
+"""Batches of a validation loader that a loop measures on."""
+
+Loader: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
+"""Anything that yields batches and can be iterated anew, or a function that returns a fresh iterator."""
+
+
+class Feed:
+    """Windows of batches from a loader, which starts again when it ends; a window never straddles that end.
+
+    The loader itself is not touched: a DataLoader is iterated through a shallow copy with workers of its own. The
+    generators behind it and the attributes of samplers, loaders and data sets are what `stateful` names, for the guard
+    to put back.
+
+    Args:
+        loader: Anything that can be iterated anew, or a function that returns a fresh iterator.
+        window: Batches in one window (the micro-batches of an optimizer step).
+        name: What errors call the loader.
+
+    Raises:
+        InputError: The loader is not iterable, or is its own iterator.
+    """
+
+    def __init__(self, loader: Loader, window: int = 1, name: str = "loader") -> None:
+        self._fresh = _fresh_iterable(loader, name)
+        self._loader, self._name = loader, name
+        self._window = window
+        self._iterator: Iterator[Any] | None = None
+        self._has_yielded = False
+
+    def draw(self) -> list[Any]:
+        """Return the next window: `window` batches, or fewer where the loader ends.
+
+        Raises:
+            InputError: The loader yields nothing.
+        """
+        window = self._take()
+        if not window:
+            self._iterator = self._started()
+            window = self._take()
+        if not window and self._has_yielded:
+            raise InputError(
+                f"`{self._name}` must return a fresh iterator at each call, got the finished one again from this "
+                f"{type(self._loader).__name__}; make the iterator inside the function"
+            )
+        if not window:
+            raise InputError(
+                f"`{self._name}` must yield at least one batch, got none from this {type(self._loader).__name__}; "
+                "look at the length of its data set, at `drop_last` and at its sampler"
+            )
+        self._has_yielded = True
+        return window
+
+    def _started(self) -> Iterator[Any]:
+        fresh: object = self._fresh()
+        if not isinstance(fresh, Iterable) and not hasattr(fresh, "__getitem__"):
+            raise InputError(f"`{self._name}` must return an iterator of batches when it is called, got {fresh!r:.60}")
+        return iter(cast("Iterable[Any]", fresh))
+
+    def _take(self) -> list[Any]:
+        window: list[Any] = []
+        while self._iterator is not None and len(window) < self._window:
+            try:
+                window.append(next(self._iterator))
+            except StopIteration:
+                self._iterator = None
+        return window
+
+    def stop(self) -> None:
+        """Forget where the stream is, and end its workers; the next draw starts anew."""
+        self._iterator = None
+        self._fresh = _fresh_iterable(self._loader, self._name)
+
+    @property
+    def windows_per_epoch(self) -> int | None:
+        """Windows until the loader ends, or None where it does not tell its length."""
+        try:
+            return -(-len(self._loader) // self._window)  # type: ignore[arg-type]
+        except (TypeError, NotImplementedError, AttributeError):
+            return None
+
+    def stateful(self) -> tuple[list[object], list[object]]:
+        """What a pass over the loader changes in it, and the data behind it that must be left alone."""
+        sources = _behind(self._loader)
+        samplers = [sampler for source in sources for sampler in _samplers(source)]
+        state = [*map(Surface, sources), *(vars(s) for s in samplers if hasattr(s, "__dict__"))]
+        data = [getattr(s, "data_source", None) for s in samplers] + [getattr(s, "dataset", None) for s in sources]
+        data += [self._loader] if isinstance(self._loader, (list, tuple)) else []
+        return state, [d for d in data if d is not None and not isinstance(d, Dataset)]
+
+
+def _behind(loader: object) -> list[object]:
+    """A loader, and the loaders and data sets that it takes its batches from."""
+    sources: list[object] = [loader]
+    for source in sources:
+        held = [*getattr(source, "__dict__", {}).values(), getattr(source, "dataset", None)]
+        inner = getattr(source, "datasets", None)
+        held += inner if isinstance(inner, (list, tuple)) else []
+        sources += [h for h in held if isinstance(h, (Dataset, DataLoader)) and not any(h is s for s in sources)]
+    return sources
+
+
+def _samplers(loader: object) -> list[object]:
+    batch_sampler = getattr(loader, "batch_sampler", None)
+    found = [batch_sampler, getattr(loader, "sampler", None), getattr(batch_sampler, "sampler", None)]
+    return [sampler for sampler in found if sampler is not None]
+
+
+def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:
+    """A function that returns a new iterable over the loader at each call."""
+    if isinstance(loader, DataLoader):
+        clone = shallow_copy(loader)
+        return lambda: clone
+    if isinstance(loader, Dataset) and not isinstance(loader, IterableDataset):
+        raise InputError(
+            f"`{name}` must yield batches, got the data set {type(loader).__name__}, which yields samples; pass "
+            "DataLoader(dataset, batch_size=...), with batch_size=None where its items are batches"
+        )
+    if isinstance(loader, Iterator):
+        raise InputError(
+            f"`{name}` must be something that can be iterated anew, got a {type(loader).__name__}, which ends for "
+            "good; pass the DataLoader, a list of batches, or a function that returns a fresh iterator "
+            "(`lambda: batches()`)"
+        )
+    if isinstance(loader, Iterable) or hasattr(loader, "__getitem__"):
+        return lambda: loader
+    if callable(loader):
+        return cast("Callable[[], Iterable[Any]]", loader)
+    raise InputError(
+        f"`{name}` must yield batches (a DataLoader, a list of batches, any iterable), got {describe(loader)}"
+    )
+
+
+def shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
+    """A copy that shares everything with the loader but its workers and the iterator that it may hold."""
+    clone = copy.copy(loader)
+    # A loader shorter than the sweep starts again often: the copy's workers live until the sweep is over.
+    vars(clone)["persistent_workers"] = loader.num_workers > 0
+    vars(clone)["_iterator"] = None
+    if hasattr(clone, "_initial_iter_for_state_dict"):
+        # torchdata's StatefulDataLoader notes here that it made an iterator to tell its state; the copy has none.
+        vars(clone)["_initial_iter_for_state_dict"] = False
+    return clone

@@ -1,0 +1,94 @@
+"""The options of a plain torch training: their names and types, and what cannot go together."""
+
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+import torch
+from torch.amp import GradScaler
+from torch.optim import Optimizer
+
+from lrfinder.errors import InputError
+from lrfinder.training.feed import Loader
+from lrfinder.training.loss import LossFunction, LossStep
+from lrfinder.training.update import TrainStep
+
+__all__ = ["TrainingOptions", "check_choices", "check_device", "check_left_to_train_step", "check_one_loss"]
+
+
+class TrainingOptions(TypedDict, total=False):
+    """The keyword options of `TorchLoop`, where they are explained."""
+
+    loss_fn: LossFunction | None
+    loss_step: LossStep | None
+    train_step: TrainStep | None
+    optimizer: Optimizer | Sequence[Optimizer] | None
+    sweep: int | None
+    accumulate: int
+    clip_grad_norm: float | None
+    clip_grad_value: float | None
+    autocast: torch.dtype | None
+    scaler: GradScaler | None
+    channels_last: bool
+    val_loader: Loader | None
+    snapshot: Literal["auto", "all"]
+    snapshot_device: torch.device | str | None
+
+
+def check_one_loss(**sources: object) -> None:
+    """Refuse more than one source of the loss.
+
+    Raises:
+        InputError: Two were given.
+    """
+    given = [name for name, source in sources.items() if source is not None]
+    if len(given) > 1:
+        raise InputError(
+            f"only one of `loss_fn`, `loss_step` and `train_step` must be given, got {' and '.join(given)}"
+        )
+
+
+def check_left_to_train_step(**options: object) -> None:
+    """Refuse what a step of the user's own has to do itself.
+
+    Raises:
+        InputError: One of these was given all the same.
+    """
+    given = [f"{name}={value!r}" for name, value in options.items() if value is not None]
+    if given:
+        raise InputError(
+            f"accumulation, clipping, autocast and losses beside the step's must be left to `train_step`, "
+            f"got {', '.join(given)}; do them there"
+        )
+
+
+def check_choices(accumulate: int, snapshot: str, snapshot_device: torch.device | str | None) -> None:
+    """Refuse a number of micro-batches or a way of snapshotting that does not exist, and inference mode.
+
+    Raises:
+        InputError: One of them.
+    """
+    if torch.is_inference_mode_enabled():
+        raise InputError(
+            "a learning rate must be found outside of `torch.inference_mode()`, got a call inside it; leave it"
+        )
+    if not isinstance(accumulate, int) or accumulate < 1:
+        raise InputError(f"`accumulate` must be a positive number of micro-batches, got {accumulate!r}")
+    if snapshot not in ("auto", "all"):
+        raise InputError(f'`snapshot` must be "auto" or "all", got {snapshot!r}')
+    check_device(snapshot_device)
+
+
+def check_device(snapshot_device: torch.device | str | None) -> None:
+    """Refuse a device for the snapshot that tensors cannot be copied to and back.
+
+    Raises:
+        InputError: There is no such device here, or it holds no data.
+    """
+    try:
+        fits = snapshot_device is None or torch.empty(1, device=snapshot_device).device.type != "meta"
+    except (RuntimeError, TypeError, AssertionError):
+        fits = False
+    if not fits:
+        raise InputError(
+            f'`snapshot_device` must be a device of this machine, as in "cpu", or None, got {snapshot_device!r}'
+        )

@@ -1,0 +1,224 @@
+"""One optimizer step: from a window of micro-batches to new parameters."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.amp import GradScaler
+from torch.optim import LBFGS, Optimizer
+
+from lrfinder.errors import InputError, LRFinderError
+from lrfinder.loop import Batch
+from lrfinder.training import distributed as ranks
+from lrfinder.training.batch import describe, size, to_device
+from lrfinder.training.loss import BatchLoss
+
+__all__ = ["Clip", "GradientUpdate", "OwnUpdate", "Precision", "TrainStep", "shares"]
+
+TrainStep = Callable[[nn.Module, Any], "float | Tensor | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """In what a forward computes.
+
+    Args:
+        device: Where the model is, and where batches are moved to.
+        autocast: `torch.bfloat16` or `torch.float16`, or None for the parameters' own.
+        channels_last: Whether four-dimensional tensors of a batch are laid out with the channels last.
+
+    Raises:
+        InputError: An `autocast` that is neither.
+    """
+
+    device: torch.device
+    autocast: torch.dtype | None = None
+    channels_last: bool = False
+
+    def __post_init__(self) -> None:
+        if self.autocast not in (None, torch.bfloat16, torch.float16, torch.float32):
+            raise InputError(f"`autocast` must be torch.bfloat16, torch.float16 or None, got {self.autocast!r}")
+
+    def name(self, stored: torch.dtype) -> str:
+        """The precision in words, for parameters stored in a dtype."""
+        computed = "" if self.autocast is None else f", autocast to {str(self.autocast).removeprefix('torch.')}"
+        return f"{str(stored).removeprefix('torch.')}{computed}"
+
+    def forward(self, function: Callable[[Any], Any], micro: Any) -> Any:
+        """Call a function on a micro-batch of this device and layout; what it raises names the batch's shapes."""
+        # An autocast region around all of this would keep the first weights in its cache.
+        torch.clear_autocast_cache()
+        try:
+            batch = to_device(micro, self.device, torch.channels_last if self.channels_last else None)
+            if self.autocast is None:
+                return function(batch)
+            with torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not torch.float32):
+                return function(batch)
+        except LRFinderError:
+            raise
+        except Exception as error:
+            error.add_note(f"lrfinder: raised by the model or the loss on this batch: {describe(micro)}")
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """How gradients are clipped before a step.
+
+    Args:
+        norm: Largest total norm, or None.
+        value: Largest absolute value of an entry, or None.
+
+    Raises:
+        InputError: A bound that is not positive.
+    """
+
+    norm: float | None = None
+    value: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, bound in (("clip_grad_norm", self.norm), ("clip_grad_value", self.value)):
+            if bound is not None and not (isinstance(bound, (int, float)) and bound > 0):
+                raise InputError(f"`{name}` must be positive or None, got {bound!r}")
+
+    def __call__(self, optimizer: Optimizer) -> None:
+        """Clip the gradients of what an optimizer holds."""
+        held = [p for group in optimizer.param_groups for p in group["params"]]
+        if self.value is not None:
+            nn.utils.clip_grad_value_(held, self.value)
+        if self.norm is not None:
+            nn.utils.clip_grad_norm_(held, self.norm)
+
+
+class GradientUpdate:
+    """Accumulates the gradient of the mean loss over a window, clips it and steps, with a GradScaler if there is one.
+
+    Args:
+        loss: The loss of one micro-batch, a scalar tensor.
+        optimizer: Steps once a window; one that takes a closure gets it, so that it may evaluate the window again.
+        precision: Where and in what the loss is computed.
+        clip: Bounds of the gradient.
+        scaler: Scales the loss of a float16 training; a step that it skips is told by None.
+
+    Raises:
+        InputError: A scaler that is none, or one with an optimizer that needs its closure.
+    """
+
+    def __init__(
+        self,
+        loss: BatchLoss,
+        optimizer: Optimizer,
+        precision: Precision,
+        clip: Clip,
+        scaler: GradScaler | None = None,
+    ) -> None:
+        if scaler is not None and not hasattr(scaler, "unscale_"):
+            raise InputError(f"`scaler` must be a GradScaler or None, got {scaler!r}; pass that of the training")
+        if scaler is not None and isinstance(optimizer, LBFGS):
+            raise InputError("`scaler` must be None with LBFGS, which evaluates its closure often, got a GradScaler")
+        self._loss, self._optimizer, self._precision = loss, optimizer, precision
+        self._clip, self._scaler = clip, scaler
+        self._takes_closure = _takes_closure(optimizer)
+
+    def __call__(self, batch: Batch) -> Tensor | None:
+        """Make one step; return the mean loss over the samples before it, or None where the scaler skipped it.
+
+        Raises:
+            InputError: The optimizer ignores its closure.
+        """
+        if self._scaler is not None:
+            return self._scaled_step(self._scaler, batch)
+        if not self._takes_closure:
+            loss = self._backward(batch)
+            self._clip(self._optimizer)
+            self._optimizer.step()
+            return loss
+        evaluations: list[Tensor] = []
+
+        def closure() -> Tensor:
+            loss = self._backward(batch)
+            self._clip(self._optimizer)
+            evaluations.append(loss)
+            return ranks.shared(loss)
+
+        self._optimizer.step(closure)  # type: ignore[arg-type]  # annotated as float, but LBFGS takes tensors too
+        if not evaluations:
+            raise InputError(
+                f"`optimizer` must call the closure that its `step` takes, got a {type(self._optimizer).__name__} that "
+                "did not; pass the optimizer inside it, or `train_step=` with a function that does the whole update"
+            )
+        return evaluations[0]
+
+    def _scaled_step(self, scaler: GradScaler, batch: Batch) -> Tensor | None:
+        loss = self._backward(batch, scaler)
+        scaler.unscale_(self._optimizer)
+        self._clip(self._optimizer)
+        before = scaler.get_scale()
+        scaler.step(self._optimizer)
+        scaler.update()
+        return None if scaler.get_scale() < before else loss
+
+    def _backward(self, batch: Batch, scaler: GradScaler | None = None) -> Tensor:
+        """Accumulate the gradient of the mean loss over all samples; return that loss."""
+        self._optimizer.zero_grad()
+        losses = []
+        for micro, share in zip(batch, shares(batch), strict=True):
+            loss = self._precision.forward(self._loss, micro)
+            if not loss.requires_grad:
+                raise InputError(
+                    f"the loss ({self._loss.source}) must need a gradient, got one cut off from the parameters; "
+                    "look for .detach(), .item() or torch.no_grad() between the model and the loss"
+                )
+            part = loss if len(batch) == 1 else loss * share
+            (part if scaler is None else scaler.scale(part)).backward()
+            losses.append(part.detach())
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+
+class OwnUpdate:
+    """The user's own step: gradient, clipping, precision and as many optimizers as there are.
+
+    Args:
+        train_step: `train_step(model, batch) -> loss before the step`, a number or scalar tensor; None says skipped.
+        model: What it trains.
+        precision: Where batches are moved to; the rest is the step's own.
+    """
+
+    def __init__(self, train_step: TrainStep, model: nn.Module, precision: Precision) -> None:
+        self._train_step, self._model, self._precision = train_step, model, precision
+
+    def __call__(self, batch: Batch) -> Tensor | None:
+        """Make one step; return the loss that the user's step returned.
+
+        Raises:
+            InputError: It returned something that is no number.
+        """
+        loss = self._precision.forward(lambda moved: self._train_step(self._model, moved), batch[0])
+        if loss is None:
+            return None
+        if isinstance(loss, Tensor) and loss.numel() == 1:
+            return loss.detach().reshape(())
+        if isinstance(loss, Real):
+            return torch.tensor(float(loss), dtype=torch.float64)
+        raise InputError(f"`train_step` must return the loss as a number (None for a skipped step), got {loss!r:.80}")
+
+
+def shares(batch: Batch) -> list[float]:
+    """The share of the samples in each micro-batch of a window."""
+    if len(batch) == 1:
+        return [1.0]
+    sizes = [size(micro) or 1 for micro in batch]
+    return [n / sum(sizes) for n in sizes]
+
+
+def _takes_closure(optimizer: Optimizer) -> bool:
+    """Whether `step` has an argument for a closure."""
+    try:
+        parameters = inspect.signature(optimizer.step).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(p.name == "closure" or p.kind is p.VAR_POSITIONAL for p in parameters)

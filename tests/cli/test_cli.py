@@ -1,0 +1,63 @@
+"""The command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lrfinder import __version__
+from lrfinder.cli.main import main
+
+
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]):
+    """`--version` prints the package's version and ends with 0."""
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+
+    assert capsys.readouterr().out == f"lrfinder {__version__}\n"
+
+
+def test_help_answers_without_torch():
+    """`--help` imports neither torch nor scipy nor matplotlib."""
+    code = "import sys, lrfinder.cli as c\ntry: c.main(['--help'])\nexcept SystemExit: pass\n"
+    code += "print([m for m in ('torch', 'numpy', 'scipy', 'matplotlib') if m in sys.modules], file=sys.stderr)"
+
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+
+    assert ran.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["find", "tune"])
+def test_the_help_of_a_search_is_enough_to_use_it(command, capsys: pytest.CaptureFixture[str]):
+    """It shows a factory, says how the length is told, and what the exit codes mean."""
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+
+    out = capsys.readouterr().out
+    assert "return dict(model=model, loader=loader, loss_fn=..., optimizer=...)" in out
+    assert "--total-steps or --epochs" in out
+    assert "3 no reliable suggestion" in out
+
+
+def test_a_mistake_is_told_in_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """A demo without scikit-learn ends with 1 and one line that names the fix."""
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+
+    code = main(["demo"])
+
+    assert code == 1
+    assert "pip install 'lrfinder[demo]'" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_demo_prints_both_trainings_and_draws_two_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The demo finds an LR, trains with and without it, and leaves both pictures in the folder."""
+    code = main(["demo", "--folder", str(tmp_path)])
+
+    out = capsys.readouterr().out
+    assert code == 0
+    assert "steepest descent" in out
+    assert "held-out loss" in out
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["demo.png", "range_test.png"]
+    assert all(p.stat().st_size > 10_000 for p in tmp_path.iterdir())

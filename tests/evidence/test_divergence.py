@@ -1,0 +1,114 @@
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recorded import descent, noise, recorded
+
+from lrfinder.evidence.curve import Curve
+from lrfinder.evidence.divergence import Divergence, before_blow_up, noise_of, onset
+
+DENSITY = 12.5
+
+
+def diverged_after(losses, density=DENSITY):
+    """How many losses it takes until the sweep is said to have diverged, or None."""
+    divergence = Divergence(density)
+    return next((i + 1 for i, loss in enumerate(losses) if divergence.tell(loss)), None)
+
+
+@pytest.mark.parametrize("scale", [1e12, 10.0, 1e-6, 1e-12])
+def test_the_verdict_does_not_depend_on_the_loss_scale(scale):
+    """A loss in the trillions and one of a trillionth diverge at the same rung."""
+    losses = descent()
+
+    assert diverged_after([scale * loss for loss in losses]) == diverged_after(losses)
+
+
+@pytest.mark.parametrize("shift", [100.0, -2.3, -100.0])
+def test_the_verdict_does_not_depend_on_the_loss_sign(shift):
+    """A loss that goes below zero, or starts there, diverges at the same rung."""
+    losses = descent()
+
+    assert diverged_after([loss + shift for loss in losses]) == diverged_after(losses)
+
+
+def test_noise_alone_does_not_diverge():
+    """Fifty curves of pure noise are all swept to their end."""
+    assert [diverged_after(noise(seed)) for seed in range(50)] == [None] * 50
+
+
+def test_a_constant_loss_does_not_diverge():
+    """A loss that never changes is flat."""
+    assert diverged_after([0.7] * 200) is None
+
+
+def test_one_spike_is_no_divergence():
+    """A single loss of a thousand amid a descent is an outlier batch."""
+    losses = descent()[:60]
+    losses[40] = 1000.0
+
+    assert diverged_after(losses) is None
+
+
+@pytest.mark.parametrize("density", [6.25, DENSITY, 25.0])
+def test_a_dead_plateau_counts_as_diverged(density):
+    """A loss that fell and then stays where it began, without exploding, has diverged within a decade."""
+    fall = [2.3 - 0.05 * i for i in range(30)]
+
+    verdict = diverged_after(fall + [2.29 + 1e-3 * math.sin(i) for i in range(200)], density)
+
+    assert verdict is not None
+    assert 30 < verdict <= 30 + density + 3
+
+
+def test_half_of_the_descent_lost_for_a_moment_is_no_plateau():
+    """A hump of a third of a decade on the way down is passed over."""
+    losses = [2.0] * 10 + [2.0 - 0.1 * i for i in range(15)] + [1.6] * 4 + [0.5 - 0.01 * i for i in range(20)]
+
+    assert diverged_after(losses) is None
+
+
+def test_noise_is_measured_about_the_trend():
+    """A steep line without noise has the deviation of its slope, not of its range; noise shows its own."""
+    assert noise_of(noise(0, 2000)) == pytest.approx(0.1, rel=0.1)
+
+
+def test_a_completed_curve_has_no_onset():
+    """Where nothing diverged there is no rate that began it."""
+    curve = Curve([1e-3, 1e-2, 1e-1], [3.0, 2.0, 9.0])
+
+    assert onset(curve) is None
+    assert before_blow_up(curve) == 3
+
+
+def test_an_empty_curve_has_no_onset():
+    """A sweep without one finite loss tells nothing."""
+    assert onset(Curve([], [], stopped="non_finite")) is None
+
+
+def test_the_onset_is_the_foot_of_the_rise():
+    """The rate whose update led from the last low loss to the first higher one began the blow-up."""
+    lrs = [10.0 ** (i - 7) for i in range(8)]
+
+    assert onset(Curve(lrs, [5, 5, 4, 2, 1, 2, 9, 99], stopped="diverged")) == lrs[4]
+
+
+def test_the_onset_on_a_noisy_flat_curve_is_near_the_blow_up():
+    """Where nothing was won, the lowest of many noisy losses does not pass for the last good one."""
+    onsets = [onset(recorded(noise(s)[:80] + [1.0 + 2.0**i / 50 for i in range(20)])) for s in range(50)]
+
+    assert min(onsets) > 0.05
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(losses=st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=60))
+def test_any_finite_losses_have_an_onset_on_the_ladder(losses):
+    """Whatever the losses, the onset is one of the rates that were used, or None."""
+    lrs = [10.0 ** (-7 + i / 10) for i in range(len(losses))]
+    curve = Curve(lrs, losses, stopped="diverged")
+
+    diverged_after(losses)
+
+    assert onset(curve) in lrs
+    assert 0 < before_blow_up(curve) <= len(losses)

@@ -1,0 +1,213 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from quadratic import QuadraticLoop
+from torch import nn
+
+from lrfinder import InputError, TorchLoop
+from lrfinder.search.sweep import ladder, sweep
+
+LRS = ladder(1e-4, 100.0, 60)
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(
+    low=st.floats(1e-12, 1e6),
+    decades=st.floats(0.01, 12),
+    steps=st.integers(10, 1000),
+)
+def test_a_ladder_has_exact_ends_and_one_ratio(low, decades, steps):
+    """Both ends are the numbers asked for, and every stride is the same, the first and the last included."""
+    lrs = ladder(low, low * 10**decades, steps)
+
+    ratios = np.diff(np.log(lrs))
+
+    assert (lrs[0], lrs[-1], len(lrs)) == (low, low * 10**decades, steps)
+    assert ratios == pytest.approx(np.full(steps - 1, ratios.mean()), rel=1e-6)
+
+
+def test_a_ladder_spans_all_that_floats_hold():
+    """Ends six hundred decades apart do not overflow."""
+    assert ladder(1e-300, 1e300, 13)[6] == pytest.approx(1.0)
+
+
+def test_a_ladder_is_made_of_plain_floats():
+    """Ends and steps given as NumPy numbers leave no NumPy number behind."""
+    assert {type(lr) for lr in ladder(np.float32(1e-3), np.float64(1.0), np.int64(10))} == {float}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((1e-7, 10.0, 9), "`steps` must be a whole number of at least 10, got 9"),
+        ((1e-7, 10.0, 50.0), "`steps` must be a whole number of at least 10, got 50.0"),
+        ((0.0, 10.0, 100), "`lr_min` must be a positive finite learning rate, got 0.0"),
+        ((-1.0, 10.0, 100), "`lr_min` must be a positive finite learning rate, got -1.0"),
+        ((1e-7, math.inf, 100), "`lr_max` must be a positive finite learning rate, got inf"),
+        ((math.nan, 10.0, 100), "`lr_min` must be a positive finite learning rate, got nan"),
+        (("1e-7", 10.0, 100), "`lr_min` must be a positive finite learning rate, got '1e-7'"),
+        ((1.0, 1.0, 100), "`lr_max` must exceed `lr_min`=1, got 1"),
+        ((10.0, 1.0, 100), "`lr_max` must exceed `lr_min`=10, got 1"),
+        ((1.0, 1.0 + 1e-15, 100), "by more than rounding"),
+    ],
+)
+def test_a_ladder_that_cannot_be_climbed_is_refused(arguments, message):
+    """Too few steps, ends that are no rates, ends the wrong way round or too near: one sentence each."""
+    with pytest.raises(InputError, match=message):
+        ladder(*arguments)
+
+
+def test_the_rate_recorded_is_the_rate_used():
+    """Every rate of the curve is the one that the loop stepped at."""
+    loop = QuadraticLoop()
+
+    assert sweep(loop, LRS).lrs == loop.rates
+
+
+def test_losses_are_raw_and_before_the_update():
+    """The losses are those of gradient descent at the rates before, to the last bit."""
+    curve = sweep(QuadraticLoop(h=2.0), LRS)
+
+    theta, expected = 1.0, []
+    for lr in curve.lrs:
+        expected.append(2.0 * theta**2 / 2)
+        theta -= lr * 2.0 * theta
+    assert curve.losses == expected
+
+
+def test_an_explosion_stops_the_sweep():
+    """Above 2/h the loss grows, and the sweep ends before the ladder does."""
+    curve = sweep(QuadraticLoop(h=2.0), LRS)
+
+    assert (curve.stopped, len(curve) < len(LRS)) == ("diverged", True)
+
+
+def test_a_ladder_without_divergence_is_completed():
+    """Below 2/h every rate is tried."""
+    curve = sweep(QuadraticLoop(h=1e-3), LRS)
+
+    assert (curve.stopped, curve.lrs) == ("completed", LRS)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e101])
+def test_a_loss_that_is_not_finite_ends_the_sweep(bad):
+    """NaN and infinity are not recorded, nor what is as good as infinite; the curve ends before them."""
+    curve = sweep(QuadraticLoop(script=[1.0, 0.9, 0.8, bad]), LRS)
+
+    assert (curve.stopped, curve.losses) == ("non_finite", [1.0, 0.9, 0.8])
+
+
+def test_a_first_loss_that_is_not_finite_is_refused():
+    """NaN on the very first batch is no matter of the learning rate."""
+    with pytest.raises(InputError, match="the loss of the very first batch must be finite, got nan"):
+        sweep(QuadraticLoop(script=[math.nan]), LRS)
+
+
+@pytest.mark.parametrize("offset", [-1.0, -1e3, 1e3])
+def test_a_negative_loss_is_swept_like_any_other(offset):
+    """A loss shifted below zero diverges at the same rate."""
+    plain, shifted = sweep(QuadraticLoop(), LRS), sweep(QuadraticLoop(offset=offset), LRS)
+
+    assert (shifted.stopped, shifted.lrs) == (plain.stopped, plain.lrs)
+
+
+@pytest.mark.parametrize("scale", [1e12, 1e-12])
+def test_huge_and_tiny_losses_are_swept_like_any_other(scale):
+    """A loss of a trillion or of a trillionth diverges at the same rate."""
+    plain = sweep(QuadraticLoop(), LRS)
+
+    scaled = sweep(QuadraticLoop(script=[*(scale * loss for loss in plain.losses), math.nan]), LRS)
+
+    assert (scaled.stopped, scaled.lrs) == (plain.stopped, plain.lrs)
+
+
+def test_a_validation_loss_that_creeps_does_not_diverge():
+    """However smooth its rise, it says nothing beside the noise of the training losses."""
+
+    class Creeping(QuadraticLoop):
+        def loss(self, batch, *, train=False):
+            self.checks += 1
+            return 1.0 + 1e-5 * self.checks
+
+    loop = Creeping(script=[1.0 + 0.1 * (-1) ** i for i in range(60)])
+    loop.checks = 0
+
+    assert sweep(loop, LRS, held_out=[0]).stopped == "completed"
+
+
+def test_a_synthetic_dead_plateau_counts_as_diverged():
+    """Losses that fell and are back where they began, for good, end the sweep."""
+    script = [2.3 - 0.1 * i for i in range(15)] + [2.3] * 45
+
+    assert sweep(QuadraticLoop(script=script), LRS).stopped == "diverged"
+
+
+@pytest.mark.parametrize(("steps", "rungs"), [(41, 6), (42, 7)])
+def test_what_was_won_must_stay_lost_for_six_tenths_of_a_decade(steps, rungs):
+    """Six rungs of ten per decade, seven of a few more; the median of three sees the loss one rung late."""
+    script = [2.3 - 0.1 * i for i in range(15)] + [2.3] * 27
+
+    curve = sweep(QuadraticLoop(script=script), ladder(1e-4, 1.0, steps))
+
+    assert len(curve) == 15 + 1 + rungs
+
+
+def test_a_network_driven_to_death_counts_as_diverged():
+    """A ReLU net killed by its rate stays at the loss of a zero output, never above its start, and the sweep stops."""
+    x = torch.rand(64, 8)
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1, bias=False))
+    dead = []
+    model[1].register_forward_hook(lambda _, __, output: dead.append(not output.any()))
+    loop = TorchLoop(model, [(x, x.sum(1, keepdim=True))], optimizer=torch.optim.Adam(model.parameters()))
+
+    with loop.preserved():
+        curve = sweep(loop, ladder(1e-5, 100.0, 100))
+
+    assert dead[-1]
+    assert (curve.stopped, max(curve.losses)) == ("diverged", curve.losses[0])
+
+
+def test_a_skipped_update_is_repeated_on_the_next_batch():
+    """Eight skips in a row are not recorded, and the rate is tried again."""
+    loop = QuadraticLoop(script=[1.0, *[None] * 8, 0.9, math.nan])
+
+    curve = sweep(loop, LRS)
+
+    assert (curve.losses, curve.lrs, loop.drawn) == ([1.0, 0.9], LRS[:2], 11)
+
+
+def test_the_ninth_skip_in_a_row_is_not_finite():
+    """A scaler that never finds a scale ends the sweep."""
+    curve = sweep(QuadraticLoop(script=[1.0, *[None] * 9]), LRS)
+
+    assert (curve.stopped, curve.losses) == ("non_finite", [1.0])
+
+
+def test_the_end_is_agreed_among_ranks():
+    """Where another rank has diverged this one stops too, though its own losses are fine."""
+    loop = QuadraticLoop(h=1e-3)
+    loop.agree = lambda flag: flag or len(loop.rates) == 20
+
+    curve = sweep(loop, LRS)
+
+    assert (curve.stopped, len(curve)) == ("diverged", 20)
+
+
+def test_a_loss_of_any_kind_of_number_is_recorded_as_a_float():
+    """A loop that returns NumPy numbers or tensors leaves plain floats behind."""
+    curve = sweep(QuadraticLoop(script=[np.float32(1.0), torch.tensor(0.5), math.nan]), LRS)
+
+    assert [type(loss) for loss in curve.losses] == [float, float]
+
+
+def test_progress_is_told_every_rung():
+    """Each rate comes with its loss, in order."""
+    told = []
+
+    curve = sweep(QuadraticLoop(), LRS, progress=lambda lr, loss: told.append((lr, loss)))
+
+    assert told == list(zip(curve.lrs, curve.losses, strict=True))

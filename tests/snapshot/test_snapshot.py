@@ -1,0 +1,557 @@
+import os
+from collections import Counter, OrderedDict, defaultdict, deque
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from twins import Net, plain
+
+from lrfinder.errors import InputError, StateLeak
+from lrfinder.snapshot import contents as memory
+from lrfinder.snapshot import snapshot as state
+from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard, sole_search
+
+
+class Adapted(nn.Module):
+    """A large frozen backbone with a small adapter."""
+
+    def __init__(self, width=40):
+        super().__init__()
+        self.backbone = nn.Linear(width, width).requires_grad_(False)
+        self.adapter = nn.Linear(width, 1)
+
+
+def spoil(model, value=7.0, fails=False):
+    """Change every parameter of a model, and perhaps fail then."""
+    with torch.no_grad():
+        for p in model.parameters():
+            p.fill_(value)
+    if fails:
+        raise ZeroDivisionError("boom")
+
+
+def test_frozen_parameters_that_are_most_of_the_model_are_watched():
+    """A training that changes a frozen backbone raises a leak that names the parameter and the remedy."""
+    model = Adapted()
+    sentence = r'backbone\.weight, backbone\.bias \(2 in all\).*pass `snapshot="all"`'
+
+    with pytest.raises(StateLeak, match=sentence), preserved([model], []):
+        spoil(model)
+
+
+def test_the_rest_is_put_back_although_a_frozen_parameter_leaked():
+    """A leak names what was not put back; everything else was."""
+    model = Adapted()
+    adapter = model.adapter.weight.clone()
+
+    with pytest.raises(StateLeak, match="not put back"), preserved([model], []):
+        spoil(model)
+
+    assert torch.equal(model.adapter.weight, adapter)
+
+
+def test_a_leak_is_a_note_on_an_error_that_is_under_way():
+    """The error inside goes on, with the sentence of the leak as a note."""
+    model = Adapted()
+
+    with pytest.raises(ZeroDivisionError, match="boom") as caught, preserved([model], []):
+        spoil(model, fails=True)
+
+    assert "frozen parameters were changed" in caught.value.__notes__[0]
+
+
+def test_untouched_frozen_parameters_are_no_leak():
+    """A backbone that stays as it is raises nothing, NaN in it included."""
+    model = Adapted()
+    model.backbone.weight.fill_(float("nan"))
+
+    with preserved([model], []) as snapshot:
+        spoil(model.adapter)
+
+    assert snapshot.verify() is None
+
+
+def test_a_full_snapshot_puts_frozen_parameters_back():
+    """With `all` the backbone is copied, and no leak is left."""
+    model = Adapted()
+    weight = model.backbone.weight.clone()
+
+    with preserved([model], [], frozen="all"):
+        spoil(model)
+
+    assert torch.equal(model.backbone.weight, weight)
+
+
+def test_frozen_parameters_that_are_the_smaller_part_are_put_back():
+    """Up to four fifths of the bytes frozen parameters are copied anyway."""
+    model = Net()
+    weight = model.frozen.weight.clone()
+
+    with preserved([model], []):
+        spoil(model)
+
+    assert torch.equal(model.frozen.weight, weight)
+
+
+@pytest.mark.parametrize(("numbers", "is_copied"), [(4, True), (5, False)])
+def test_four_fifths_of_the_bytes_are_still_copied(numbers, is_copied):
+    """Of five numbers four may be frozen and are put back; of six, five are too many and are only watched."""
+    model = nn.ParameterList([torch.zeros(numbers), torch.zeros(1)])
+    model[0].requires_grad_(False)
+    snapshot = StateSnapshot([model], [])
+    spoil(model)
+
+    snapshot.restore()
+
+    assert (model[0][0] == 0.0) == is_copied
+
+
+def test_a_change_of_the_last_number_of_a_small_frozen_parameter_is_a_leak():
+    """Of a parameter of up to 64 numbers each is looked at."""
+    model = nn.Linear(64, 1)
+    model.weight.requires_grad_(False)
+
+    with pytest.raises(StateLeak, match=r"not put back: weight \(1 in all\)"), preserved([model], []):
+        model.weight[0, -1] += 1.0
+
+
+@pytest.mark.parametrize("frozen", ["auto", "all"])
+def test_requires_grad_flags_are_put_back(frozen):
+    """A backbone that thaws inside is frozen again, an adapter that freezes is trainable again."""
+    model = Adapted()
+
+    with preserved([model], [], frozen=frozen):
+        model.backbone.requires_grad_(True)
+        model.adapter.requires_grad_(False)
+
+    assert [p.requires_grad for p in model.parameters()] == [False, False, True, True]
+
+
+def test_restore_may_be_called_as_often_as_wanted():
+    """Each restore leads back to the same weights."""
+    model = nn.Linear(2, 1)
+    weight = model.weight.clone()
+
+    with preserved([model], []) as snapshot:
+        restored = []
+        for value in (1.0, 2.0):
+            spoil(model, value)
+            snapshot.restore()
+            restored.append(torch.equal(model.weight, weight))
+
+    assert restored == [True, True]
+
+
+def test_an_inner_restore_leads_to_the_inner_start():
+    """Snapshots nest: the inner one goes back to where it began, the outer one to before that."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+
+    with preserved([model], []):
+        spoil(model, 1.0)
+        with preserved([model], []):
+            spoil(model, 2.0)
+        inner = model.weight.item()
+
+    assert (inner, model.weight.item()) == (1.0, 0.0)
+
+
+def test_ctrl_c_as_often_as_it_may_come_is_raised_on_after_a_whole_restore(monkeypatch):
+    """Each one that falls into the restore makes it begin anew."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    whole, pending = StateSnapshot.restore, [KeyboardInterrupt(f"number {i}") for i in range(3)]
+
+    def interrupted(snapshot):
+        if pending:
+            raise pending.pop()
+        whole(snapshot)
+
+    monkeypatch.setattr(StateSnapshot, "restore", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="number 0"), preserved([model], []):
+        nn.init.ones_(model.weight)
+
+    assert model.weight.item() == 0.0
+
+
+def test_a_restore_that_never_ends_is_given_up(monkeypatch):
+    """A thousand interruptions in a row, and a thousand more, are no signals: the last one is raised on."""
+    tries = []
+
+    def interrupted(snapshot):
+        tries.append(snapshot)
+        raise KeyboardInterrupt(f"number {len(tries)}")
+
+    monkeypatch.setattr(StateSnapshot, "restore", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="number 2000"), preserved([], []):
+        pass
+
+
+def test_a_training_that_failed_is_put_back_once(monkeypatch):
+    """A restore copies every weight: with an error under way, too, it is made once."""
+    whole, restored = StateSnapshot.restore, []
+    monkeypatch.setattr(StateSnapshot, "restore", lambda snapshot: restored.append(whole(snapshot)))
+
+    with pytest.raises(ZeroDivisionError, match="boom"), preserved([], []):
+        raise ZeroDivisionError("boom")
+
+    assert len(restored) == 1
+
+
+def test_ctrl_c_before_a_restore_has_begun_is_raised_on_after_it(monkeypatch):
+    """One that falls between the end of the work and the restore does not keep the weights from coming back."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    put_back, pending = state._put_back, [KeyboardInterrupt("on the way")]
+
+    def disturbed(*arguments):
+        if pending:
+            raise pending.pop()
+        put_back(*arguments)
+
+    monkeypatch.setattr(state, "_put_back", disturbed)
+    with pytest.raises(KeyboardInterrupt, match="on the way"), preserved([model], []):
+        spoil(model)
+
+    assert model.weight.item() == 0.0
+
+
+def test_ctrl_c_in_the_midst_of_refilling_a_module_does_not_lose_it(monkeypatch):
+    """Between the emptying of a dictionary, where its order has changed, and its refilling."""
+    model = nn.Linear(1, 1)
+    before, refill, pending = dict(vars(model)), memory._refill_dict, [KeyboardInterrupt("on the way")]
+
+    def disturbed(target, held):
+        if target is vars(model) and pending:
+            target.clear()
+            raise pending.pop()
+        refill(target, held)
+
+    monkeypatch.setattr(memory, "_refill_dict", disturbed)
+    with pytest.raises(KeyboardInterrupt, match="on the way"), preserved([model], []):
+        pass
+
+    assert vars(model) == before
+
+
+def test_a_module_of_the_users_own_is_not_resharded():
+    """Weights are given up by FSDP2's modules alone, whatever else has a method of that name."""
+    model, calls = nn.Linear(1, 1), []
+    model.reshard = lambda: calls.append(1)
+
+    reshard([model])
+
+    assert calls == []
+
+
+def test_every_further_search_inside_a_search_is_refused():
+    """That one was refused does not open the door for the next; the end of the first does."""
+    for _ in range(2):
+        with sole_search():
+            for _ in range(2):
+                with pytest.raises(InputError, match="the only one in its process"), sole_search():
+                    pass
+
+
+def test_a_search_whose_end_was_never_noted_does_not_bar_the_next(monkeypatch):
+    """Two signals in a row may fall into the way out, as those of a dead worker, and a notebook holds their error."""
+
+    def killed(*_):
+        raise RuntimeError("a worker is dead")
+
+    def search():
+        with sole_search():
+            pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state, "_end", killed)
+        with pytest.raises(RuntimeError) as held:
+            search()
+
+    assert len(state._searches) == 1
+    search()
+    assert "a worker is dead" in str(held.value)
+    assert not state._searches
+
+
+def test_a_process_that_was_forked_in_a_search_may_search():
+    """A worker inherits the memory of the search, not the search."""
+    with sole_search():
+        child = os.fork()
+        if child == 0:
+            os._exit(_may_search())
+        status = os.waitpid(child, 0)[1]
+
+    assert status == 0
+
+
+def _may_search():
+    """0 where a search may begin, 1 where it is refused."""
+    try:
+        with sole_search():
+            return 0
+    except InputError:
+        return 1
+
+
+CONTAINERS = [
+    [1, [2]],
+    {"a": [1], "b": {"c": 2}},
+    {1, 2},
+    deque([1, 2], maxlen=2),
+    defaultdict(list, a=[1]),
+    Counter("aab"),
+    ([1], {"a": 2}),
+]
+
+
+@pytest.mark.parametrize("value", CONTAINERS, ids=lambda value: type(value).__name__)
+def test_containers_come_back_with_what_they_held(value):
+    """A container of a module is the same object with the same items again, nested ones included."""
+    model = nn.Linear(1, 1)
+    model.held = value
+    before = repr(value)
+
+    with preserved([model], []):
+        inner = value[0] if isinstance(value, tuple) else value
+        inner.clear()
+
+    assert model.held is value
+    assert repr(value) == before
+
+
+def test_a_dictionary_keeps_the_order_of_its_items():
+    """A key that was taken out and put in again stands where it stood."""
+    model = nn.Linear(1, 1)
+    model.held = {"a": 1, "b": 2}
+
+    with preserved([model], []):
+        model.held["a"] = model.held.pop("a")
+
+    assert list(model.held) == ["a", "b"]
+
+
+def test_attributes_that_are_new_are_dropped():
+    """What a forward has added to a module is gone; what it has deleted is back."""
+    model = nn.Linear(1, 1)
+    model.old = 1
+
+    with preserved([model], []):
+        model.new = 2
+        del model.old
+
+    assert not hasattr(model, "new")
+    assert model.old == 1
+
+
+def test_a_tensor_that_changed_its_shape_comes_back():
+    """A buffer that grew in place has its old shape and content again."""
+    model = nn.Linear(1, 1)
+    model.register_buffer("memory", torch.arange(3.0))
+    memory = model.memory
+
+    with preserved([model], []):
+        model.memory.resize_(5).zero_()
+
+    assert model.memory is memory
+    assert memory.tolist() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize("unwritable", [torch.zeros(1).expand(3), np.broadcast_to(np.zeros(1), (3,))], ids=type)
+def test_what_cannot_be_written_to_is_left(unwritable):
+    """An expanded tensor or a read-only array cannot change, and does not stop the restore."""
+    model = nn.Linear(1, 1)
+    model.fixed = unwritable
+    bias = model.bias.clone()
+
+    with preserved([model], []):
+        spoil(model)
+
+    assert torch.equal(model.bias, bias)
+
+
+def test_an_object_that_refers_to_itself_is_walked_once():
+    """Circles among attributes end."""
+    model = nn.Linear(1, 1)
+    model.circle = [1]
+    model.circle.append(model.circle)
+
+    with preserved([model], []):
+        model.circle.clear()
+
+    assert model.circle[0] == 1
+    assert model.circle[1] is model.circle
+
+
+@pytest.mark.parametrize("stream", [np.random.default_rng(0), np.random.RandomState(0)], ids=lambda s: type(s).__name__)
+def test_random_generators_of_a_module_go_on_where_they_were(stream):
+    """A generator of NumPy that a model holds draws the same numbers again."""
+    model = nn.Linear(1, 1)
+    model.noise = stream
+
+    with preserved([model], []):
+        inside = stream.normal()
+
+    assert stream.normal() == inside
+
+
+def test_a_grad_scaler_comes_back():
+    """What a scaler creates at its first use is gone, and its scale is as before."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    weight = nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    before = dict(vars(scaler))
+
+    with preserved([], [optimizer], [scaler]):
+        scaler.scale(weight * float("inf")).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+    assert vars(scaler) == before
+
+
+def test_a_grad_scaler_in_use_keeps_its_scale():
+    """A scale that was halved inside is whole again, in the same tensor."""
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    scale = scaler.scale(torch.ones(1)) and scaler._scale
+
+    with preserved([], [], [scaler]):
+        scaler.update(new_scale=1.0)
+
+    assert scaler._scale is scale
+    assert scale == 4.0
+
+
+def test_forward_only_puts_back_what_a_forward_changes():
+    """Buffers, attributes, modes, gradients and streams are as before; the parameters are not even touched."""
+    model = Net()
+    before = (model.norm.running_mean.clone(), model.calls, torch.get_rng_state())
+
+    with forward_only([model]):
+        model(torch.randn(8, 4))
+        model.eval()
+        model.stem.weight.grad = torch.ones_like(model.stem.weight)
+        spoil(model)
+
+    assert torch.equal(model.norm.running_mean, before[0])
+    assert (model.calls, model.training, model.stem.weight.grad) == (before[1], True, None)
+    assert torch.equal(torch.get_rng_state(), before[2])
+    assert model.stem.weight[0, 0] == 7.0
+
+
+class Stubborn(dict):
+    """A dictionary that refuses to be refilled."""
+
+    def update(self, *_):
+        raise TypeError("not me")
+
+
+def test_what_cannot_be_put_back_is_told_and_the_rest_comes_back():
+    """One stubborn object ends in StateLeak; the weights and the random stream are as before all the same."""
+    model, stubborn = nn.Linear(2, 1), Stubborn(a=1)
+    weight, stream = model.weight.detach().clone(), torch.get_rng_state()
+    snapshot = StateSnapshot([model], [], [stubborn])
+    torch.rand(1)
+    nn.init.zeros_(model.weight)
+
+    with pytest.raises(StateLeak, match=r"1 of \d+ parts of the state could not be put back \(TypeError: not me\)"):
+        snapshot.restore()
+
+    assert torch.equal(model.weight, weight)
+    assert torch.equal(torch.get_rng_state(), stream)
+
+
+class Fickle:
+    """A key that can be looked up until it is told not to."""
+
+    is_lost = False
+
+    def __hash__(self):
+        if self.is_lost:
+            raise TypeError("not any more")
+        return 0
+
+
+def test_a_plain_dictionary_that_cannot_be_refilled_keeps_nothing_else_from_coming_back():
+    """Its keys may be to blame."""
+    model, key = nn.Linear(2, 1), Fickle()
+    model.held, weight = OrderedDict({key: 1}), model.weight.detach().clone()
+    snapshot = StateSnapshot([model], [])
+    nn.init.zeros_(model.weight)
+    model.held.clear()
+    key.is_lost = True
+
+    with pytest.raises(StateLeak, match=r"1 of \d+ parts of the state .*TypeError: not any more"):
+        snapshot.restore()
+
+    assert torch.equal(model.weight, weight)
+
+
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_a_restore_copies_into_the_storage_that_existed(device):
+    """Parameters, buffers and moments keep their memory, wherever the copies are; so do the copies."""
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    optimizer = torch.optim.AdamW(model.parameters())
+    step = partial(_one_step, model, optimizer)
+    step()
+    owned = [*model.parameters(), *model.buffers(), *(v for s in optimizer.state.values() for v in s.values())]
+    before, places = plain(owned), [tensor.data_ptr() for tensor in owned]
+    snapshot = StateSnapshot([model], [optimizer], device=device)
+
+    for _ in range(3):
+        step()
+        snapshot.restore()
+
+    assert plain(owned) == before
+    assert [tensor.data_ptr() for tensor in owned] == places
+    moments = [value for state in optimizer.state.values() for value in state.values()]
+    assert [id(value) for value in moments] == [id(value) for value in owned[-len(moments) :]]
+
+
+def _one_step(model, optimizer):
+    optimizer.zero_grad()
+    model(torch.randn(5, 3)).square().mean().backward()
+    optimizer.step()
+
+
+def test_what_refuses_once_is_put_back_at_the_second_try():
+    """An error that a signal raises in the midst of a restore (a worker that was killed) costs nothing."""
+    model = nn.Linear(1, 1)
+    model.held = Hesitant(a=1)
+
+    with preserved([model], []):
+        model.held["a"] = 2
+
+    assert model.held == {"a": 1}
+
+
+class Hesitant(Stubborn):
+    """A dictionary that refuses to be refilled once."""
+
+    refusals = 0
+
+    def update(self, *args):
+        self.refusals += 1
+        if self.refusals == 1:
+            super().update(*args)
+        dict.update(self, *args)
+
+
+def test_an_error_that_falls_between_two_parts_of_a_restore_is_raised_on_after_a_whole_one(monkeypatch):
+    """As an interruption is: the restore begins anew."""
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    whole, pending = StateSnapshot.restore, [RuntimeError("a worker was killed")]
+
+    def disturbed(snapshot):
+        if pending:
+            raise pending.pop()
+        whole(snapshot)
+
+    monkeypatch.setattr(StateSnapshot, "restore", disturbed)
+    with pytest.raises(RuntimeError, match="a worker was killed"), preserved([model], []):
+        spoil(model)
+
+    assert model.weight.item() == 0.0

@@ -1,0 +1,229 @@
+import inspect
+import math
+import sys
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from quadratic import BATCHES, Quadratic, QuadraticLoop, swept, uphill
+
+from lrfinder import InputError, NoSignalError, TorchLoop, find_lr, range_test, tune_lr
+from lrfinder.evidence.rules import RULES
+
+
+def test_find_lr_is_range_test_over_a_torch_loop():
+    """Both verbs give the same result for the same training."""
+    model = Quadratic(1.0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+
+    by_loop = range_test(TorchLoop(model, BATCHES, optimizer=optimizer), total_steps=100, progress=False)
+
+    assert find_lr(model, BATCHES, optimizer=optimizer, total_steps=100, progress=False) == by_loop
+
+
+def test_any_loop_can_be_tested():
+    """A hand-written loop is all that `range_test` needs, and it is put back."""
+    loop = QuadraticLoop(h=2.0)
+
+    result = range_test(loop, progress=False)
+
+    assert (result.status, result.evidence.facts) == ("ok", loop.facts)
+    assert (loop.theta, loop.lr) == (1.0, 1.0)
+
+
+def test_the_signature_shows_the_options_of_the_loop():
+    """`help(find_lr)` names what is handed to `TorchLoop`, with its defaults."""
+    parameters = inspect.signature(find_lr).parameters
+
+    assert parameters["accumulate"].default == 1
+    assert all(p.kind is p.KEYWORD_ONLY for name, p in parameters.items() if name not in ("model", "loader"))
+
+
+def test_the_ladder_is_the_one_asked_for():
+    """`steps`, `lr_min` and `lr_max` are the sweep's own."""
+    found = swept(Quadratic(1e-6), steps=37, lr_min=1e-3, lr_max=2.0)
+
+    assert (len(found.curve), found.curve.lrs[0], found.curve.lrs[-1]) == (37, 1e-3, 2.0)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_by_name_is_the_peak_unscaled(name):
+    """The rate is the rule's own, and the report names it."""
+    found = swept(Quadratic(2.0), rule=name, total_steps=100)
+
+    assert found.lr == found.suggestions[name]
+    assert f"by your rule {name}" in str(found)
+
+
+def test_a_rule_of_ones_own_is_the_peak_unscaled():
+    """A function of the curve is asked, taken as it is and reported under its name."""
+
+    def third_of_the_last(curve):
+        return curve.lrs[-1] / 3
+
+    found = swept(Quadratic(1.0), rule=third_of_the_last, total_steps=100)
+
+    assert found.lr == found.curve.lrs[-1] / 3 == found.suggestions["third_of_the_last"]
+    assert "by your rule third_of_the_last" in str(found)
+
+
+def test_a_rule_without_answer_gives_no_rate():
+    """None from a user's rule is no number, and not another rule's."""
+    found = swept(Quadratic(1.0), rule=lambda curve: None)
+
+    assert (found.lr, found.plan, found.status == "ok") == (None, None, False)
+
+
+def test_a_rule_that_points_beyond_the_ladder_gives_no_rate():
+    """A rate that was not swept is out of range."""
+    found = swept(Quadratic(1.0), rule=lambda curve: 1e6)
+
+    assert (found.lr, found.status) == (None, "out_of_range")
+
+
+def test_an_error_in_a_rule_comes_through():
+    """What a user's rule raises is raised, and the training is as it was."""
+    model = Quadratic(1.0)
+
+    with pytest.raises(ZeroDivisionError, match="division by zero"):
+        swept(model, rule=lambda curve: 1 / 0)
+    assert model.phi.tolist() == [1.0]
+
+
+def test_an_unknown_rule_lists_the_known():
+    """A misspelt rule is answered with all there are."""
+    with pytest.raises(InputError, match="`rule` must be one of steepest, valley, minimum, divergence, a function"):
+        swept(Quadratic(1.0), rule="steepset")
+
+
+@pytest.mark.parametrize("total_steps", [0, -5, 2.5, "100", True, math.nan])
+def test_a_horizon_that_is_no_count_is_refused(total_steps):
+    """`total_steps` is a positive whole number, or None."""
+    with pytest.raises(InputError, match=r"`total_steps` must be a positive .*, got"):
+        swept(Quadratic(1.0), total_steps=total_steps)
+
+
+def test_a_horizon_may_be_a_numpy_number():
+    """NumPy's whole numbers count, and do not stay in the plan."""
+    plan = swept(Quadratic(1.0), total_steps=np.int64(100)).plan
+
+    assert (plan.total_steps, type(plan.total_steps)) == (100, int)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"steps": 5}, "`steps` must be a whole number of at least 10, got 5"),
+        ({"lr_min": 0.0}, "`lr_min` must be a positive finite learning rate, got 0.0"),
+        ({"lr_min": 1.0, "lr_max": 0.1}, "`lr_max` must exceed `lr_min`=1, got 0.1"),
+        ({"schedule": "none"}, '`schedule` must be "recommended", one of'),
+        ({"rule": "none"}, "`rule` must be one of"),
+    ],
+)
+def test_bad_arguments_are_refused_before_the_first_step(arguments, message):
+    """The loop is not asked for a batch."""
+    loop = QuadraticLoop()
+
+    with pytest.raises(InputError, match=message):
+        range_test(loop, progress=False, **arguments)
+    assert loop.drawn == 0
+
+
+def test_a_plan_is_made_exactly_where_there_is_a_rate():
+    """`plan` is None exactly when `lr` is."""
+    results = [swept(model) for model in (Quadratic(1.0), uphill())]
+
+    assert [(r.lr is None, r.plan is None) for r in results] == [(False, False), (True, True)]
+
+
+def test_without_a_horizon_the_schedule_stays_open():
+    """`total_steps=None` plans a peak and no schedule."""
+    found = swept(Quadratic(1.0))
+
+    assert (found.plan.schedule, found.plan.total_steps, found.lr is None) == (None, None, False)
+
+
+def test_strict_puts_the_training_back_too():
+    """A sweep that raises leaves the weights as they were."""
+    model = Quadratic(1.0)
+
+    with pytest.raises(NoSignalError, match="widen `lr_min` and `lr_max`"):
+        swept(model, lr_min=5.0, lr_max=50.0, strict=True)
+    assert model.phi.tolist() == [1.0]
+
+
+def test_no_bar_is_shown_where_there_is_no_terminal(capfd):
+    """`progress` writes nothing into a log."""
+    range_test(QuadraticLoop())
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_misspelt_option_is_named_with_the_one_that_is_near():
+    """It is a mistake of the caller, told before anything is looked at."""
+    with pytest.raises(InputError, match="got an unexpected keyword argument 'lossfn'; did you mean loss_fn"):
+        find_lr(Quadratic(1.0), BATCHES, lossfn=None)
+
+
+@pytest.mark.parametrize(("verb", "name", "meant"), [(find_lr, "budget", "steps"), (tune_lr, "steps", "budget")])
+def test_what_one_verb_calls_otherwise_is_told(verb, name, meant):
+    """The cost of a search is `steps` in one and `budget` in the other; each knows the other's word."""
+    with pytest.raises(InputError, match=f"`{verb.__name__}` got .* '{name}'; did you mean {meant}"):
+        verb(Quadratic(1.0), BATCHES, **{name: 100})
+
+
+@pytest.mark.parametrize("steps", [75, 99, 100, 199, 200, 399])
+@pytest.mark.parametrize("val_loader", [None, BATCHES, 5 * BATCHES], ids=["training", "one batch", "four batches"])
+def test_a_search_costs_what_it_says_and_no_more_than_it_may(steps, val_loader):
+    """Steps, and a third of every forward without one, as hooks count them."""
+    model = Quadratic(2.0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    made, forwards = Tally(), Tally()
+    optimizer.register_step_post_hook(made)
+    model.register_forward_hook(forwards)
+
+    found = find_lr(model, BATCHES, optimizer=optimizer, steps=steps, val_loader=val_loader, progress=False)
+
+    spent = made.count + (forwards.count - made.count) / 3
+    assert found.evidence.races
+    assert spent <= found.cost_steps + 1e-9
+    assert found.cost_steps <= min(steps, math.ceil(spent) + 1)
+
+
+class Tally:
+    """Counts its calls, on the class, where no snapshot finds it."""
+
+    counts: ClassVar = {}
+
+    def __init__(self):
+        self.counts[id(self)] = 0
+
+    def __call__(self, *_):
+        self.counts[id(self)] += 1
+
+    @property
+    def count(self):
+        return self.counts[id(self)]
+
+
+def test_nobody_is_shown_a_bar_without_stderr(monkeypatch):
+    """A program without a console has no stderr, and is measured all the same."""
+    monkeypatch.setattr(sys, "stderr", None)
+    model = Quadratic(2.0)
+
+    found = find_lr(model, BATCHES, optimizer=torch.optim.SGD(model.parameters(), lr=1.0))
+
+    assert found.status == "ok"
+
+
+def test_the_steps_of_an_epoch_may_be_told():
+    """A loader without length, and the number, give the peak of the loader that tells its length itself."""
+    model, batches = Quadratic(2.0), 20 * BATCHES
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+
+    knows = find_lr(model, batches, optimizer=optimizer, epochs=10, progress=False)
+    told = find_lr(model, lambda: iter(batches), optimizer=optimizer, epochs=10, steps_per_epoch=20, progress=False)
+
+    assert told.lr == knows.lr
+    assert told.recommend(total_steps=800).lr == knows.recommend(total_steps=800).lr

@@ -1,0 +1,117 @@
+from collections import OrderedDict, UserDict, namedtuple
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from lrfinder.training.batch import describe, private, size, tensors, to_device
+
+META = torch.device("meta")
+Pair = namedtuple("Pair", "x y")
+
+
+@dataclass(frozen=True)
+class Sample:
+    x: torch.Tensor
+    name: str = "a"
+
+
+class Graph:
+    """A batch that moves itself."""
+
+    def __init__(self, device="cpu"):
+        self.device = torch.device(device)
+
+    def to(self, device):
+        return Graph(device)
+
+
+def ones():
+    """A batch's tensor."""
+    return torch.ones(2, 3)
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        [ones(), "text"],
+        (ones(), 3),
+        Pair(ones(), None),
+        {"x": ones(), "n": 1},
+        OrderedDict(x=ones()),
+        UserDict(x=ones()),
+        Sample(ones()),
+        {"nested": [(ones(),)]},
+    ],
+    ids=lambda batch: type(batch).__name__,
+)
+def test_every_tensor_moves_and_containers_keep_their_type(batch):
+    """Lists, tuples, mappings and dataclasses come back as they were, with their tensors moved."""
+    moved = to_device(batch, META)
+
+    assert type(moved) is type(batch)
+    assert all(tensor.device == META for _, tensor in tensors(moved))
+    assert all(tensor.device.type == "cpu" for _, tensor in tensors(batch))
+
+
+def test_a_batch_that_moves_itself_is_asked_to():
+    """An object with `to` is moved by it."""
+    assert to_device(Graph(), META).device == META
+
+
+def test_a_tensor_that_is_there_is_not_copied():
+    """Nothing is copied on the device that a batch is on already."""
+    x = ones()
+
+    assert to_device([x], x.device)[0] is x
+
+
+def test_what_is_shared_between_processes_is_copied_to_be_kept():
+    """Each such tensor holds a file open; the batch itself, perhaps the user's, stays shared."""
+    shared, own = ones().share_memory_(), ones()
+    batch = {"x": (shared, own)}
+
+    kept, left = private(batch)["x"]
+
+    assert (kept.is_shared(), shared.is_shared(), left is own) == (False, True, True)
+    assert torch.equal(kept, shared)
+
+
+def test_what_is_no_tensor_stays():
+    """Strings, numbers and None pass through."""
+    assert to_device(["a", 1, None, ()], META) == ["a", 1, None, ()]
+
+
+@pytest.mark.parametrize(
+    ("batch", "samples"),
+    [
+        (ones(), 2),
+        ((torch.zeros(()), ones()), 2),
+        ({"id": "a", "x": torch.zeros(5)}, 5),
+        (Sample(ones()), 2),
+        ("text", None),
+        ([], None),
+        (torch.zeros(()), None),
+    ],
+    ids=["tensor", "scalar first", "mapping", "dataclass", "text", "empty", "scalar"],
+)
+def test_the_size_is_that_of_the_first_tensor_with_rows(batch, samples):
+    """Samples are counted along the first dimension, or unknown."""
+    assert size(batch) == samples
+
+
+@pytest.mark.parametrize(
+    ("batch", "words"),
+    [
+        (ones(), "Tensor with 2x3 float32"),
+        ({"x": ones(), "y": torch.tensor(1)}, "dict with ['x']: 2x3 float32, ['y']: scalar int64"),
+        (Sample(ones()), "Sample with .x: 2x3 float32"),
+        ([{"a": (ones(),)}], "list with [0]['a'][0]: 2x3 float32"),
+        ("text", "str with no tensors"),
+        (None, "NoneType with no tensors"),
+    ],
+    ids=["tensor", "mapping", "dataclass", "nested", "text", "none"],
+)
+def test_a_batch_is_described_by_place_shape_and_type(batch, words):
+    """The words are enough to see what a model was given."""
+    assert describe(batch) == words

@@ -1,0 +1,160 @@
+"""Two processes on the CPU, plain torch: one answer, no trace, and an end for all when one of them fails."""
+
+import json
+import math
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from two_ranks import parts
+
+SEARCHES = ["ddp", "fsdp2", "ddp_training", "fsdp2_training"]
+SCRIPT = Path(__file__).parents[1] / "two_ranks.py"
+
+pytestmark = [pytest.mark.distributed, pytest.mark.timeout(240)]
+
+
+def environment(**more):
+    """Of a process that finds this clone and these scripts."""
+    paths = os.pathsep.join([str(SCRIPT.parents[1]), str(SCRIPT.parent)])
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths, **more}
+
+
+def two_ranks(*cases):
+    """What each rank has seen in every case; a rank that waits forever fails."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    job = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = [sys.executable, str(SCRIPT), *cases]
+    ranks = [subprocess.Popen(command, env=environment(RANK=str(i), **job), **pipes) for i in range(2)]
+    try:
+        said = [rank.communicate(timeout=200) for rank in ranks]
+    finally:
+        for rank in ranks:
+            rank.kill()
+    assert [rank.returncode for rank in ranks] == [0, 0], said
+    first, second = (json.loads(out) for out, _ in said)
+    return {case: (first[case], second[case]) for case in cases}
+
+
+def came_to(evidence):
+    """What each miniature run came to, NaN where it exploded."""
+    return [math.nan if loss is None else loss for loss in evidence["races"][0]["losses"]]
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """What both ranks have seen in the cases that end well for both, one after the other."""
+    return two_ranks(*SEARCHES, "tuned", "plateau", "parts", "line_search", "not_a_number", "held_out_on_one")
+
+
+@pytest.mark.parametrize("case", [*SEARCHES, "tuned", "plateau", "parts", "line_search", "not_a_number"])
+def test_ranks_agree(seen, case):
+    """Curve, miniature runs, decision and number are the same on both to the last digit."""
+    first, second = seen[case]
+
+    assert first == second
+
+
+@pytest.mark.parametrize("case", [*SEARCHES, "tuned", "plateau"])
+def test_ranks_with_unequal_loaders_leave_no_trace(seen, case):
+    """With accumulation, clipping, validation batches and a frozen part the training goes on as without a search."""
+    first, second = seen[case]
+
+    assert first["same"]
+    assert second["same"]
+
+
+@pytest.mark.parametrize("case", ["ddp", "fsdp2"])
+def test_an_epoch_is_as_long_as_the_shortest_loader(seen, case):
+    """Nine batches on one rank and eleven on the other are five steps of two; the plan counts by them."""
+    found = seen[case][1]["found"]
+
+    assert (found["evidence"]["facts"]["ranks"], found["evidence"]["facts"]["steps_per_epoch"]) == (2, 5)
+    assert found["plan"]["total_steps"] == 150
+
+
+@pytest.mark.parametrize("case", [*SEARCHES, "parts", "line_search"])
+def test_ranks_make_miniature_runs(seen, case):
+    """The races are run over all ranks, also for an optimizer that evaluates its closure often."""
+    (race,) = seen[case][0]["found"]["evidence"]["races"]
+
+    assert race["is_sure"]
+
+
+def test_ranks_with_room_for_fewer_batches_rehearse_with_the_others(seen):
+    """Larger batches on one rank leave it less room to keep them; all rehearse with what it can keep."""
+    (rehearsal,) = seen["tuned"][0]["found"]["evidence"]["rehearsals"]
+
+    assert len(rehearsal["lrs"]) > 1
+
+
+def test_ranks_leave_a_plateau_together(seen):
+    """After one miniature run that moved nothing both make two long ones."""
+    evidence = seen["plateau"][0]["found"]["evidence"]
+
+    assert [len(race["lrs"]) for race in evidence["races"]] == [1]
+    assert [(len(arms["lrs"]), arms["steps"] > 100) for arms in evidence["rehearsals"]] == [(2, True)]
+
+
+@pytest.mark.parametrize(("plain", "shards"), [("ddp", "fsdp2"), ("ddp_training", "fsdp2_training")])
+def test_sharding_changes_nothing_of_the_answer(seen, plain, shards):
+    """No weights that were gathered before a change are used after it, in a forward without a step either."""
+    ddp, fsdp2 = seen[plain][0]["found"]["evidence"], seen[shards][0]["found"]["evidence"]
+
+    assert fsdp2["curve"]["losses"] == pytest.approx(ddp["curve"]["losses"], rel=1e-3)
+    assert came_to(fsdp2) == pytest.approx(came_to(ddp), rel=1e-3, nan_ok=True)
+
+
+def test_two_ranks_are_one_with_the_whole_batch(seen):
+    """Two halves of a batch on two ranks give the curve and the miniature runs of the batch on one."""
+    whole = parts(0, ranks=1)["found"]["evidence"]
+    both = seen["parts"][0]["found"]["evidence"]
+
+    assert both["curve"]["losses"] == pytest.approx(whole["curve"]["losses"], rel=1e-6)
+    assert both["races"][0]["lrs"] == pytest.approx(whole["races"][0]["lrs"], rel=1e-6)
+    assert came_to(both) == pytest.approx(came_to(whole), rel=1e-6, nan_ok=True)
+
+
+def test_a_nan_on_one_rank_ends_the_sweep_of_both(seen):
+    """Both end at the same step, with everything put back."""
+    assert seen["not_a_number"][0] == {"kept": True, "error": None, "curve": [10, "non_finite"]}
+
+
+def test_validation_batches_on_one_rank_alone_are_refused_on_all(seen):
+    """The ranks would not measure together; each says what it has."""
+    first, second = seen["held_out_on_one"]
+
+    assert "`val_loader` must be given on every rank or on none, got one on rank 0" in first["error"]
+    assert "got None on rank 1" in second["error"]
+
+
+@pytest.mark.parametrize(("case", "troubled"), [("raising", 1), ("chief_raising", 0)])
+def test_an_exception_on_one_rank_ends_both_with_its_reason(case, troubled):
+    """The other rank does not wait for it in vain, and says which rank failed with what; both put all back."""
+    seen = two_ranks(case)[case]
+
+    reason = "IndexError: list index out of range"
+    assert [rank["kept"] for rank in seen] == [True, True]
+    assert seen[troubled]["error"] == reason
+    assert seen[1 - troubled]["error"] == f"RankError: rank {troubled} failed: {reason}"
+
+
+def test_the_command_line_under_torchrun_prints_and_writes_once(tmp_path):
+    """Rank 0 alone tells the result."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    record = tmp_path / "lr.json"
+    find = ["-m", "lrfinder", "find", "two_ranks:setup", "--total-steps", "500", "--json", str(record)]
+
+    run = subprocess.run(
+        [*torchrun, *find], env=environment(), cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
+    )
+
+    assert run.returncode == 0, run.stderr[-3000:]
+    assert run.stdout.count("lrfinder: range test") == 1
+    assert json.loads(record.read_text())["evidence"]["facts"]["ranks"] == 2

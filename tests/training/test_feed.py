@@ -1,0 +1,150 @@
+import pytest
+import torch
+from torch.utils.data import DataLoader, IterableDataset
+from twins import dataset
+
+from lrfinder.errors import InputError
+from lrfinder.training.feed import Feed
+
+
+class Unsized(IterableDataset):
+    """Five numbers, without a length."""
+
+    def __iter__(self):
+        return iter(range(5))
+
+
+class Reiterable:
+    """A loader that counts how often it was started."""
+
+    def __init__(self):
+        self.starts = 0
+
+    def __iter__(self):
+        self.starts += 1
+        return iter([1, 2])
+
+
+class Indexed:
+    """A sequence of the old protocol: indices until it raises."""
+
+    def __getitem__(self, index):
+        return [1, 2][index]
+
+
+def drawn(feed, count):
+    """The next windows."""
+    return [feed.draw() for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [[1, 2], (1, 2), Reiterable(), Indexed(), lambda: [1, 2], lambda: iter([1, 2]), {1: "a", 2: "b"}.keys()],
+    ids=["list", "tuple", "iterable", "indexed", "function", "function of an iterator", "view"],
+)
+def test_a_loader_starts_again_when_it_ends(loader):
+    """Anything that can be iterated anew is an endless stream."""
+    feed = Feed(loader)
+
+    assert drawn(feed, 5) == [[1], [2], [1], [2], [1]]
+
+
+def test_a_window_never_straddles_the_end():
+    """Where the loader ends the window is shorter, and the next begins with the first batch."""
+    feed = Feed([1, 2, 3, 4, 5], window=2)
+
+    assert drawn(feed, 4) == [[1, 2], [3, 4], [5], [1, 2]]
+
+
+def test_a_window_may_be_longer_than_the_loader():
+    """A loader shorter than a window gives what it has."""
+    feed = Feed([1, 2], window=8)
+
+    assert drawn(feed, 2) == [[1, 2], [1, 2]]
+
+
+def test_a_data_set_without_length_starts_again():
+    """An iterable data set behind a DataLoader is an endless stream, its epoch unknown."""
+    feed = Feed(DataLoader(Unsized(), batch_size=None))
+
+    assert drawn(feed, 7) == [[0], [1], [2], [3], [4], [0], [1]]
+    assert feed.windows_per_epoch is None
+
+
+@pytest.mark.parametrize(("window", "windows"), [(1, 5), (2, 3), (5, 1), (8, 1)])
+def test_the_epoch_is_counted_in_windows(window, windows):
+    """A last, partial window counts."""
+    assert Feed([1, 2, 3, 4, 5], window).windows_per_epoch == windows
+
+
+def test_a_stopped_feed_starts_anew():
+    """After `stop` the stream begins with the first batch."""
+    feed = Feed([1, 2, 3])
+    drawn(feed, 2)
+
+    feed.stop()
+
+    assert feed.draw() == [1]
+
+
+def test_nothing_is_drawn_before_it_is_asked_for():
+    """Making a feed does not start the loader."""
+    loader = Reiterable()
+
+    Feed(loader)
+
+    assert loader.starts == 0
+
+
+def test_a_data_loader_is_iterated_through_a_copy():
+    """The user's own loader gets neither an iterator nor another attribute."""
+    loader = DataLoader(dataset(), batch_size=8, shuffle=True)
+    before = dict(vars(loader))
+
+    drawn(Feed(loader), 7)
+
+    assert vars(loader) == before
+
+
+def test_a_shuffled_loader_yields_every_sample_of_an_epoch():
+    """A pass of the feed is a pass over the data."""
+    feed = Feed(DataLoader(range(10), batch_size=3, shuffle=True))
+
+    assert sorted(torch.cat([batch for [batch] in drawn(feed, 4)]).tolist()) == list(range(10))
+
+
+@pytest.mark.parametrize(
+    "loader", [[], DataLoader(dataset(4), batch_size=8, drop_last=True), lambda: iter(())], ids=["list", "drop", "call"]
+)
+def test_an_empty_loader_is_refused(loader):
+    """A loader that yields nothing is named, with where to look."""
+    feed = Feed(loader)
+
+    with pytest.raises(InputError, match=r"`loader` must yield at least one batch, got none from this .*`drop_last`"):
+        feed.draw()
+
+
+@pytest.mark.parametrize("loader", [iter([1]), (n for n in [1]), zip([1], [2], strict=True)], ids=type)
+def test_a_loader_that_is_its_own_iterator_is_refused(loader):
+    """It could not be started again; the sentence names the fix."""
+    with pytest.raises(
+        InputError, match=r"can be iterated anew, got a .* pass the DataLoader, a list of batches, or a"
+    ):
+        Feed(loader)
+
+
+@pytest.mark.parametrize("loader", [None, 3, object()], ids=type)
+def test_what_yields_no_batches_is_refused(loader):
+    """A loader is something to iterate over."""
+    with pytest.raises(InputError, match=r"`loader` must yield batches \(a DataLoader, a list of batches"):
+        Feed(loader)
+
+
+def test_a_function_that_hands_out_one_iterator_is_refused():
+    """Where a function returns the same, finished iterator again, the sentence says that it must be a fresh one."""
+    once = iter([1, 2])
+    feed = Feed(lambda: once)
+    drawn(feed, 2)
+
+    with pytest.raises(InputError, match="`loader` must return a fresh iterator at each call, got the finished one"):
+        feed.draw()
