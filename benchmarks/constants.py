@@ -1,4 +1,4 @@
-"""Which constants turn the edge of the miniature runs into the peak: fitted on the suite, and leave-one-task-out.
+"""Which constants turn the edge of the trials into the peak: fitted on the suite, and leave-one-task-out.
 
 `make bench-constants` measures the edges of every task into results/edges.json and prints the mean regret of the best
 constants and of those that `lrfinder.transfer` has. The last line is the honest figure: all exponents and the constant
@@ -44,8 +44,8 @@ def measure(seeds):
             edge = found.evidence.edge
             if found.lr is None or edge is None:
                 continue
-            facts, races = found.evidence.facts, found.evidence.races
-            usual = usual_lr(facts, statistics.fmean(arms.start for arms in races))
+            facts, races = found.evidence.facts, found.evidence.edge_trials
+            usual = usual_lr(facts, statistics.fmean(trials.start for trials in races))
             edge = math.log10(edge * transfer.ramp(facts, races[0].steps) * transfer.edge_of_decay(facts))
             far = None if usual is None else math.log10(usual)
             known = {"edge": edge, "usual": far, "decay": own_decay(facts)}

@@ -53,14 +53,14 @@ def oracle_of(task):
 
 
 def measure(task, stored, study, budget, seeds=3):
-    """Decades by which answers to a task are off, those of the rehearsals and the miniature runs among them."""
+    """Decades by which answers to a task are off, those of the pilots and the trials among them."""
     oracle = Oracle(**stored)
     rows = []
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         one = ask(task, seed, budget)
-        best = [best for _, best, *_ in one["rehearsals"] if best is not None]
+        best = [best for _, best, *_ in one["pilots"] if best is not None]
         mean = statistics.geometric_mean(best) if best else None
-        rates = {"answer": one["lr"], "rehearsals": mean, "races": one["raced"]}
+        rates = {"answer": one["lr"], "pilots": mean, "edge_trials": one["raced"]}
         off = {what: None if lr is None else round(oracle.error(lr), 3) for what, lr in rates.items()}
         low, high = one["interval"] or (math.inf, 0.0)
         asked = {"study": study, "budget": budget, "task": task.name, "seed": seed}
@@ -85,7 +85,7 @@ def main():
             STORED.write_text("{\n" + ",\n".join(parts) + "\n}\n")
     for study, budget in dict.fromkeys((row["study"], row["budget"]) for row in rows):
         mine = [row for row in rows if (row["study"], row["budget"]) == (study, budget)]
-        for what in ("answer", "rehearsals", "races"):
+        for what in ("answer", "pilots", "edge_trials"):
             off = [row[what] for row in mine if row[what] is not None]
             wide = math.sqrt(statistics.fmean(x * x for x in off))
             print(f"{study}, {budget}, {what}: {statistics.median(off):+.2f} decades (median), {wide:.2f} (rms)")

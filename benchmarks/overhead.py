@@ -5,7 +5,7 @@ optimizer steps of a torch loop three times (one loss read per step, as users ha
 step-equivalent, a forward alone counting a third, so a finder's own preparations are spread over its steps. Finders for
 a Trainer are timed inside a fit that is set up already, but pay for the Trainer's own cost of a step. Rates end at
 1e-3, where nothing diverges, so that each makes all of its steps. The fixed cost (snapshot, restore, curve, plan and
-report) is that of a sweep without miniature runs.
+report) is that of a sweep without trials.
 
 `make bench-overhead` makes the rounds that are missing and prints the table; it can be stopped and goes on where
 it was. The raw seconds are in benchmarks/results/overhead.json.
@@ -33,7 +33,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from lrfinder import TorchLoop, __version__, find_lr
-from lrfinder.advice.recommend import Wish, plan
+from lrfinder.advice.recommend import Request, plan
 from lrfinder.evidence.evidence import measure
 from lrfinder.result import LRResult
 from lrfinder.search.sweep import ladder, sweep
@@ -81,12 +81,12 @@ def sweep_alone(model, batches, optimizer):
         curve = sweep(loop, ladder(FIRST, LAST, STEPS))
         seconds = time.perf_counter() - start
     evidence = measure(curve, loop.facts)
-    str(LRResult(evidence, plan(evidence, Wish(total_steps=1000))))
+    str(LRResult(evidence, plan(evidence, Request(total_steps=1000))))
     return seconds, len(curve), time.perf_counter() - begin - seconds
 
 
 def ours(model, batches, optimizer):
-    """`find_lr` with its miniature runs, and its report."""
+    """`find_lr` with its trials, and its report."""
     start = time.perf_counter()
     found = find_lr(
         model, batches, loss_fn=F.cross_entropy, optimizer=optimizer, lr_max=LAST, total_steps=1000, progress=False
@@ -254,8 +254,8 @@ def run(results, cases, rounds, minutes):
 
 def interval(values):
     """Median and a 95 % bootstrap interval of it."""
-    choose = random.Random(0).choices
-    draws = sorted(statistics.median(choose(values, k=len(values))) for _ in range(1000))
+    decide = random.Random(0).choices
+    draws = sorted(statistics.median(decide(values, k=len(values))) for _ in range(1000))
     return statistics.median(values), draws[25], draws[974]
 
 

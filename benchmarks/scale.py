@@ -35,7 +35,7 @@ STATES = ("fresh", "frozen", "mid", "mid, gradients")
 PLAIN, TRAINER = "plain steps", "fit"
 BASELINES = {"find_lr": PLAIN, "torch-lr-finder": PLAIN, "AutoLR": TRAINER, "LearningRateFinder": TRAINER}
 STEPS, FEW = 75, 10
-"""Of a search, the least with miniature runs; of one at 100M, where the peak of a sweep is measured alone."""
+"""Of a search, the least with trials; of one at 100M, where the peak of a sweep is measured alone."""
 
 FIXED_MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
 """Memory goes back to the system when it is freed, so that a peak is what was needed and not what was kept."""

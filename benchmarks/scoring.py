@@ -170,7 +170,7 @@ def _deviation(runs: list[Run]) -> float | None:
 def calibrated(runs: list[Run], oracles: Oracles) -> list[Run]:
     """The same answers times one constant, for each task the best constant of all other tasks.
 
-    Best is the lowest mean regret, each regret counted as at most 1, so that one hopeless task does not decide.
+    Best is the lowest mean regret, each regret counted as at most 1, so that one divergence_limit task does not decide.
 
     Args:
         runs: Over at least two tasks.

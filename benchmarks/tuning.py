@@ -21,7 +21,7 @@ from tasks import TASKS, chosen
 
 from lrfinder import tune_lr
 from lrfinder.advice.optimizers import own_decay, usual_lr
-from lrfinder.advice.peak import line_peak
+from lrfinder.advice.peak import linear_peak
 
 __all__ = ["STORED", "ask", "page"]
 
@@ -54,8 +54,8 @@ def ask(task, seed, budget, schedule="primary"):
         val_loader=_validation(task) if budget == "validation" else None,
         progress=False,
     )
-    evidence, rehearsals = tuned.evidence, tuned.evidence.rehearsals
-    before = line_peak(replace(evidence, rehearsals=()), task.total_steps)
+    evidence, pilots = tuned.evidence, tuned.evidence.pilots
+    before = linear_peak(replace(evidence, pilots=()), task.total_steps)
     return {
         "task": task.name,
         "seed": seed,
@@ -67,8 +67,8 @@ def ask(task, seed, budget, schedule="primary"):
         "steps": tuned.cost_steps,
         "seconds": round(time.perf_counter() - begin, 3),
         "raced": before and 10 ** before[0],
-        "usual": usual_lr(evidence.facts, rehearsals[0].start) if rehearsals else None,
-        "rehearsals": [[arms.steps, arms.best, len(arms.lrs), arms.is_open, arms.windows] for arms in rehearsals],
+        "usual": usual_lr(evidence.facts, pilots[0].start) if pilots else None,
+        "pilots": [[trials.steps, trials.best, len(trials.lrs), trials.is_open, trials.windows] for trials in pilots],
         "decay": own_decay(evidence.facts),
     }
 

@@ -1,4 +1,4 @@
-"""Which constants turn the best rehearsal into the peak: fitted on what `make bench-tuning` stored of its default.
+"""Which constants turn the best pilot into the peak: fitted on what `make bench-tuning` stored of its default.
 
 Prints the mean regret of the best constants and of those that `lrfinder.transfer` has. The last line is the honest
 figure: all of them are chosen on the other tasks, and what is usual is taken from the other tasks too.
@@ -24,15 +24,15 @@ CHOICES = tuple(itertools.product(HORIZON, SAMPLES, PULLS, TRUSTS, FACTORS))
 
 
 def rows_of(stored):
-    """Log10 of what the races and the rehearsals said, and what else counts; only where rehearsals had a best."""
+    """Log10 of what the races and the pilots said, and what else counts; only where pilots had a best."""
     rows = []
     for one in stored["runs"]:
-        best = [math.log10(best) for _, best, *_ in one["rehearsals"] if best is not None]
+        best = [math.log10(best) for _, best, *_ in one["pilots"] if best is not None]
         if one["budget"] == "default" and best and one["lr"] is not None:
             task = TASKS[one["task"]]
             known = {name: None if one[name] is None else math.log10(one[name]) for name in ("raced", "usual")}
             data = of_data(task, task.build(0)[1])
-            length, *_, windows = one["rehearsals"][0]
+            length, *_, windows = one["pilots"][0]
             rows.append({**one, **known, **data, "best": np.mean(best), "length": length, "made": length / windows})
     return rows
 
@@ -84,7 +84,7 @@ def main():
 def say(name, runs, oracle):
     s = score(runs, oracle)
     shares = ", ".join(f"{words} {100 * s[key]:.0f} %" for words, key in SHARES.items())
-    print(f"{name}, {len(runs)} runs with rehearsals: {shares}, bias {s['bias']:+.2f}, seed dev {s['deviation']:.2f}")
+    print(f"{name}, {len(runs)} runs with pilots: {shares}, bias {s['bias']:+.2f}, seed dev {s['deviation']:.2f}")
 
 
 if __name__ == "__main__":

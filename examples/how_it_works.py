@@ -1,4 +1,4 @@
-"""How lrfinder works, in one figure of one real search: sweep, miniature runs, rehearsals, suggested schedule.
+"""How lrfinder works, in one figure of one real search: sweep, trials, pilots, suggested schedule.
 
 python examples/how_it_works.py [FOLDER FOR THE PICTURE]
 """
@@ -38,21 +38,21 @@ tuned = tune_lr(model, loader, loss_fn=F.cross_entropy, optimizer=optimizer, tot
 print(tuned)
 
 evidence, plan = tuned.evidence, tuned.plan
-(race,), (rehearsal,) = evidence.races, evidence.rehearsals
+(race,), (pilot,) = evidence.edge_trials, evidence.pilots
 low, high = plan.interval
 
 
-def draw_runs(ax, arms, mark, name, height):
+def draw_runs(ax, trials, mark, name, height):
     """Draw the loss of each run at its peak, those that exploded at the top, and the rate that they point at."""
     runs, before = COLOURS["runs"], COLOURS["raw"]
-    heights = [HIGH if loss is None else min(loss, HIGH) for loss in arms.losses]
-    ax.plot(arms.lrs, heights, ":P", ms=8, lw=1, color=runs, mec="white", clip_on=False, zorder=4)
-    if arms.losses[-1] is None:
-        ax.text(arms.lrs[-1] / 1.25, HIGH, "exploded", ha="right", va="center", color=runs)
+    heights = [HIGH if loss is None else min(loss, HIGH) for loss in trials.losses]
+    ax.plot(trials.lrs, heights, ":P", ms=8, lw=1, color=runs, mec="white", clip_on=False, zorder=4)
+    if trials.losses[-1] is None:
+        ax.text(trials.lrs[-1] / 1.25, HIGH, "exploded", ha="right", va="center", color=runs)
     ax.axvline(mark, ymax=0.9, color=runs, ls="-.", lw=1.2)
     ax.text(mark * 1.15, height, f"{name}\n{mark:.2g}", color=runs)
-    ax.axhline(arms.start, color=before, ls="--", lw=1)
-    ax.text(2.3e-3, arms.start - 0.05, "before", va="top", color="0.4")
+    ax.axhline(trials.start, color=before, ls="--", lw=1)
+    ax.text(2.3e-3, trials.start - 0.05, "before", va="top", color="0.4")
     ax.set(xscale="log", xlim=(2e-3, 0.5), ylim=(LOW, HIGH), xlabel="peak learning rate")
     ax.tick_params(labelleft=False)
 
@@ -79,13 +79,13 @@ explain(0, "sweep", decides, f"{len(evidence.curve)} steps")
 
 draw_runs(second, race, race.edge, "edge", LOW + 0.1)
 decides = "Short trainings, up to a peak\nand down: beyond the edge\nmost of the gain is lost."
-explain(1, "miniature runs", decides, f"{race.cost:.0f} steps: {len(race.lrs)} runs of up to {race.steps}")
+explain(1, "trials", decides, f"{race.cost:.0f} steps: {len(race.lrs)} runs of up to {race.steps}")
 
-draw_runs(third, rehearsal, rehearsal.best, "best", 1.2)
-third.plot(*zip(*rehearsal.fit, strict=True), color=COLOURS["runs"])
+draw_runs(third, pilot, pilot.best, "best", 1.2)
+third.plot(*zip(*pilot.fit, strict=True), color=COLOURS["runs"])
 decides = "The whole schedule in small,\njudged on unseen batches:\na parabola gives the best."
-cost = f"{rehearsal.cost:.0f} steps: {len(rehearsal.lrs)} runs of {rehearsal.steps},\nand judging them"
-explain(2, "rehearsals", decides, cost)
+cost = f"{pilot.cost:.0f} steps: {len(pilot.lrs)} runs of {pilot.steps},\nand judging them"
+explain(2, "pilots", decides, cost)
 
 fourth.plot(range(STEPS), [plan.lr * plan.schedule(step) for step in range(STEPS)], color=COLOURS["smooth"])
 away = [[plan.lr - low], [high - plan.lr]]

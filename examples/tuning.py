@@ -1,4 +1,4 @@
-"""Tuning: rehearsals of a whole training in small, for a few percent of it.
+"""Tuning: pilots of a whole training in small, for a few percent of it.
 
 python examples/tuning.py [FOLDER FOR THE PICTURE]
 """

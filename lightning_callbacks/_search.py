@@ -6,7 +6,7 @@ from typing import Any, Literal
 from lightning_callbacks._compat import Trainer
 from lightning_callbacks._horizon import stops_early
 from lightning_callbacks._trainer import TrainerLoop
-from lightning_callbacks._wish import Wish
+from lightning_callbacks._wish import Request
 from lrfinder import LRResult, race, range_test
 from lrfinder.errors import InputError
 from lrfinder.evidence.rules import Rule
@@ -42,14 +42,14 @@ class Search:
     finetune: bool = False
 
 
-def searched(search: Search, trainer: Trainer, loop: TrainerLoop, wish: Wish) -> LRResult:
+def searched(search: Search, trainer: Trainer, loop: TrainerLoop, request: Request) -> LRResult:
     """Rehearse the training, or run the range test.
 
     Args:
         search: How.
         trainer: About to train its first batch of an epoch.
         loop: Over it.
-        wish: What the test is for.
+        request: What the test is for.
 
     Returns:
         What was found.
@@ -58,8 +58,8 @@ def searched(search: Search, trainer: Trainer, loop: TrainerLoop, wish: Wish) ->
         InputError: A tuning that was asked for and cannot be made here, each case in one sentence.
     """
     options: dict[str, Any] = {
-        "total_steps": wish.total_steps,
-        "schedule": wish.schedule,
+        "total_steps": request.total_steps,
+        "schedule": request.schedule,
         "early_stopping": stops_early(trainer),
         "finetune": search.finetune,
         "lr_min": search.lr_min,
@@ -67,9 +67,9 @@ def searched(search: Search, trainer: Trainer, loop: TrainerLoop, wish: Wish) ->
         "measure": search.measure,
         "progress": bool(getattr(trainer.progress_bar_callback, "is_enabled", False)),
     }
-    if _tunes(search, loop, wish.total_steps):
+    if _tunes(search, loop, request.total_steps):
         return race(loop, budget=search.budget, **options)
-    return range_test(loop, open_ended=wish.is_open_ended, steps=search.steps, rule=search.rule, **options)
+    return range_test(loop, open_ended=request.is_open_ended, steps=search.steps, rule=search.rule, **options)
 
 
 def check_cost(tune: Tune, budget: float | None) -> None:

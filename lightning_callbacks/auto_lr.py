@@ -15,7 +15,7 @@ from lightning_callbacks._loggers import deliver
 from lightning_callbacks._schedulers import put, scale
 from lightning_callbacks._search import Search, Tune, check_cost, searched
 from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
-from lightning_callbacks._wish import Wish, wish_for
+from lightning_callbacks._wish import Request, request_for
 from lrfinder import LRResult, NoSignalError, Plan, attach
 from lrfinder.display import report
 from lrfinder.errors import InputError, LRFinderWarning
@@ -216,17 +216,17 @@ class AutoLR(Callback):
             self._attach_again(trainer)
 
     def _test(self, trainer: Trainer) -> None:
-        """Measure, say it, and do what `mode` wants."""
+        """EvaluateOn, say it, and do what `mode` wants."""
         if self.mode == "only":
             check_can_leave(trainer)
         loop = TrainerLoop(trainer, sweep=self.sweep, snapshot=self.snapshot, snapshot_device=self.snapshot_device)
-        wish = wish_for(trainer, loop, self.schedule, self.interval, self.existing, self._scheduler)
+        request = request_for(trainer, loop, self.schedule, self.interval, self.existing, self._scheduler)
         search = Search(**{one.name: getattr(self, one.name) for one in fields(Search)})
-        self.result = searched(search, trainer, loop, wish)
+        self.result = searched(search, trainer, loop, request)
         self._tested.append(trainer.current_epoch)
         if loop.is_chief:
             if self.verbose:
-                done = wish.note if self.result.plan is not None else NOTHING
+                done = request.note if self.result.plan is not None else NOTHING
                 text = report.text(self.result, done if self.mode == "apply" else None)
                 trainer.lightning_module.print(text)  # beside the progress bar, not into it
             deliver(trainer, self.result)
@@ -235,13 +235,13 @@ class AutoLR(Callback):
         if self.mode == "only":
             leave_fit(trainer)
         if self.mode == "apply" and self.result.plan is not None:
-            self._apply(trainer, loop, wish, self.result.plan)
+            self._apply(trainer, loop, request, self.result.plan)
 
-    def _apply(self, trainer: Trainer, loop: TrainerLoop, wish: Wish, plan: Plan) -> None:
+    def _apply(self, trainer: Trainer, loop: TrainerLoop, request: Request, plan: Plan) -> None:
         """Set the rate, and attach the schedule where one is wanted."""
         optimizer, reference = loop.reference
-        scale(loop.optimizers, trainer.lr_scheduler_configs, plan.lr / wish.top)
-        if wish.attaches and plan.schedule is not None:
+        scale(loop.optimizers, trainer.lr_scheduler_configs, plan.lr / request.top)
+        if request.attaches and plan.schedule is not None:
             self._scheduler = attach(optimizer, plan.schedule, lr=plan.lr)
             put(trainer, self._scheduler, name=NAME)
             self._attached = self._scheduler.schedule

@@ -1,11 +1,11 @@
-"""The range test with its miniature runs: `find_lr` for plain torch, `range_test` for anything that trains."""
+"""The range test with its trials: `find_lr` for plain torch, `range_test` for anything that trains."""
 
 from typing import Unpack
 
 from torch import nn
 
 from lrfinder.advice import recommend
-from lrfinder.advice.plan import PlanOptions, Wish
+from lrfinder.advice.plan import PlanOptions, Request
 from lrfinder.display.progress import bar
 from lrfinder.errors import NoSignalError
 from lrfinder.evidence.rules import Rule
@@ -13,9 +13,9 @@ from lrfinder.keywords import shows_options_of
 from lrfinder.loop import Loop
 from lrfinder.result import LRResult
 from lrfinder.schedules.base import flag
-from lrfinder.search.measure import Measure, SearchOptions, checked_rule, concluded, held_out_of, parted, search
+from lrfinder.search.measure import EvaluateOn, SearchOptions, check_rule, conclude, held_out_of, search, split_options
 from lrfinder.search.sweep import ladder
-from lrfinder.snapshot.snapshot import sole_search
+from lrfinder.snapshot.snapshot import exclusive
 from lrfinder.training import distributed as ranks
 from lrfinder.training.feed import Loader
 from lrfinder.training.torch_loop import TorchLoop
@@ -23,7 +23,7 @@ from lrfinder.training.torch_loop import TorchLoop
 __all__ = ["find_lr", "range_test"]
 
 
-@shows_options_of(Wish, hidden=("rule",), after=TorchLoop)
+@shows_options_of(Request, hidden=("rule",), after=TorchLoop)
 @ranks.together()
 def find_lr(
     model: nn.Module,
@@ -33,12 +33,12 @@ def find_lr(
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
     rule: str | Rule | None = None,
-    measure: Measure | None = None,
+    measure: EvaluateOn | None = None,
     progress: bool = True,
     strict: bool = False,
     **options: Unpack[SearchOptions],
 ) -> LRResult:
-    """Sweep the learning rate, race miniature runs, suggest a peak and a schedule; the training is left as it was.
+    """Sweep the learning rate, race trials, suggest a peak and a schedule; the training is left as it was.
 
     The state of model, optimizer, loader and random streams is put back however the search ends.
 
@@ -47,11 +47,11 @@ def find_lr(
         loader: Anything that yields batches and can be iterated anew (a DataLoader, a list of batches), or a function
             that returns a fresh iterator; it starts again when it ends.
         steps: Optimizer steps that the search may cost; a forward alone counts a third of one (at least ten rates are
-            swept, whatever measuring on `val_loader` costs). From 75 on 72 % of them go into miniature runs, trainings
+            swept, whatever measuring on `val_loader` costs). From 75 on 72 % of them go into trials, trainings
             of 14 steps to one peak after another; beyond 100 it is 72 of each whole hundred, of four at most. The
             others are swept; all of them where they are fewer than 75, or a rule is named.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
-        lr_max: Last rate of the sweep, which nothing suggested exceeds; a miniature run may climb above it.
+        lr_max: Last rate of the sweep, which nothing suggested exceeds; a trial may climb above it.
         rule: None weighs everything measured; or the name of a rule, or a function of the `Curve`, to take its rate.
         measure: `training` reads the loss before each step; `validation` that of a few fixed batches of `val_loader`
             after each step, for fine-tuning and small data. None measures on `val_loader` where there is one.
@@ -97,7 +97,7 @@ def find_lr(
         >>> str(found.status), found.plan.warmup, found.interval[0] < found.lr < found.interval[1]
         ('ok', 25, True)
     """
-    planning, training = parted(options, find_lr)
+    planning, training = split_options(options, find_lr)
     loop = TorchLoop(model, loader, **training)
     return range_test(
         loop,
@@ -112,7 +112,7 @@ def find_lr(
     )
 
 
-@shows_options_of(Wish, hidden=("rule",))
+@shows_options_of(Request, hidden=("rule",))
 @ranks.together()
 def range_test(
     loop: Loop,
@@ -121,7 +121,7 @@ def range_test(
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
     rule: str | Rule | None = None,
-    measure: Measure | None = None,
+    measure: EvaluateOn | None = None,
     progress: bool = True,
     strict: bool = False,
     **planning: Unpack[PlanOptions],
@@ -149,12 +149,12 @@ def range_test(
     flag("progress", progress)
     flag("strict", strict)
     lrs = ladder(lr_min, lr_max, steps)
-    wish = Wish(rule=checked_rule(rule), **planning)
-    recommend.check(wish, loop.facts)
-    with sole_search(), loop.preserved() as snapshot, bar(loop, steps, wanted=progress) as tell:
+    request = Request(rule=check_rule(rule), **planning)
+    recommend.check(request, loop.facts)
+    with exclusive(), loop.preserved() as snapshot, bar(loop, steps, wanted=progress) as on_step:
         held_out = held_out_of(loop, measure)
-        evidence, lrs = search(loop, snapshot, lrs, rule=rule, held_out=held_out, tell=tell)
-    result = concluded(evidence, lrs, wish)
+        evidence, lrs = search(loop, snapshot, lrs, rule=rule, held_out=held_out, on_step=on_step)
+    result = conclude(evidence, lrs, request)
     if strict and result.plan is None:
         raise NoSignalError(result.status.sentence)
     return result

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from lrfinder.advice import recommend
-from lrfinder.advice.plan import Plan, PlanOptions, Wish
+from lrfinder.advice.plan import Plan, PlanOptions, Request
 from lrfinder.display import plot, report
 from lrfinder.display.notebook import html_of
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence.curve import Curve, Stopped
 from lrfinder.evidence.evidence import Evidence, Status
 from lrfinder.evidence.smoothing import SmoothCurve
-from lrfinder.evidence.trials import Arms
+from lrfinder.evidence.trials import Trials
 from lrfinder.keywords import shows_options_of
 from lrfinder.loop import Facts
 from lrfinder.result_json import check_evidence, check_plan, typed
@@ -87,9 +87,9 @@ class LRResult:
         return self.evidence.facts
 
     @property
-    def arms(self) -> tuple[Arms, ...]:
-        """The miniature runs, then the rehearsals: each a record of the peaks tried, the steps, the losses."""
-        return (*self.evidence.races, *self.evidence.rehearsals)
+    def trials(self) -> tuple[Trials, ...]:
+        """The trials, then the pilots: each a record of the peaks tried, the steps, the losses."""
+        return (*self.evidence.edge_trials, *self.evidence.pilots)
 
     @property
     def cost_steps(self) -> int:
@@ -116,7 +116,7 @@ class LRResult:
     def _repr_html_(self) -> str:
         return html_of(self, self.plan)
 
-    @shows_options_of(Wish, hidden=("rule",))
+    @shows_options_of(Request, hidden=("rule",))
     def recommend(self, **options: Unpack[PlanOptions]) -> Plan:
         """Plan another training on the same measurement: another length, schedule or purpose; nothing is trained.
 
@@ -134,20 +134,20 @@ class LRResult:
         """
         if self.plan is None:
             raise NoSignalError(f"there is no learning rate to plan with: {self.status.sentence}")
-        wish = Wish(rule=self.plan.rule, **options)
-        if wish.total_steps is None and wish.epochs is None and not wish.open_ended:
-            wish = replace(wish, total_steps=self.plan.total_steps)
-        if wish.steps_per_epoch is None:
-            wish = replace(wish, steps_per_epoch=self.plan.steps_per_epoch)
-        made = recommend.plan(self.evidence, wish, called="plan")
+        request = Request(rule=self.plan.rule, **options)
+        if request.total_steps is None and request.epochs is None and not request.open_ended:
+            request = replace(request, total_steps=self.plan.total_steps)
+        if request.steps_per_epoch is None:
+            request = replace(request, steps_per_epoch=self.plan.steps_per_epoch)
+        made = recommend.plan(self.evidence, request, called="plan")
         if made is None or (self.curve and not self.curve.lrs[0] <= made.lr <= self.curve.lrs[-1]):
-            raise NoSignalError(f"there is no learning rate for {wish.schedule}: {Status.OUT_OF_RANGE.sentence}")
+            raise NoSignalError(f"there is no learning rate for {request.schedule}: {Status.OUT_OF_RANGE.sentence}")
         return made
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the raw losses, the smooth curve, the suggestions, the interval and the divergence.
 
-        Of a tuning it draws the rehearsals instead of the suggestions: their losses, the fit, the way to the peak.
+        Of a tuning it draws the pilots instead of the suggestions: their losses, the fit, the way to the peak.
 
         Args:
             ax: Where to draw; None makes a new figure.

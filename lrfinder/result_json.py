@@ -109,12 +109,12 @@ def check_evidence(evidence: Evidence) -> Evidence:
         _check(lr is None or lr > 0, name, "a positive rate or None", lr)
     if evidence.smooth is not None:
         _check_ladder("smooth", evidence.smooth.lrs, evidence.smooth.losses, evidence.smooth.slopes)
-    for name, runs in (("races", evidence.races), ("rehearsals", evidence.rehearsals)):
-        for arms in runs:
-            _check_ladder(name, arms.lrs, arms.losses)
-            _check(arms.steps > 0, "steps", "positive", arms.steps)
-            _check(arms.factor > 0, "factor", "positive", arms.factor)
-            _check(arms.windows is None or arms.windows > 0, "windows", "positive or None", arms.windows)
+    for name, runs in (("edge_trials", evidence.edge_trials), ("pilots", evidence.pilots)):
+        for trials in runs:
+            _check_ladder(name, trials.lrs, trials.losses)
+            _check(trials.steps > 0, "steps", "positive", trials.steps)
+            _check(trials.factor > 0, "factor", "positive", trials.factor)
+            _check(trials.windows is None or trials.windows > 0, "windows", "positive or None", trials.windows)
     facts = evidence.facts
     _check(0 <= facts.reference < len(facts.bases), "reference", "the index of a base", facts.reference)
     return evidence

@@ -18,7 +18,7 @@ def recorded(losses, lr_min=1e-7, lr_max=10.0):
         if not math.isfinite(loss):
             return Curve(lrs[: len(kept)], kept, stopped="non_finite")
         kept.append(float(loss))
-        if divergence.tell(loss):
+        if divergence.add(loss):
             return Curve(lrs[: len(kept)], kept, stopped="diverged")
     return Curve(lrs, kept)
 

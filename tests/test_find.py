@@ -186,7 +186,7 @@ def test_a_search_costs_what_it_says_and_no_more_than_it_may(steps, val_loader):
     found = find_lr(model, BATCHES, optimizer=optimizer, steps=steps, val_loader=val_loader, progress=False)
 
     spent = made.count + (forwards.count - made.count) / 3
-    assert found.evidence.races
+    assert found.evidence.edge_trials
     assert spent <= found.cost_steps + 1e-9
     assert found.cost_steps <= min(steps, math.ceil(spent) + 1)
 

@@ -7,16 +7,16 @@ from quadratic import Quadratic, swept, uphill
 from recorded import descent, recorded
 
 from lrfinder import Facts, InputError, LRResult, NoSignalError
-from lrfinder.advice.recommend import Wish, plan
+from lrfinder.advice.recommend import Request, plan
 from lrfinder.evidence.evidence import measure
 from lrfinder.result import SCHEMA
 from lrfinder.schedules import CATALOGUE, Linear, Warmup
 
 
-def found(wish=None):
+def found(request=None):
     """The result of a good sweep."""
     evidence = measure(recorded(descent()), Facts(bases=(0.1, 0.01), batch_size=32))
-    return LRResult(evidence, plan(evidence, wish or Wish(500)))
+    return LRResult(evidence, plan(evidence, request or Request(500)))
 
 
 def nothing():
@@ -38,7 +38,7 @@ def leaves(value):
 
 @pytest.mark.parametrize(
     "result",
-    [found(), found(Wish(None)), found(Wish(500, rule="divergence")), nothing()],
+    [found(), found(Request(None)), found(Request(500, rule="divergence")), nothing()],
     ids=["500", "open", "rule", "none"],
 )
 def test_a_result_survives_a_file(result, tmp_path):
@@ -51,18 +51,18 @@ def test_a_result_survives_a_file(result, tmp_path):
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_every_schedule_of_the_catalogue_survives_a_file(name, tmp_path):
     """A schedule is saved as its name and parameters."""
-    result = found(Wish(500, name))
+    result = found(Request(500, name))
     result.to_json(tmp_path / "found.json")
 
     assert LRResult.from_json(tmp_path / "found.json").plan.schedule == result.plan.schedule
 
 
 def test_a_real_sweep_survives_a_file(tmp_path):
-    """So does what `find_lr` itself returns, its miniature runs included, those that exploded too."""
+    """So does what `find_lr` itself returns, its trials included, those that exploded too."""
     result = swept(Quadratic(1.0), total_steps=100)
     result.to_json(tmp_path / "found.json")
 
-    assert None in result.evidence.races[0].losses
+    assert None in result.evidence.edge_trials[0].losses
     assert LRResult.from_json(tmp_path / "found.json") == result
 
 
@@ -147,7 +147,7 @@ def test_reading_a_file_executes_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize("schedule", [halves, Warmup(halves, 5)], ids=["bare", "warmed"])
 def test_a_function_is_lost_in_a_file_and_the_plan_says_so(schedule, tmp_path):
     """A file cannot hold code: the schedule is None after reading, with a warning that names it."""
-    found(Wish(500, schedule)).to_json(tmp_path / "found.json")
+    found(Request(500, schedule)).to_json(tmp_path / "found.json")
 
     read = LRResult.from_json(tmp_path / "found.json")
 

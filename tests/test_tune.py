@@ -19,18 +19,18 @@ from twins import dataset, identities, refused, state_of, training, twins
 from lrfinder import Facts, InputError, LRResult, NoSignalError, TorchLoop, find_lr
 from lrfinder import tune as tuner
 from lrfinder.advice import recommend
-from lrfinder.advice.peak import carried, line_peak
+from lrfinder.advice.peak import length_factors, linear_peak
 from lrfinder.errors import LRFinderWarning
 from lrfinder.schedules import CATALOGUE, Constant, Linear, ReduceOnPlateau, Triangular
 from lrfinder.search import budget as length
-from lrfinder.search import pilot as rehearsal
-from lrfinder.search.budget import budget_for, least_to_rehearse
+from lrfinder.search import pilot as pilot
+from lrfinder.search.budget import budget_for, least_for_a_pilot
 from lrfinder.search.pilot import FEWEST_STEPS
 from lrfinder.tune import race, tune_lr
 
 LONG_ENOUGH = 1_000
-LEAST = least_to_rehearse()
-"""The fewest steps that pay for a rehearsal."""
+LEAST = least_for_a_pilot()
+"""The fewest steps that pay for a pilot."""
 
 ENOUGH = 250
 """A little more."""
@@ -107,7 +107,7 @@ def test_a_training_too_short_for_a_share_is_refused():
 
 @pytest.mark.parametrize("budget", [10, 33, 74, 75, 100, 177, 178, 200, 300, 417, 1_000, 1_600])
 def test_the_budget_is_kept(budget):
-    """Forwards are charged, arms that would exceed it are not begun."""
+    """Forwards are charged, trials that would exceed it are not begun."""
     found = raced(budget=budget)
 
     assert 0 < found.cost_steps <= budget
@@ -121,25 +121,25 @@ def test_the_budget_is_what_is_really_spent():
     found = tune_lr(model, Ending(9), total_steps=LONG_ENOUGH, progress=False)
 
     # The races judge their start with gradients, to repeat the very forward of training.
-    counted = sum(spent) - 6 * len(found.evidence.races) * (1 - 1 / 3)
+    counted = sum(spent) - 6 * len(found.evidence.edge_trials) * (1 - 1 / 3)
     assert counted <= found.cost_steps < counted + 1
 
 
 @pytest.mark.parametrize(("budget", "count"), [(300, 1), (1_000, 1), (1_400, 2), (1_800, 2), (5_000, 4)])
 def test_a_large_budget_buys_more_rehearsals(budget, count):
     """Of one length each, on batches of their own."""
-    rehearsals = raced(budget=budget, total_steps=10**6).evidence.rehearsals
+    pilots = raced(budget=budget, total_steps=10**6).evidence.pilots
 
-    assert len(rehearsals) == count
-    assert len({arms.steps for arms in rehearsals}) == 1
-    assert len({arms.start for arms in rehearsals}) == count
+    assert len(pilots) == count
+    assert len({trials.steps for trials in pilots}) == 1
+    assert len({trials.start for trials in pilots}) == count
 
 
 def test_no_arm_is_longer_than_the_training():
     """A budget above the training's own length rehearses it whole, and the report says that it is more."""
     found = raced(total_steps=60, budget=600)
 
-    assert found.evidence.rehearsals[0].steps == 60
+    assert found.evidence.pilots[0].steps == 60
     words = f"The search cost {found.cost_steps} steps, more than the training itself, of 60."
     assert words in found.plan.warnings
     assert not any("more than the training" in text for text in raced(total_steps=600, budget=600).plan.warnings)
@@ -159,19 +159,21 @@ def test_too_small_a_budget_says_so_and_gives_what_find_lr_gives(budget):
         total_steps=LONG_ENOUGH,
     )
 
-    small = tuned(t, budget=budget)
+    min_gain = tuned(t, budget=budget)
 
-    assert (small.lr, small.interval, small.evidence) == (found.lr, found.interval, found.evidence)
-    if small.plan is not None:
-        assert f"The budget of {budget} steps is too small to rehearse the training; that takes {LEAST}." in str(small)
+    assert (min_gain.lr, min_gain.interval, min_gain.evidence) == (found.lr, found.interval, found.evidence)
+    if min_gain.plan is not None:
+        assert f"The budget of {budget} steps is too small to rehearse the training; that takes {LEAST}." in str(
+            min_gain
+        )
 
 
 def test_a_budget_that_suffices_does_not_complain():
-    """With what the sentence asks for, which the pages name too, there is a rehearsal."""
+    """With what the sentence asks for, which the pages name too, there is a pilot."""
     assert LEAST == 240
     found = tuned(budget=LEAST)
 
-    assert len(found.evidence.rehearsals) == 1
+    assert len(found.evidence.pilots) == 1
     assert "too small" not in str(found)
 
 
@@ -195,9 +197,9 @@ def test_rehearsals_that_win_nothing_leave_the_answer_to_the_search():
 
     found = raced(Rising())
 
-    assert all(arms.best is None for arms in found.evidence.rehearsals)
+    assert all(trials.best is None for trials in found.evidence.pilots)
     assert found.lr is not None
-    assert "No rehearsal lowered the loss" in str(found)
+    assert "No pilot lowered the loss" in str(found)
     assert "too small" not in str(found)
 
 
@@ -214,17 +216,17 @@ def deep(seed, budget=None, search=tune_lr, **options):
 
 
 def test_a_plateau_gets_fewer_and_longer_runs():
-    """Where neither the sweep nor a miniature run moves the loss two long arms do, within the budget."""
+    """Where neither the sweep nor a trial moves the loss two long trials do, within the budget."""
     found = {seed: deep(seed) for seed in (0, 2, 3)}
 
     left = {
-        seed: one.evidence.rehearsals[0]
+        seed: one.evidence.pilots[0]
         for seed, one in found.items()
-        if one.evidence.rehearsals[0].is_sure and not any(race.is_sure for race in one.evidence.races)
+        if one.evidence.pilots[0].is_sure and not any(race.is_sure for race in one.evidence.edge_trials)
     }
     assert len(left) >= 2
-    assert all(arms.steps > length.spend(300, 1_200).length for arms in left.values())
-    assert all(min(arms.losses) < 0.97 * arms.start for arms in left.values())
+    assert all(trials.steps > length.spend(300, 1_200).length for trials in left.values())
+    assert all(min(trials.losses) < 0.97 * trials.start for trials in left.values())
     assert all(found[seed].lr is not None for seed in left)
     assert all(one.cost_steps <= 300 for one in found.values())
     assert deep(3).evidence == found[3].evidence
@@ -234,9 +236,9 @@ def test_a_small_budget_on_a_plateau_buys_a_single_run():
     """One that is as long as what is left pays for."""
     found = raced(QuadraticLoop(h=0.0, offset=1.0), budget=120)
 
-    (race,), (rehearsal,) = found.evidence.races, found.evidence.rehearsals
-    assert (len(race.lrs), len(rehearsal.lrs)) == (1, 1)
-    assert rehearsal.steps >= FEWEST_STEPS
+    (race,), (pilot,) = found.evidence.edge_trials, found.evidence.pilots
+    assert (len(race.lrs), len(pilot.lrs)) == (1, 1)
+    assert pilot.steps >= FEWEST_STEPS
     assert 100 < found.cost_steps <= 120
 
 
@@ -259,7 +261,7 @@ def test_repeated_steps_on_a_plateau_are_paid_from_the_budget(budget):
     found = raced(Skipping(h=0.0, offset=1.0), budget=budget)
 
     assert found.evidence.is_plateau
-    assert len(found.evidence.rehearsals[0].lrs) >= 1
+    assert len(found.evidence.pilots[0].lrs) >= 1
     assert found.cost_steps <= budget
 
 
@@ -280,7 +282,7 @@ def test_a_long_run_that_is_out_of_memory_leaves_the_training_alone():
     with pytest.warns(LRFinderWarning, match="ran out of memory and is left out"):
         found = raced(loop, budget=300)
 
-    assert found.evidence.rehearsals == ()
+    assert found.evidence.pilots == ()
     assert (found.lr, loop.lr, loop.theta) == (None, 1.0, 1.0)
     assert found.cost_steps <= 300
 
@@ -299,14 +301,14 @@ def test_what_wins_next_to_nothing_has_not_left_a_plateau():
     found = raced(Frequencies(), budget=300, total_steps=1_200)
 
     assert found.evidence.is_plateau
-    assert min(loss for arms in found.evidence.rehearsals for loss in arms.losses) < found.evidence.rehearsals[0].start
-    assert not any(arms.is_sure for arms in found.evidence.rehearsals)
+    assert min(loss for trials in found.evidence.pilots for loss in trials.losses) < found.evidence.pilots[0].start
+    assert not any(trials.is_sure for trials in found.evidence.pilots)
     assert found.lr is None
 
 
 @pytest.mark.parametrize("budget", [75, 80, 87])
 def test_a_plateau_is_not_left_for_runs_that_nothing_pays_for(budget):
-    """Where one arm leaves too little the race goes on, and the answer is that of find_lr."""
+    """Where one trial leaves too little the race goes on, and the answer is that of find_lr."""
     assert deep(3, budget).evidence == deep(3, search=find_lr, steps=budget).evidence
 
 
@@ -322,16 +324,18 @@ def test_a_plateau_is_not_left_for_runs_that_nothing_pays_for(budget):
     ],
 )
 def test_the_length_of_runs_on_a_plateau(left, total_steps, planned, steps):
-    """Neither longer than the training nor than four arms without a plateau; none where that would be no longer."""
+    """Neither longer than the training nor than four trials without a plateau; none where that would be no longer."""
     assert length.lengthened(left, total_steps, planned) == steps
 
 
 def test_a_rehearsal_begins_no_higher_than_what_exploded():
-    """Ten times the best rate of least squares, which the miniature runs did not survive, is not tried again."""
+    """Ten times the best rate of least squares, which the trials did not survive, is not tried again."""
     evidence = raced(LeastSquares(), budget=300).evidence
 
-    exploded = [lr for race in evidence.races for lr, loss in zip(race.lrs, race.losses, strict=True) if loss is None]
-    assert evidence.rehearsals[0].lrs[0] <= min(exploded)
+    exploded = [
+        lr for race in evidence.edge_trials for lr, loss in zip(race.lrs, race.losses, strict=True) if loss is None
+    ]
+    assert evidence.pilots[0].lrs[0] <= min(exploded)
 
 
 @pytest.mark.parametrize("verb", [tuned, raced])
@@ -401,19 +405,19 @@ def broken(t, error, calls):
 
 
 def several(t):
-    """Two rehearsals, as a budget of more than a thousand steps has them."""
+    """Two pilots, as a budget of more than a thousand steps has them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(length, "LONG", 15)
-        assert len(tuned(t).evidence.rehearsals) == 2
+        assert len(tuned(t).evidence.pilots) == 2
 
 
 DISTURBANCES = {
     "success": tuned,
-    "several rehearsals": several,
+    "several pilots": several,
     "validation": lambda t: tuned(t, val_loader=VALIDATION),
     "error in the sweep": partial(broken, error=Fuse("by hand"), calls=10),
-    "error in a rehearsal": partial(broken, error=Fuse("by hand"), calls=150),
-    "interrupt in a rehearsal": partial(broken, error=KeyboardInterrupt("by hand"), calls=160),
+    "error in a pilot": partial(broken, error=Fuse("by hand"), calls=150),
+    "interrupt in a pilot": partial(broken, error=KeyboardInterrupt("by hand"), calls=160),
 }
 
 
@@ -425,7 +429,7 @@ def test_the_training_goes_on_as_if_nothing_had_been(disturb):
     assert after == undisturbed
 
 
-@pytest.mark.parametrize("disturb", ["success", "interrupt in a rehearsal"])
+@pytest.mark.parametrize("disturb", ["success", "interrupt in a pilot"])
 def test_everything_is_as_before_at_once(disturb):
     """Every value, flag and stream is what it was, in the same objects."""
     t = training().train(3)
@@ -482,7 +486,7 @@ def test_a_loader_that_ends_begins_anew(count, wrap):
     """As often as is needed, whether it tells its length or not."""
     found = tune_lr(nn.Linear(4, 3), wrap(count), total_steps=LONG_ENOUGH, budget=ENOUGH, progress=False)
 
-    assert len(found.evidence.rehearsals) == 1
+    assert len(found.evidence.pilots) == 1
     assert found.cost_steps > 120
 
 
@@ -504,7 +508,7 @@ def test_arms_that_are_no_number_bound_the_answer(cliff):
     found = raced(Cliff(cliff), schedule=Constant())
 
     assert cliff / 30 < found.lr < cliff
-    assert any(None in arms.losses for arms in (*found.evidence.races, *found.evidence.rehearsals))
+    assert any(None in trials.losses for trials in (*found.evidence.edge_trials, *found.evidence.pilots))
 
 
 def test_a_loss_that_is_never_a_number_is_refused():
@@ -515,19 +519,19 @@ def test_a_loss_that_is_never_a_number_is_refused():
 
 @pytest.mark.parametrize("schedule", ["linear", "constant", "cosine", "stable_decay"])
 def test_the_result_survives_a_file(tmp_path, schedule):
-    """Rehearsals and all."""
+    """Pilots and all."""
     found = raced(budget=400, schedule=schedule)
     found.to_json(tmp_path / "found.json")
 
     assert LRResult.from_json(tmp_path / "found.json") == found
-    assert len(found.evidence.rehearsals[0].lrs) >= 3
+    assert len(found.evidence.pilots[0].lrs) >= 3
 
 
 def test_the_file_is_plain():
     """Every number is a number of JSON."""
-    (written,) = json.loads(raced().to_json())["evidence"]["rehearsals"]
+    (written,) = json.loads(raced().to_json())["evidence"]["pilots"]
 
-    assert set(written) == {"lrs", "losses", "steps", "start", "is_sure", "cost", "small", "factor", "windows"}
+    assert set(written) == {"lrs", "losses", "steps", "start", "is_sure", "cost", "min_gain", "factor", "windows"}
     assert all(isinstance(lr, float) for lr in written["lrs"])
 
 
@@ -540,8 +544,8 @@ def test_validation_judges_where_there_is_some():
     t.model.train()
     options = {"val_loader": [(x, y)]}
 
-    (judged,) = tuned(t, **options).evidence.rehearsals
-    (not_judged,) = tuned(t, **options, measure="training").evidence.rehearsals
+    (judged,) = tuned(t, **options).evidence.pilots
+    (not_judged,) = tuned(t, **options, measure="training").evidence.pilots
 
     assert judged.start == pytest.approx(expected, rel=1e-5)
     assert not_judged.start != pytest.approx(expected, rel=1e-5)
@@ -566,7 +570,7 @@ def test_no_signal_gives_no_number():
     found = tune_lr(*flat(), total_steps=LONG_ENOUGH, progress=False)
 
     assert (found.lr, found.plan, str(found.status)) == (None, None, "flat")
-    assert all(not arms.is_sure for arms in found.evidence.rehearsals)
+    assert all(not trials.is_sure for trials in found.evidence.pilots)
 
 
 def test_strict_raises_where_there_is_no_number():
@@ -584,12 +588,12 @@ def test_strict_raises_nothing_where_there_is_one():
 def test_the_first_arm_is_where_the_races_have_the_peak(finetune):
     """For a pretrained model not drawn to what is usual from scratch."""
     found = tuned(schedule="linear", finetune=finetune)
-    rehearsal, evidence = found.evidence.rehearsals[0], replace(found.evidence, rehearsals=())
+    pilot, evidence = found.evidence.pilots[0], replace(found.evidence, pilots=())
 
-    shares = carried(evidence.facts, rehearsal.steps, rehearsal.epochs, LONG_ENOUGH, None)
-    first = 10 ** line_peak(evidence, LONG_ENOUGH, finetune=finetune)[0] / math.prod(shares.values())
+    shares = length_factors(evidence.facts, pilot.steps, pilot.epochs, LONG_ENOUGH, None)
+    first = 10 ** linear_peak(evidence, LONG_ENOUGH, finetune=finetune)[0] / math.prod(shares.values())
 
-    assert min(abs(math.log(lr / first)) for lr in rehearsal.lrs) == pytest.approx(0.0, abs=1e-9)
+    assert min(abs(math.log(lr / first)) for lr in pilot.lrs) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_another_schedule_has_another_peak():
@@ -613,15 +617,15 @@ def test_another_length_has_another_peak():
 
 def test_the_schedule_asked_for_is_the_one_rehearsed():
     """Its factor against the line is recorded."""
-    assert raced(schedule="constant").evidence.rehearsals[0].factor == CATALOGUE["constant"].peak_factor
-    assert raced(schedule=Linear(LONG_ENOUGH)).evidence.rehearsals[0].factor == 1.0
+    assert raced(schedule="constant").evidence.pilots[0].factor == CATALOGUE["constant"].peak_factor
+    assert raced(schedule=Linear(LONG_ENOUGH)).evidence.pilots[0].factor == 1.0
 
 
 def test_a_plateau_is_rehearsed_as_a_line():
     """Feedback that takes epochs cannot be had in small."""
     found = raced(schedule=ReduceOnPlateau())
 
-    assert found.evidence.rehearsals[0].factor == 1.0
+    assert found.evidence.pilots[0].factor == 1.0
     assert found.lr is not None
 
 
@@ -651,7 +655,7 @@ def test_the_plan_says_what_a_larger_budget_buys():
 
 
 def test_a_cycle_is_not_rehearsed_at_one_phase():
-    """The mean factor of the arms is that of the schedule, though they are as long as it has cycles."""
+    """The mean factor of the trials is that of the schedule, though they are as long as it has cycles."""
     in_small = tuner._in_small(Triangular(50, 0.01), 10_200, 51)
 
     factors = [in_small((i + 0.5) / 51) for i in range(51)]
@@ -660,7 +664,7 @@ def test_a_cycle_is_not_rehearsed_at_one_phase():
 
 
 def test_an_optimizer_with_a_pace_of_its_own_has_one_factor_for_both():
-    """What its rehearsals are divided by is what the peak is multiplied by."""
+    """What its pilots are divided by is what the peak is multiplied by."""
     facts = Facts(optimizer="AdamWScheduleFree", betas=(0.9, 0.999))
 
     assert recommend.factor_of(facts, Constant(), 5_000)[0] == 1.0
@@ -674,7 +678,7 @@ def test_the_steps_of_an_epoch_that_are_told_keep_the_judges_unseen(loader):
     loop = TorchLoop(nn.Linear(4, 3), loader(batches))
 
     with loop.preserved():
-        (made,) = rehearsal.stages(loop, 1, 40, 800, None, 10)
+        (made,) = pilot.draw_pilots(loop, 1, 40, 800, None, 10)
 
     trained = {id(micro[0]) for window in made.windows for micro in window}
     assert (len(made.windows), len(made.judges)) == (1, 9)
@@ -682,7 +686,7 @@ def test_the_steps_of_an_epoch_that_are_told_keep_the_judges_unseen(loader):
 
 
 def test_a_rule_is_refused_before_anything_is_measured():
-    """Rehearsals decide."""
+    """Pilots decide."""
     with pytest.raises(InputError, match="`race` takes no `rule`"):
         raced(rule="valley")
 

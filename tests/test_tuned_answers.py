@@ -12,14 +12,14 @@ from torch import nn
 
 from lrfinder.evidence.trials import climb_and_line
 from lrfinder.schedules import Constant, Cosine, Linear
-from lrfinder.search.pilot import rehearse, stage
+from lrfinder.search.pilot import draw_pilot, run_pilot
 from lrfinder.tune import race, tune_lr
 
 COLUMNS, KAPPA, NOISE = 20, 3.625, 0.3
 ONE_NOISY = {"slope": 2.0, "bend": 4.0, "noise": 0.5}
 SHAPES = {"constant": lambda steps: Constant(), "linear": Linear, "cosine": Cosine}
 SHORT = 51
-"""Steps of the one rehearsal that 300 steps pay for: a training as short needs no transfer."""
+"""Steps of the one pilot that 300 steps pay for: a training as short needs no transfer."""
 
 
 FAR = pytest.mark.xfail(
@@ -39,10 +39,12 @@ def holds(found, lr):
     return found.interval is not None and found.interval[0] <= lr <= found.interval[1]
 
 
-def rehearsed(loop, steps, shape, near, budget=math.inf):
-    """A rehearsal with as many arms as it wants."""
+def rehearsed(loop, steps, shape, first_peak, budget=math.inf):
+    """A pilot with as many trials as it wants."""
     with loop.preserved() as snapshot:
-        return rehearse(loop, snapshot, stage(loop, steps, steps), shape=shape, near=near, budget=budget)
+        return run_pilot(
+            loop, snapshot, draw_pilot(loop, steps, steps), shape=shape, first_peak=first_peak, budget=budget
+        )
 
 
 @pytest.mark.parametrize("theta", [1e-3, 1.0, 1e3])
@@ -73,9 +75,9 @@ def test_the_answer_is_that_of_the_unit_quadratic(h, theta):
 
 def test_stationary_noise():
     """At a constant rate e the error settles at e c / (h (2 - e h)): h = 2, c = 0.5, e = 0.3 come to 0.0535714."""
-    arms = rehearsed(Recursion(**ONE_NOISY), 100, lambda share: 1.0, near=0.3)
+    trials = rehearsed(Recursion(**ONE_NOISY), 100, lambda share: 1.0, first_peak=0.3)
 
-    assert 2 * dict(zip(arms.lrs, arms.losses, strict=True))[0.3] == pytest.approx(0.0535714, rel=1e-5)
+    assert 2 * dict(zip(trials.lrs, trials.losses, strict=True))[0.3] == pytest.approx(0.0535714, rel=1e-5)
 
 
 RECURSIONS = {
@@ -86,15 +88,15 @@ RECURSIONS = {
 }
 
 
-@pytest.mark.parametrize("near", [0.02, 1.0])
+@pytest.mark.parametrize("first_peak", [0.02, 1.0])
 @pytest.mark.parametrize("steps", [50, 200, 1_000])
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("recursion", RECURSIONS.values(), ids=RECURSIONS)
-def test_a_rehearsal_finds_the_best_peak_of_its_own_length(recursion, name, steps, near):
+def test_a_rehearsal_finds_the_best_peak_of_its_own_length(recursion, name, steps, first_peak):
     """Within a sixth of a decade of the exact one, for any shape, wherever it begins."""
     schedule = SHAPES[name](steps)
 
-    found = rehearsed(Recursion(**recursion), steps, lambda share: schedule(share * steps - 0.5), near).best
+    found = rehearsed(Recursion(**recursion), steps, lambda share: schedule(share * steps - 0.5), first_peak).best
 
     assert math.log10(found / best_peak(schedule, steps, **recursion)) == pytest.approx(0, abs=1 / 6)
 
@@ -115,7 +117,7 @@ def test_the_greedy_rates_are_the_best():
 
 def test_a_rehearsal_of_one_step_finds_the_greedy_rate():
     """At the start h m / (h**2 m + c) is 4 / 9."""
-    best = rehearsed(Recursion(**ONE_NOISY), 1, lambda share: 1.0, near=0.1).best
+    best = rehearsed(Recursion(**ONE_NOISY), 1, lambda share: 1.0, first_peak=0.1).best
 
     assert best == pytest.approx(4 / 9, rel=0.1)
 
@@ -144,8 +146,8 @@ def test_least_squares(name, total_steps):
 
 
 def test_the_best_constant_rate_of_least_squares():
-    """It is 1 / kappa, and a rehearsal of that shape finds it."""
-    bests = [rehearsed(LeastSquares(seed), SHORT, lambda share: 1.0, near=0.1).best for seed in range(8)]
+    """It is 1 / kappa, and a pilot of that shape finds it."""
+    bests = [rehearsed(LeastSquares(seed), SHORT, lambda share: 1.0, first_peak=0.1).best for seed in range(8)]
 
     assert best_peak(Constant(), 200, bend=KAPPA) == pytest.approx(1 / KAPPA, rel=0.01)
     assert statistics.geometric_mean(bests) == pytest.approx(1 / KAPPA, rel=0.25)
@@ -215,20 +217,20 @@ def test_noise_that_has_taken_over_costs_little(name, total_steps):
 
 
 def best_of(name, steps):
-    """What a rehearsal of noisy least squares finds for a shape."""
+    """What a pilot of noisy least squares finds for a shape."""
     schedule = SHAPES[name](steps)
     return rehearsed(Recursion(bend=KAPPA, noise=NOISE), steps, lambda share: schedule(share * steps - 0.5), 0.1).best
 
 
 @pytest.mark.parametrize("steps", [50, 200, 1_000])
 def test_annealing_raises_the_best_peak(steps):
-    """At 200 steps a line wants 0.0459 and a constant 0.0198; the rehearsals see it."""
+    """At 200 steps a line wants 0.0459 and a constant 0.0198; the pilots see it."""
     assert best_of("linear", steps) > 1.5 * best_of("constant", steps)
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_best_peak_falls_with_the_length(name):
-    """A line wants 0.1558, 0.0459 and 0.0108 for 50, 200 and 1,000 steps; the rehearsals see it."""
+    """A line wants 0.1558, 0.0459 and 0.0108 for 50, 200 and 1,000 steps; the pilots see it."""
     bests = [best_of(name, steps) for steps in (50, 200, 1_000)]
 
     assert bests[0] > 2 * bests[1] > 4 * bests[2]
@@ -236,9 +238,9 @@ def test_the_best_peak_falls_with_the_length(name):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_what_training_cannot_change_does_not_matter(seed):
-    """Offsets of the batches ten times the signal leave the rehearsals' best peak where it was: judges are paired."""
+    """Offsets of the batches ten times the signal leave the pilots' best peak where it was: judges are paired."""
     plain, hidden = (
-        rehearsed(LeastSquares(seed, offset=offset), SHORT, climb_and_line, near=0.2, budget=250)
+        rehearsed(LeastSquares(seed, offset=offset), SHORT, climb_and_line, first_peak=0.2, budget=250)
         for offset in (0.0, 5.0)
     )
 
@@ -291,7 +293,7 @@ def test_a_loss_that_is_no_number_after_the_third_step():
     found = tuned(Brief(), Linear(1_000), 1_000)
 
     assert found.lr is None
-    assert all(arms.is_blank for arms in found.evidence.rehearsals)
+    assert all(trials.is_blank for trials in found.evidence.pilots)
 
 
 def test_a_network_that_dies_at_high_rates_is_not_sent_there():

@@ -13,7 +13,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from lrfinder import find_lr, tune_lr
-from lrfinder.search import pilot as rehearsal
+from lrfinder.search import pilot as pilot
 
 FIND = {"loss_fn": F.cross_entropy, "steps": 100, "epochs": 30, "progress": False}
 find = partial(find_lr, **FIND)
@@ -105,7 +105,7 @@ def ddp_training(rank):
 
 def tuned(rank):
     """Tune under FSDP2, where one rank's batches are larger and leave it less room to keep them."""
-    rehearsal.KEPT_BYTES = 4_200
+    pilot.KEPT_BYTES = 4_200
     tune = partial(tune_lr, loss_fn=F.cross_entropy, total_steps=800, budget=250, progress=False)
     return found_in_mid_training("fsdp2", rank, "training", tune, 8 + 4 * rank)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from lrfinder.advice.optimizers import Kind, kind_of, own_pace
-from lrfinder.advice.plan import QUOTED_STEPS, Grade, Reason, Wish
+from lrfinder.advice.plan import QUOTED_STEPS, Grade, Reason, Request
 from lrfinder.advice.schedule_factor import peak_factor
 from lrfinder.errors import InputError
 from lrfinder.evidence.evidence import Evidence
@@ -29,7 +29,7 @@ from lrfinder.schedules.base import count
 from lrfinder.schedules.bound import predicted, sampled
 from lrfinder.schedules.compose import plateau_in, span
 
-__all__ = ["Case", "Choice", "case_of", "choose"]
+__all__ = ["Decision", "TableInput", "decide", "table_input"]
 
 FEWEST_FOR_A_DECAY = 5
 FEWEST_FOR_A_SHAPE = 50
@@ -39,12 +39,12 @@ FACTORS = (0.1, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class TableInput:
     """What the table looks at.
 
     Args:
         steps: Optimizer steps of the training, or those of a quoted one.
-        wish: What the user asks for.
+        request: What the user asks for.
         kind: What kind of optimizer it is.
         beta2: Decay of Adam's second average, 0 without one.
         near: LR of the lowest loss over that of the divergence; None where either is unknown.
@@ -52,20 +52,20 @@ class Case:
     """
 
     steps: int
-    wish: Wish
+    request: Request
     kind: Kind = "other"
     beta2: float = 0.0
     near: float | None = None
     pace: str | None = None
 
     @property
-    def is_edgy(self) -> bool:
+    def is_near_divergence(self) -> bool:
         """Whether plain or momentum SGD does best close to where it diverges."""
         return self.kind == "sgd" and self.near is not None and self.near > NEAR_DIVERGENCE
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Decision:
     """A row's answer.
 
     Args:
@@ -83,16 +83,16 @@ class Choice:
     warnings: tuple[str, ...] = ()
 
 
-Applies: TypeAlias = Callable[[Case], bool]
+Applies: TypeAlias = Callable[[TableInput], bool]
 Body: TypeAlias = Callable[[int], Shape]
 
 
-def case_of(evidence: Evidence, wish: Wish) -> Case:
-    """Return what the table needs to know of a measurement and a wish."""
+def table_input(evidence: Evidence, request: Request) -> TableInput:
+    """Return what the table needs to know of a measurement and a request."""
     facts, lowest, diverged_at = evidence.facts, evidence.suggestions.get("minimum"), evidence.diverged_at
-    return Case(
-        steps=wish.horizon(facts) or QUOTED_STEPS,
-        wish=wish,
+    return TableInput(
+        steps=request.horizon(facts) or QUOTED_STEPS,
+        request=request,
         kind=kind_of(facts),
         beta2=facts.betas[1],
         near=None if lowest is None or diverged_at is None else lowest * UNDER_MINIMUM / diverged_at,
@@ -100,7 +100,7 @@ def case_of(evidence: Evidence, wish: Wish) -> Case:
     )
 
 
-def choose(case: Case) -> Choice:
+def decide(case: TableInput) -> Decision:
     """Return the answer of the first row that applies.
 
     Raises:
@@ -109,28 +109,28 @@ def choose(case: Case) -> Choice:
     return next(answer(case) for applies, answer in _TABLE if applies(case))
 
 
-def _asked(case: Case) -> Choice:
+def _asked(case: TableInput) -> Decision:
     schedule, notes = _as_asked(case), []
     warmup = schedule.steps if isinstance(schedule, Warmup) else 0
     if case.pace is not None:
         notes.append(f"The optimizer sets its own pace. {case.pace}")
-    if case.wish.early_stopping:
+    if case.request.early_stopping:
         notes.append(_CUT_SHORT)
-    ends, known = span(schedule), case.wish.total_steps or case.wish.epochs
+    ends, known = span(schedule), case.request.total_steps or case.request.epochs
     if known and ends is not None and ends != case.steps:
         notes.append(f"The schedule ends at step {ends:,}, the training at {case.steps:,}.")
     factor, _ = peak_factor(schedule, case.steps)
     reason = Reason(f"You asked for this one; its best peak is about {factor:.2g} times the line's.", "moderate")
-    return Choice(schedule, warmup, (reason,), _beside_the_default(schedule, case), tuple(notes))
+    return Decision(schedule, warmup, (reason,), _beside_the_default(schedule, case), tuple(notes))
 
 
-def _own_pace(case: Case) -> Choice:
-    return Choice(
+def _own_pace(case: TableInput) -> Decision:
+    return Decision(
         Constant(), 0, (Reason(f"The optimizer sets its own pace, so no decay is attached. {case.pace}", "moderate"),)
     )
 
 
-def _open_ended(case: Case) -> Choice:
+def _open_ended(case: TableInput) -> Decision:
     warmup, why = _climb(case)
     text = (
         "Nobody knows the end: the rate stays at its peak until a cooldown is begun. Give it a fifth of the steps "
@@ -139,20 +139,20 @@ def _open_ended(case: Case) -> Choice:
     steps = 10 * max(QUOTED_STEPS, warmup)
     ended, anytime = StableDecay(steps, shape="sqrt"), InverseSqrt.shifted(max(QUOTED_STEPS, warmup))
     runner_up = _beside(anytime, "an inverse square root, where no cooldown can be begun", ended, steps)
-    return Choice(Warmup(StableDecay(None, shape="sqrt"), warmup), warmup, (Reason(text, "moderate"), why), runner_up)
+    return Decision(Warmup(StableDecay(None, shape="sqrt"), warmup), warmup, (Reason(text, "moderate"), why), runner_up)
 
 
-def _constant(case: Case) -> Choice:
+def _constant(case: TableInput) -> Decision:
     reason = Reason(f"With {count(case.steps)} there is nothing to shape.", "weak")
-    return Choice(Constant(), 0, (reason,))
+    return Decision(Constant(), 0, (reason,))
 
 
-def _short(case: Case) -> Choice:
+def _short(case: TableInput) -> Decision:
     text = "So few steps are no place for shape games: a peak below the line's for half of them, then down to zero."
     return _decay(case, lambda steps: StableDecay(steps, cooldown=0.5), Reason(text, "weak"), "a line to zero", Linear)
 
 
-def _cut_short(case: Case) -> Choice:
+def _cut_short(case: TableInput) -> Decision:
     text = (
         "Wherever early stopping cuts it, an exponential decay to a fiftieth has decayed most of the way; a line "
         "that is cut has not."
@@ -163,7 +163,7 @@ def _cut_short(case: Case) -> Choice:
     return replace(choice, warnings=(_CUT_SHORT,))
 
 
-def _extendable(case: Case) -> Choice:
+def _extendable(case: TableInput) -> Decision:
     text = (
         "The training may go on: a flat rate with a linear cooldown over the last half is as good as the line, and "
         "the weights from before the cooldown can be trained on."
@@ -171,27 +171,27 @@ def _extendable(case: Case) -> Choice:
     return _decay(case, lambda steps: StableDecay(steps, cooldown=0.5), Reason(text, "strong"), "a line", Linear)
 
 
-def _muon(case: Case) -> Choice:
+def _muon(case: TableInput) -> Decision:
     text = "Muon's users keep the rate flat and cool down over the last 50 to 65 % (speed runs of language models)."
     return _decay(case, lambda steps: StableDecay(steps, cooldown=0.6), Reason(text, "moderate"), "a line", Linear)
 
 
-def _line(case: Case) -> Choice:
+def _line(case: TableInput) -> Decision:
     text = "A decay that ends at zero is worth more than its family, and the straight line has no knob."
     reason = Reason(text, "strong")
-    if case.is_edgy:
+    if case.is_near_divergence:
         return _decay(case, Linear, reason, "one cycle, which climbs for longer", lambda steps: OneCycle(case.steps))
     return _decay(case, Linear, reason, "cosine to zero", Cosine)
 
 
-_TABLE: tuple[tuple[Applies, Callable[[Case], Choice]], ...] = (
-    (lambda case: case.wish.is_particular and not case.wish.open_ended, _asked),
+_TABLE: tuple[tuple[Applies, Callable[[TableInput], Decision]], ...] = (
+    (lambda case: case.request.is_particular and not case.request.open_ended, _asked),
     (lambda case: case.pace is not None, _own_pace),
-    (lambda case: case.wish.open_ended, _open_ended),
+    (lambda case: case.request.open_ended, _open_ended),
     (lambda case: case.steps < FEWEST_FOR_A_DECAY, _constant),
     (lambda case: case.steps < FEWEST_FOR_A_SHAPE, _short),
-    (lambda case: case.wish.early_stopping, _cut_short),
-    (lambda case: case.wish.may_extend, _extendable),
+    (lambda case: case.request.early_stopping, _cut_short),
+    (lambda case: case.request.may_extend, _extendable),
     (lambda case: case.kind == "muon", _muon),
     (lambda case: True, _line),
 )
@@ -202,49 +202,52 @@ _CUT_SHORT = (
 )
 
 
-def _decay(case: Case, body: Body, reason: Reason, other: str, runner_up: Body) -> Choice:
+def _decay(case: TableInput, body: Body, reason: Reason, other: str, runner_up: Body) -> Decision:
     """A decay over what the warm-up leaves of the training, and the one that would come next."""
     warmup, why = _climb(case)
     schedule, second = (_behind(warmup, made(case.steps - warmup)) for made in (body, runner_up))
-    return Choice(schedule, warmup, (reason, why), _beside(second, other, schedule, case.steps))
+    return Decision(schedule, warmup, (reason, why), _beside(second, other, schedule, case.steps))
 
 
 def _behind(warmup: int, body: Shape) -> Shape:
     return Warmup(body, warmup) if warmup and not isinstance(body, OneCycle) else body
 
 
-def _climb(case: Case) -> tuple[int, Reason]:
+def _climb(case: TableInput) -> tuple[int, Reason]:
     """The steps of the warm-up, from the first row that applies, and why."""
     steps, text, grade = next(answer(case) for applies, answer in _CLIMBS if applies(case))
     return steps, Reason(text, grade)
 
 
-def _share(share: float, text: str) -> Callable[[Case], tuple[int, str, Grade]]:
+def _share(share: float, text: str) -> Callable[[TableInput], tuple[int, str, Grade]]:
     return lambda case: (round(share * case.steps), text, "moderate")
 
 
-def _few(case: Case) -> tuple[int, str, Grade]:
+def _few(case: TableInput) -> tuple[int, str, Grade]:
     if case.kind != "adam":
         return 0, "A warm-up would take steps that are needed.", "weak"
     return min(5, case.steps // 5), "A few steps of warm-up let Adam's averages settle.", "weak"
 
 
-def _settling(case: Case) -> tuple[int, str, Grade]:
+def _settling(case: TableInput) -> tuple[int, str, Grade]:
     settled = round(2 / (1 - case.beta2))
     text = f"Adam's averages settle in about {settled:,} steps, 2 / (1 - beta2)"
-    if case.wish.open_ended:
+    if case.request.open_ended:
         return settled, f"{text}.", "moderate"
     if settled > 0.05 * case.steps:
         text += "; the warm-up takes 5 % of the training, which served best in trials, not the 10 % often allowed"
     return round(min(max(settled, 0.01 * case.steps), 0.05 * case.steps)), f"{text}.", "moderate"
 
 
-_CLIMBS: tuple[tuple[Applies, Callable[[Case], tuple[int, str, Grade]]], ...] = (
+_CLIMBS: tuple[tuple[Applies, Callable[[TableInput], tuple[int, str, Grade]]], ...] = (
     (lambda case: case.steps < FEWEST_FOR_A_SHAPE, _few),
-    (lambda case: case.wish.finetune, _share(0.06, "Fine-tuning is warmed up for 6 to 10 % by custom; 6 % is enough.")),
+    (
+        lambda case: case.request.finetune,
+        _share(0.06, "Fine-tuning is warmed up for 6 to 10 % by custom; 6 % is enough."),
+    ),
     (lambda case: case.kind == "muon", _share(0.01, "Muon needs hardly any warm-up.")),
     (
-        lambda case: case.is_edgy,
+        lambda case: case.is_near_divergence,
         _share(0.10, "The loss is lowest close to where it diverges, so the climb is longer: 10 % of the training."),
     ),
     (lambda case: case.kind == "adam" and 0 < case.beta2 < 1, _settling),
@@ -257,9 +260,9 @@ _CLIMBS: tuple[tuple[Applies, Callable[[Case], tuple[int, str, Grade]]], ...] = 
 )
 
 
-def _as_asked(case: Case) -> Schedule:
+def _as_asked(case: TableInput) -> Schedule:
     """The schedule that a name or an object means."""
-    schedule, steps = case.wish.schedule, case.steps
+    schedule, steps = case.request.schedule, case.steps
     if isinstance(schedule, str):
         if schedule not in CATALOGUE:
             known = ", ".join(sorted(CATALOGUE))
@@ -281,8 +284,8 @@ def _as_asked(case: Case) -> Schedule:
     return schedule
 
 
-def _beside_the_default(schedule: Schedule, case: Case) -> str | None:
-    default = choose(replace(case, pace=None, wish=replace(case.wish, schedule="recommended"))).schedule
+def _beside_the_default(schedule: Schedule, case: TableInput) -> str | None:
+    default = decide(replace(case, pace=None, request=replace(case.request, schedule="recommended"))).schedule
     called = f"the recommended {describe(default)}"
     if plateau_in(schedule) is not None:
         return f"{called}; what a schedule with feedback costs beside it nobody can compute"

@@ -13,7 +13,7 @@ from lrfinder.schedules.base import flag, number, whole
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["QUOTED_STEPS", "Grade", "Plan", "PlanOptions", "Reason", "Wish"]
+__all__ = ["QUOTED_STEPS", "Grade", "Plan", "PlanOptions", "Reason", "Request"]
 
 Grade = Literal["strong", "moderate", "weak"]
 
@@ -38,7 +38,7 @@ class Reason:
 
 
 class PlanOptions(TypedDict, total=False):
-    """The keyword options of `Wish`, where they are explained."""
+    """The keyword options of `Request`, where they are explained."""
 
     total_steps: int | None
     schedule: str | Schedule
@@ -51,7 +51,7 @@ class PlanOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Request:
     """What the user asks of a plan.
 
     Args:

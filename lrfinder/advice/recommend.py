@@ -4,10 +4,10 @@ import math
 import re
 import statistics
 
-from lrfinder.advice.decision_table import Choice, case_of, choose
+from lrfinder.advice.decision_table import Decision, decide, table_input
 from lrfinder.advice.optimizers import own_pace
-from lrfinder.advice.peak import TRUST, in_words, line_peak
-from lrfinder.advice.plan import QUOTED_STEPS, Grade, Plan, Reason, Wish
+from lrfinder.advice.peak import TRUST, in_words, linear_peak
+from lrfinder.advice.plan import QUOTED_STEPS, Grade, Plan, Reason, Request
 from lrfinder.advice.schedule_factor import peak_factor
 from lrfinder.evidence.evidence import Evidence, Status
 from lrfinder.loop import Facts
@@ -20,13 +20,13 @@ __all__ = [
     "Grade",
     "Plan",
     "Reason",
-    "Wish",
+    "Request",
     "check",
     "chosen",
     "factor_of",
-    "intended",
     "peak",
     "plan",
+    "schedule_for",
 ]
 
 REFERENCE_DENSITY = 12.5
@@ -50,7 +50,7 @@ def peak(
 ) -> tuple[float, float, float]:
     """Weigh what was measured into the peak for a schedule.
 
-    Where miniature runs have an edge it decides: times a constant, the mean share of its final speed that momentum has
+    Where trials have an edge it decides: times a constant, the mean share of its final speed that momentum has
     reached within such a run, (N / 1000)**0.7 for N samples from 100 to 1,000, E**-0.4 for E epochs where they are
     more than one, (T / 1000)**-0.2, and the schedule's factor against the line's; for Adagrad, which shrinks its own
     steps, 3 (T / 1000)**0.3. What is not known of the data counts for nothing; `benchmarks/constants.py` and
@@ -61,7 +61,7 @@ def peak(
     1 / density of the ladder; they are brought to one speed first. The peak is the geometric mean of all that have an
     answer, at most half of where the sweep began to diverge, times the schedule's factor against the line's, and again
     at most that half. For fine-tuning it is a third, and the interval reaches down by as much more; but not where
-    rehearsals, which are judged on batches that they were not trained on, have a say.
+    pilots, which are judged on batches that they were not trained on, have a say.
 
     Args:
         evidence: Must hold a suggestion or an edge.
@@ -74,17 +74,17 @@ def peak(
         The peak and the 80 % interval about it, LRs of the reference group.
     """
     factor, factor_spread = factor_of(evidence.facts, schedule, total_steps)
-    line = line_peak(evidence, total_steps, steps_per_epoch=steps_per_epoch, finetune=finetune)
+    line = linear_peak(evidence, total_steps, steps_per_epoch=steps_per_epoch, finetune=finetune)
     if line is not None:
         center, spread = line[0] + math.log10(factor), line[1]
     else:
         center, spread = _weighed(evidence)
         center = _held(evidence, _held(evidence, center) + math.log10(factor))
-    if any(math.isclose(arms.factor, factor) for arms in evidence.rehearsals):
+    if any(math.isclose(trials.factor, factor) for trials in evidence.pilots):
         factor_spread *= 1 - TRUST
     reach = EIGHTY_PERCENT * math.hypot(spread, factor_spread)
     lr, low, high = 10**center, 10 ** (center - reach), 10 ** (center + reach)
-    third = finetune and not evidence.is_rehearsed
+    third = finetune and not evidence.has_pilot_peak
     return (lr * FINE_TUNED, low * FINE_TUNED, high) if third else (lr, low, high)
 
 
@@ -110,12 +110,12 @@ def factor_of(facts: Facts, schedule: Schedule, total_steps: int) -> tuple[float
     return (1.0, SPREAD) if own_pace(facts) else peak_factor(schedule, total_steps)
 
 
-def plan(evidence: Evidence, wish: Wish, called: str = "found.plan") -> Plan | None:
+def plan(evidence: Evidence, request: Request, called: str = "found.plan") -> Plan | None:
     """Turn evidence into what to train with.
 
     Args:
         evidence: With status `ok`.
-        wish: What the user asks for.
+        request: What the user asks for.
         called: The name under which the lines of code find the plan.
 
     Returns:
@@ -124,19 +124,19 @@ def plan(evidence: Evidence, wish: Wish, called: str = "found.plan") -> Plan | N
     Raises:
         InputError: A schedule or a length that cannot be used.
     """
-    rule = wish.rule
+    rule = request.rule
     own = None if rule is None else evidence.suggestions[rule]
-    if own is None and (rule is not None or not (any(evidence.suggestions.values()) or evidence.is_raced)):
+    if own is None and (rule is not None or not (any(evidence.suggestions.values()) or evidence.has_trial_peak)):
         return None
-    case = case_of(evidence, wish)
-    choice = choose(case)
+    case = table_input(evidence, request)
+    choice = decide(case)
     lr, low, high = peak(
-        evidence, choice.schedule, case.steps, finetune=wish.finetune, steps_per_epoch=wish.steps_per_epoch
+        evidence, choice.schedule, case.steps, finetune=request.finetune, steps_per_epoch=request.steps_per_epoch
     )
     if own is not None:
         lr, low, high = own, min(own, low), max(own, high)
-    total_steps = wish.horizon(evidence.facts)
-    known = total_steps is not None or wish.open_ended or not isinstance(wish.schedule, str)
+    total_steps = request.horizon(evidence.facts)
+    known = total_steps is not None or request.open_ended or not isinstance(request.schedule, str)
     schedule = choice.schedule if known else None
     return Plan(
         lr=lr,
@@ -145,33 +145,33 @@ def plan(evidence: Evidence, wish: Wish, called: str = "found.plan") -> Plan | N
         total_steps=total_steps,
         warmup=choice.warmup,
         rule=rule,
-        reasons=(*choice.reasons, *(() if rule else _reasons_of_peak(evidence, wish, lr))),
+        reasons=(*choice.reasons, *(() if rule else _reasons_of_peak(evidence, request, lr))),
         runner_up=choice.runner_up,
         warnings=(*_warnings(evidence, total_steps), *choice.warnings),
         code=_code(
-            lr, schedule, called, evidence.facts.optimizers, paced=case.pace is not None and not wish.is_particular
+            lr, schedule, called, evidence.facts.optimizers, paced=case.pace is not None and not request.is_particular
         ),
         outline=None if known else choice.schedule,
-        steps_per_epoch=wish.steps_per_epoch or evidence.facts.steps_per_epoch,
+        steps_per_epoch=request.steps_per_epoch or evidence.facts.steps_per_epoch,
     )
 
 
-def check(wish: Wish, facts: Facts) -> None:
-    """Refuse a wish that no plan can be made of, before anything is measured.
+def check(request: Request, facts: Facts) -> None:
+    """Refuse a request that no plan can be made of, before anything is measured.
 
     Args:
-        wish: What the user asks for.
+        request: What the user asks for.
         facts: What is known of the training before its first step.
 
     Raises:
         InputError: A schedule or a length that cannot be used.
     """
-    intended(Evidence(None, {}, Status.OK, facts=facts), wish)
+    schedule_for(Evidence(None, {}, Status.OK, facts=facts), request)
 
 
-def intended(evidence: Evidence, wish: Wish) -> Schedule:
-    """Return the schedule that a plan for the wish will have."""
-    return choose(case_of(evidence, wish)).schedule
+def schedule_for(evidence: Evidence, request: Request) -> Schedule:
+    """Return the schedule that a plan for the request will have."""
+    return decide(table_input(evidence, request)).schedule
 
 
 def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, tuple[Reason, ...]]:
@@ -188,21 +188,21 @@ def chosen(schedule: str | Schedule, total_steps: int) -> tuple[Schedule, int, t
         InputError: A name that the catalogue does not have, something that is no schedule, or a function of your own
             that gives a factor below zero or none that is finite.
     """
-    choice: Choice = choose(case_of(Evidence(None, {}, Status.OK), Wish(total_steps, schedule)))
+    choice: Decision = decide(table_input(Evidence(None, {}, Status.OK), Request(total_steps, schedule)))
     return choice.schedule, choice.warmup, choice.reasons
 
 
-def _reasons_of_peak(evidence: Evidence, wish: Wish, lr: float) -> tuple[Reason, ...]:
+def _reasons_of_peak(evidence: Evidence, request: Request, lr: float) -> tuple[Reason, ...]:
     reasons = []
-    third = wish.finetune and not evidence.is_rehearsed
+    third = request.finetune and not evidence.has_pilot_peak
     scratch = lr / FINE_TUNED if third else lr
-    if evidence.is_raced:
-        reasons += [Reason(words, "moderate") for words in in_words(evidence, wish)]
+    if evidence.has_trial_peak:
+        reasons += [Reason(words, "moderate") for words in in_words(evidence, request)]
     elif evidence.diverged_at is not None and math.isclose(scratch, evidence.diverged_at / 2):
         reasons.append(Reason("The peak is held at half of where the sweep diverged.", "moderate"))
     else:
         text = (
-            "Without miniature runs the peak for a line to zero is the geometric mean of what the rules say, brought "
+            "Without trials the peak for a line to zero is the geometric mean of what the rules say, brought "
             "to one speed of the sweep."
         )
         reasons.append(Reason(text, "weak"))

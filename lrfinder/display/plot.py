@@ -63,9 +63,9 @@ def figure_of(found: "LRResult | Plan", width: float = 8.5, height: float = 4.2)
 
 
 def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":
-    """Draw a range test: raw losses, smooth curve, suggestions, miniature runs, the peak's interval, the divergence.
+    """Draw a range test: raw losses, smooth curve, suggestions, trials, the peak's interval, the divergence.
 
-    Of a tuning the rehearsals are drawn instead, what was fitted through them, and the way from their best to the peak.
+    Of a tuning the pilots are drawn instead, what was fitted through them, and the way from their best to the peak.
 
     Args:
         result: What to draw.
@@ -76,12 +76,12 @@ def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":
     """
     ax = new_axes() if ax is None else ax
     evidence, plan = result.evidence, result.plan
-    if not evidence.rehearsals:
+    if not evidence.pilots:
         _draw_curve(evidence, ax)
     if plan is not None:
         ax.axvspan(*plan.interval, color=COLOURS["lr"], alpha=0.12, lw=0, label="80 % interval")
         ax.axvline(plan.lr, color=COLOURS["lr"], lw=2, label=f"suggested peak {plan.lr:.2g}")
-    if evidence.rehearsals:
+    if evidence.pilots:
         _draw_rehearsals(result, ax)
     else:
         _draw_readings(evidence, ax)
@@ -147,7 +147,7 @@ def draw_plan(plan: "Plan", ax: "Axes | None" = None) -> "Axes":
 
 
 def _measured(evidence: "Evidence") -> str:
-    if evidence.rehearsals:
+    if evidence.pilots:
         return "loss on batches not trained on"
     return "training loss" if evidence.curve is None or evidence.curve.after is None else "validation loss"
 
@@ -174,7 +174,7 @@ def _draw_curve(evidence: "Evidence", ax: "Axes") -> None:
 
 
 def _draw_readings(evidence: "Evidence", ax: "Axes") -> None:
-    """What was read off the curve, and the miniature runs."""
+    """What was read off the curve, and the trials."""
     at = evidence.diverged_at
     if at is not None:
         ax.axvline(at, color=COLOURS["diverged"], ls=":", label=f"diverges {at:.2g}")
@@ -194,52 +194,54 @@ def _draw_suggestions(evidence: "Evidence", ax: "Axes") -> None:
 
 
 def _draw_races(evidence: "Evidence", ax: "Axes") -> None:
-    """What the miniature runs came to, and their edge; those that exploded, or ended above the picture, at its top."""
-    finite = [loss for arms in evidence.races for loss in arms.losses if loss is not None]
+    """What the trials came to, and their edge; those that exploded, or ended above the picture, at its top."""
+    finite = [loss for trials in evidence.edge_trials for loss in trials.losses if loss is not None]
     if not finite:
         return
     low, high = ax.get_ylim()
     left, right = ax.get_xlim()
-    tried = [lr for arms in evidence.races for lr in arms.lrs]
+    tried = [lr for trials in evidence.edge_trials for lr in trials.lrs]
     ax.set_xlim(min(left, min(tried) / 1.5), max(right, 1.5 * max(tried)))
     low = min(low, min(finite) - 0.05 * (high - min(finite)))
     ax.set_ylim(low, high)
     if evidence.edge is not None:
         ax.axvline(evidence.edge, color=COLOURS["runs"], ls="-.", lw=1, label=f"the runs' edge {evidence.edge:.2g}")
-    above = any(loss is None or loss > high for arms in evidence.races for loss in arms.losses)
-    words = "miniature run of {} steps" + ("\n(at the top: off the scale)" if above else "")
-    for i, arms in enumerate(evidence.races):
-        heights = [high if loss is None else min(loss, high) for loss in arms.losses]
-        label = words.format(arms.steps) if i == 0 else None
-        lines = ax.plot(arms.lrs, heights, ":P", ms=8, lw=1, color=COLOURS["runs"], mec="white", label=label, zorder=4)
+    above = any(loss is None or loss > high for trials in evidence.edge_trials for loss in trials.losses)
+    words = "trial of {} steps" + ("\n(at the top: off the scale)" if above else "")
+    for i, trials in enumerate(evidence.edge_trials):
+        heights = [high if loss is None else min(loss, high) for loss in trials.losses]
+        label = words.format(trials.steps) if i == 0 else None
+        lines = ax.plot(
+            trials.lrs, heights, ":P", ms=8, lw=1, color=COLOURS["runs"], mec="white", label=label, zorder=4
+        )
         lines[0].set_clip_on(False)
 
 
 def _draw_rehearsals(result: "LRResult", ax: "Axes") -> None:
-    """The losses of the rehearsals, what was fitted through them, and an arrow from the best of each to the peak."""
-    rehearsals, plan = result.evidence.rehearsals, result.plan
-    tried = [lr for arms in rehearsals for lr in arms.lrs] + list(plan.interval if plan else ())
-    finite = [loss for arms in rehearsals for loss in (arms.start, *arms.losses) if loss is not None]
-    low, high = min(finite), max(arms.start for arms in rehearsals)
+    """The losses of the pilots, what was fitted through them, and an arrow from the best of each to the peak."""
+    pilots, plan = result.evidence.pilots, result.plan
+    tried = [lr for trials in pilots for lr in trials.lrs] + list(plan.interval if plan else ())
+    finite = [loss for trials in pilots for loss in (trials.start, *trials.losses) if loss is not None]
+    low, high = min(finite), max(trials.start for trials in pilots)
     most = high if low < high else max(finite)  # where all have lost, how much tells them apart
     room = most - low or abs(most) or 1.0
     _span(ax, min(tried) / 1.5, 1.5 * max(tried))
     ax.set_ylim(low - 0.15 * room, most + 0.15 * room)
     top, colour = ax.get_ylim()[1], COLOURS["runs"]
-    above = any(loss is None or loss > top for arms in rehearsals for loss in arms.losses)
-    words = "rehearsal of {} steps" + ("\n(at the top: off the scale)" if above else "")
+    above = any(loss is None or loss > top for trials in pilots for loss in trials.losses)
+    words = "pilot of {} steps" + ("\n(at the top: off the scale)" if above else "")
     ax.axhline(high, color=COLOURS["raw"], ls="--", lw=1, label="loss before")
-    for i, arms in enumerate(rehearsals):
-        heights = [top if loss is None else min(loss, top) for loss in arms.losses]
-        label = words.format(arms.steps) if i == 0 else None
-        runs = ax.plot(arms.lrs, heights, ":P", ms=9, lw=0.8, color=colour, mec="white", label=label, zorder=5)
+    for i, trials in enumerate(pilots):
+        heights = [top if loss is None else min(loss, top) for loss in trials.losses]
+        label = words.format(trials.steps) if i == 0 else None
+        runs = ax.plot(trials.lrs, heights, ":P", ms=9, lw=0.8, color=colour, mec="white", label=label, zorder=5)
         runs[0].set_clip_on(False)
-        lrs, losses = [lr for lr, _ in arms.fit], [loss for _, loss in arms.fit]
+        lrs, losses = [lr for lr, _ in trials.fit], [loss for _, loss in trials.fit]
         ax.plot(lrs, losses, color=colour, lw=1.5, label="fit through the best" if i == 0 and lrs else None)
-        if plan is not None and arms.best is not None:
+        if plan is not None and trials.best is not None:
             height = min(losses, default=min(heights))
             style = {"arrowstyle": "-|>", "color": COLOURS["lr"], "lw": 1.5, "shrinkA": 0, "shrinkB": 0}
-            ax.annotate("", (plan.lr, height), (arms.best, height), arrowprops=style, zorder=6)
+            ax.annotate("", (plan.lr, height), (trials.best, height), arrowprops=style, zorder=6)
             told = "from its best to the peak" if i == 0 else None
             ax.plot([], [], ">-", ms=5, lw=1.5, color=COLOURS["lr"], label=told)
 
@@ -258,6 +260,6 @@ def _plain(name: str, longest: int = LONGEST_NAME) -> str:
 
 def _title(result: "LRResult") -> str:
     facts = result.evidence.facts
-    kind = "Tuning" if result.evidence.rehearsals else "Range test"
+    kind = "Tuning" if result.evidence.pilots else "Range test"
     name = f"{kind} of {_plain(facts.model)} with {_plain(facts.optimizer)}"
     return name if result.plan is not None else f"{name}: no suggestion ({result.status})"

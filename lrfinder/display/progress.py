@@ -32,9 +32,9 @@ class Bar:
             shown.set_postfix_str(f"{self._said}lr {lr:.1e}, loss {loss:.4g}", refresh=False)
             shown.update()
 
-    def say(self, arms: int, best: float) -> None:
-        """Keep a race in sight: the arms that were run, and the best peak so far."""
-        self._said = f"{arms} arms, best {best:.1e}; "
+    def show_best(self, trials: int, best: float) -> None:
+        """Keep a race in sight: the trials that were run, and the best peak so far."""
+        self._said = f"{trials} trials, best {best:.1e}; "
 
 
 @contextmanager

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from lrfinder.advice.plan import Plan
     from lrfinder.evidence.evidence import Evidence
-    from lrfinder.evidence.trials import Arms
+    from lrfinder.evidence.trials import Trials
     from lrfinder.result import LRResult
     from lrfinder.schedules import Entry
 
@@ -44,7 +44,7 @@ def text(result: "LRResult", done: str | None = None) -> str:
         At most 100 columns.
     """
     evidence, plan = result.evidence, result.plan
-    kind = "tuning" if evidence.rehearsals else "range test"
+    kind = "tuning" if evidence.pilots else "range test"
     lines = [f"lrfinder: {kind} of {_one_line(evidence.facts.model)}", *_sweep(evidence), *_spent(evidence, plan), ""]
     lines += [*_suggestions(evidence), *_races(evidence), *_rehearsals(evidence), ""]
     if plan is None:
@@ -114,7 +114,7 @@ def _sweep(evidence: "Evidence") -> list[str]:
 
 
 def _spent(evidence: "Evidence", plan: "Plan | None") -> list[str]:
-    """What all of the search cost, validation batches and miniature runs included."""
+    """What all of the search cost, validation batches and trials included."""
     if not evidence.cost_steps:
         return []
     total = None if plan is None else plan.total_steps
@@ -123,10 +123,10 @@ def _spent(evidence: "Evidence", plan: "Plan | None") -> list[str]:
 
 
 def _suggestions(evidence: "Evidence") -> list[str]:
-    """What each rule reads off the sweep; where miniature runs were made they decide, and these are for comparison."""
+    """What each rule reads off the sweep; where trials were made they decide, and these are for comparison."""
     if not evidence.suggestions:
         return []
-    lines = ["  read off the sweep" + (", for comparison:" if evidence.is_raced else ":")]
+    lines = ["  read off the sweep" + (", for comparison:" if evidence.has_trial_peak else ":")]
     for name, lr in evidence.suggestions.items():
         label = LABELS.get(name, _one_line(name))
         lines.append(f"    {label:<18} {'no answer' if lr is None else f'{lr:.2e}'}")
@@ -136,9 +136,9 @@ def _suggestions(evidence: "Evidence") -> list[str]:
 def _races(evidence: "Evidence") -> list[str]:
     """Every race: its peaks, what each came to, and where they lose what they win."""
     lines = []
-    for arms in evidence.races:
-        head = f"{arms.steps} steps each, all from the same start: a short climb to the peak, a line to zero"
-        lines += ["", *_wrapped("miniature runs", head), *_runs(arms)]
+    for trials in evidence.edge_trials:
+        head = f"{trials.steps} steps each, all from the same start: a short climb to the peak, a line to zero"
+        lines += ["", *_wrapped("trials", head), *_runs(trials)]
     if evidence.edge is not None:
         meaning = "above it most of the best gain is lost; the peak is a share of it"
         lines.append(f"    their edge      {evidence.edge:.2e}: {meaning}")
@@ -150,24 +150,24 @@ def _percent(share: float) -> str:
 
 
 def _rehearsals(evidence: "Evidence") -> list[str]:
-    """Every rehearsal: its peaks, what each came to, and the best of them."""
+    """Every pilot: its peaks, what each came to, and the best of them."""
     lines = []
-    for arms in evidence.rehearsals:
-        head = f"{arms.steps} steps each, all from the same start: the schedule and the epochs in small"
-        lines += ["", *_wrapped("rehearsals", head), *_runs(arms)]
-        how = "on a parabola through the best run and its neighbours" if arms.fit else "of those that were tried"
-        found = "none: no run lowered the loss" if arms.best is None else f"{arms.best:.2e}: {how}"
+    for trials in evidence.pilots:
+        head = f"{trials.steps} steps each, all from the same start: the schedule and the epochs in small"
+        lines += ["", *_wrapped("pilots", head), *_runs(trials)]
+        how = "on a parabola through the best run and its neighbours" if trials.fit else "of those that were tried"
+        found = "none: no run lowered the loss" if trials.best is None else f"{trials.best:.2e}: {how}"
         lines.append(f"    the best        {found}")
     return lines
 
 
-def _runs(arms: "Arms") -> list[str]:
+def _runs(trials: "Trials") -> list[str]:
     """Runs in columns: their peaks, and what each came to."""
-    losses = ["exploded" if loss is None else f"{loss:.4g}" for loss in arms.losses]
-    lines = [f"    loss before     {arms.start:.4g}"]
+    losses = ["exploded" if loss is None else f"{loss:.4g}" for loss in trials.losses]
+    lines = [f"    loss before     {trials.start:.4g}"]
     for i in range(0, len(losses), RUNS_TO_THE_LINE):
         some = slice(i, i + RUNS_TO_THE_LINE)
-        lines.append(f"    to a peak of    {''.join(f'{lr:<10.1e}' for lr in arms.lrs[some]).rstrip()}")
+        lines.append(f"    to a peak of    {''.join(f'{lr:<10.1e}' for lr in trials.lrs[some]).rstrip()}")
         lines.append(f"    loss after      {''.join(f'{loss:<10}' for loss in losses[some]).rstrip()}")
     return lines
 
@@ -234,7 +234,7 @@ def _wrapped_at(indent: str, sentence: str) -> list[str]:
 
 
 def _lines(sentence: str, head: str, margin: str) -> list[str]:
-    """A sentence in lines that end at words, no number parted from its percent sign."""
+    """A sentence in lines that end at words, no number split_options from its percent sign."""
     whole = textwrap.wrap(sentence.replace(" %", "\0%"), WIDTH, initial_indent=head, subsequent_indent=margin)
     return [line.replace("\0", " ") for line in whole]
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from lrfinder.evidence.curve import Curve
 
-__all__ = ["Divergence", "batch_resolution", "before_blow_up", "fall_of", "noise_of", "onset", "start_of"]
+__all__ = ["Divergence", "batch_resolution", "before_blow_up", "drop_of", "noise_of", "onset", "start_of"]
 
 EXPLODED = 8.0
 """Deviations of the noise above the start that count as an explosion."""
@@ -43,7 +43,7 @@ class Divergence:
         self._best = math.inf
         self._lost = 0
 
-    def tell(self, loss: float, small: float = 0.0) -> bool:
+    def add(self, loss: float, min_gain: float = 0.0) -> bool:
         """Take the next finite loss, and a change of it that says nothing; return whether the sweep has diverged."""
         if self._losses:
             insort(self._jumps, abs(loss - self._losses[-1]))
@@ -54,8 +54,8 @@ class Divergence:
         won = max(start - self._best, 0.0)
         deviation = _deviation(self._jumps)
         noise = deviation * (1 + FEW_JUMPS / max(1, len(self._jumps)))
-        resolution = max(1e-6 * max(abs(start), abs(self._best)), small)
-        self._lost = self._lost + 1 if won > max(6 * deviation, small) and level > self._best + won / 2 else 0
+        resolution = max(1e-6 * max(abs(start), abs(self._best)), min_gain)
+        self._lost = self._lost + 1 if won > max(6 * deviation, min_gain) and level > self._best + won / 2 else 0
         exploded = len(self._losses) > 3 and level - start > max(won, EXPLODED * noise, resolution)
         return exploded or self._lost >= self._patience
 
@@ -65,7 +65,7 @@ def batch_resolution(losses: list[float]) -> float:
     return BATCH_SHARE * noise_of(losses)
 
 
-def fall_of(losses: list[float]) -> float:
+def drop_of(losses: list[float]) -> float:
     """How far below its start a sweep came."""
     return start_of(losses) - min(losses)
 

@@ -9,11 +9,11 @@ from typing import SupportsFloat
 
 from lrfinder.errors import InputError
 from lrfinder.evidence.curve import Curve, Stopped
-from lrfinder.evidence.divergence import batch_resolution, fall_of, noise_of, onset, start_of
-from lrfinder.evidence.outcome import is_still
+from lrfinder.evidence.divergence import batch_resolution, drop_of, noise_of, onset, start_of
+from lrfinder.evidence.outcome import unchanged
 from lrfinder.evidence.rules import RULES
 from lrfinder.evidence.smoothing import MIN_POINTS, SmoothCurve, smooth
-from lrfinder.evidence.trials import Arms
+from lrfinder.evidence.trials import Trials
 from lrfinder.loop import Facts
 from lrfinder.search.edge import guess
 
@@ -62,8 +62,8 @@ class Evidence:
         noise: Deviation of the raw losses about the smooth ones, over the total drop, or None.
         facts: What was trained, and how.
         cost_steps: Step-equivalents that were spent; a forward alone counts a third.
-        races: The miniature runs that followed the sweep, in one or more races on batches of their own.
-        rehearsals: Longer ones: the whole schedule and all epochs in small, judged on batches of their own.
+        edge_trials: The trials that followed the sweep, in one or more races on batches of their own.
+        pilots: Longer ones: the whole schedule and all epochs in small, judged on batches of their own.
     """
 
     curve: Curve | None
@@ -74,8 +74,8 @@ class Evidence:
     noise: float | None = None
     facts: Facts = field(default_factory=Facts)
     cost_steps: int = 0
-    races: tuple[Arms, ...] = ()
-    rehearsals: tuple[Arms, ...] = ()
+    edge_trials: tuple[Trials, ...] = ()
+    pilots: tuple[Trials, ...] = ()
 
     @property
     def stopped(self) -> Stopped | None:
@@ -84,36 +84,36 @@ class Evidence:
 
     @property
     def edge(self) -> float | None:
-        """Where the miniature runs lose what they win: the geometric mean over the races, or None without an answer.
+        """Where the trials lose what they win: the geometric mean over the races, or None without an answer.
 
         Where they lowered the loss nowhere beyond doubt, what the sweep tells of it counts as much.
         """
-        edges = [edge for arms in self.races if (edge := arms.edge) is not None and not arms.is_open]
+        edges = [edge for trials in self.edge_trials if (edge := trials.edge) is not None and not trials.is_open]
         if not edges:
             return None
         mean = statistics.geometric_mean(edges)
-        if self.curve is None or any(arms.is_sure for arms in self.races):
+        if self.curve is None or any(trials.is_sure for trials in self.edge_trials):
             return mean
         return math.sqrt(mean * guess(self.curve))
 
     @property
-    def is_raced(self) -> bool:
-        """Whether miniature runs of either kind point at a peak."""
-        return self.edge is not None or self.is_rehearsed
+    def has_trial_peak(self) -> bool:
+        """Whether trials of either kind point at a peak."""
+        return self.edge is not None or self.has_pilot_peak
 
     @property
     def is_plateau(self) -> bool:
-        """Whether a miniature run left the loss where it was, and neither another nor the sweep is a signal."""
-        if self.status is Status.OK or self.curve is None or any(arms.is_sure for arms in self.races):
+        """Whether a trial left the loss where it was, and neither another nor the sweep is a signal."""
+        if self.status is Status.OK or self.curve is None or any(trials.is_sure for trials in self.edge_trials):
             return False
-        came_to = [(arms.start, loss) for arms in self.races for loss in arms.losses if loss is not None]
-        fall = fall_of(self.curve.levels) if came_to else 0.0
-        return any(is_still([start], [loss], math.inf, fall) for start, loss in came_to)
+        came_to = [(trials.start, loss) for trials in self.edge_trials for loss in trials.losses if loss is not None]
+        loss_scale = drop_of(self.curve.levels) if came_to else 0.0
+        return any(unchanged([start], [loss], math.inf, loss_scale) for start, loss in came_to)
 
     @property
-    def is_rehearsed(self) -> bool:
-        """Whether a rehearsal points at a peak."""
-        return any(arms.best is not None for arms in self.rehearsals)
+    def has_pilot_peak(self) -> bool:
+        """Whether a pilot points at a peak."""
+        return any(trials.best is not None for trials in self.pilots)
 
     @property
     def rungs_per_decade(self) -> float | None:
@@ -152,8 +152,8 @@ def measure(
     )
 
 
-def raced(evidence: Evidence, races: Sequence[Arms]) -> Evidence:
-    """Add the miniature runs, which overrule the curve where they lowered the loss beyond doubt, or nowhere at all.
+def raced(evidence: Evidence, races: Sequence[Trials]) -> Evidence:
+    """Add the trials, which overrule the curve where they lowered the loss beyond doubt, or nowhere at all.
 
     Args:
         evidence: Of the sweep before them.
@@ -162,37 +162,37 @@ def raced(evidence: Evidence, races: Sequence[Arms]) -> Evidence:
     Returns:
         The evidence of both.
     """
-    cost = math.ceil(evidence.cost_steps + sum(arms.cost for arms in races))
-    both = replace(evidence, races=tuple(arms for arms in races if arms.lrs), cost_steps=cost)
+    cost = math.ceil(evidence.cost_steps + sum(trials.cost for trials in races))
+    both = replace(evidence, edge_trials=tuple(trials for trials in races if trials.lrs), cost_steps=cost)
     return replace(both, status=_overruled(both))
 
 
 def _overruled(evidence: Evidence) -> Status:
-    """The status of the sweep, as far as miniature runs leave it so."""
-    races = [arms for arms in evidence.races if not arms.is_blank]
+    """The status of the sweep, as far as trials leave it so."""
+    races = [trials for trials in evidence.edge_trials if not trials.is_blank]
     if not races:
         return evidence.status
-    if any(arms.is_sure for arms in races):
+    if any(trials.is_sure for trials in races):
         return Status.OUT_OF_RANGE if evidence.edge is None else Status.OK
-    if evidence.status is not Status.TOO_SHORT and all(arms.edge is None for arms in races):
+    if evidence.status is not Status.TOO_SHORT and all(trials.edge is None for trials in races):
         return Status.FLAT
     return Status.TOO_NOISY if evidence.status is Status.OUT_OF_RANGE else evidence.status
 
 
-def rehearsed(evidence: Evidence, rehearsals: Sequence[Arms]) -> Evidence:
-    """Add rehearsals, which overrule everything before them where they lowered the loss beyond doubt.
+def rehearsed(evidence: Evidence, pilots: Sequence[Trials]) -> Evidence:
+    """Add pilots, which overrule everything before them where they lowered the loss beyond doubt.
 
     Args:
         evidence: Of what was measured before.
-        rehearsals: What was run.
+        pilots: What was run.
 
     Returns:
         The evidence of all.
     """
-    cost = math.ceil(evidence.cost_steps + sum(arms.cost for arms in rehearsals))
-    kept = tuple(arms for arms in rehearsals if arms.lrs)
-    is_sure = any(arms.is_sure for arms in kept)
-    return replace(evidence, rehearsals=kept, cost_steps=cost, status=Status.OK if is_sure else evidence.status)
+    cost = math.ceil(evidence.cost_steps + sum(trials.cost for trials in pilots))
+    kept = tuple(trials for trials in pilots if trials.lrs)
+    is_sure = any(trials.is_sure for trials in kept)
+    return replace(evidence, pilots=kept, cost_steps=cost, status=Status.OK if is_sure else evidence.status)
 
 
 def rule_name(rule: Callable[[Curve], float | None]) -> str:

@@ -1,4 +1,4 @@
-"""Annealed miniature runs from one start at several peaks: how one is run, the record of all."""
+"""Annealed trials from one start at several peaks: how one is run, the record of all."""
 
 import math
 import statistics
@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lrfinder.errors import LRFinderWarning
-from lrfinder.evidence.outcome import fell
+from lrfinder.evidence.outcome import improved
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.search.sweep import MAX_SKIPS, Progress
 from lrfinder.snapshot.contents import OUT_OF_MEMORY
 
-__all__ = ["Arms", "Runs", "climb_and_line", "record", "run"]
+__all__ = ["Runs", "Trials", "climb_and_line", "record", "run"]
 
 Runs = dict[float, list[float] | None]
 """What each judge of a run gave, by its peak; None where the run exploded or made no step."""
@@ -25,8 +25,8 @@ POINTS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Arms:
-    """Miniature runs at several peaks, ascending: the same start, the same batches, the same annealed shape.
+class Trials:
+    """Trials at several peaks, ascending: the same start, the same batches, the same annealed shape.
 
     Args:
         lrs: Peaks of the reference group.
@@ -35,7 +35,7 @@ class Arms:
         start: The same loss before any; 0 where nothing could be run.
         is_sure: Whether the best run lowered the loss beyond doubt.
         cost: Step-equivalents spent on all of them.
-        small: A win that says nothing.
+        min_gain: A win that says nothing.
         factor: Of the shape that was run: its best peak over that of a line to zero.
         windows: What each run was trained on, again and again, in optimizer steps; None where that is not known.
     """
@@ -46,7 +46,7 @@ class Arms:
     start: float
     is_sure: bool
     cost: float
-    small: float = 0.0
+    min_gain: float = 0.0
     factor: float = 1.0
     windows: int | None = None
 
@@ -55,14 +55,14 @@ class Arms:
         """The peak of the best run, at the lowest point of a parabola in log LR through it and its neighbours.
 
         It is at most half of the way to them, and the run itself where that is the lowest or the highest; None where no
-        run won more than `small`.
+        run won more than `min_gain`.
         """
-        won = self._won
-        most = max(won, default=-math.inf)
-        if not most > self.small:
+        gains = self._gains
+        most = max(gains, default=-math.inf)
+        if not most > self.min_gain:
             return None
-        i = won.index(most)
-        if i in (0, len(won) - 1):
+        i = gains.index(most)
+        if i in (0, len(gains) - 1):
             return self.lrs[i]
         (left, lost_left), (right, lost_right) = self._beside(i)
         bent = lost_right / right - lost_left / left
@@ -80,40 +80,42 @@ class Arms:
 
         Empty where the best run has no neighbour on either side.
         """
-        won, best = self._won, self.best
-        i = won.index(max(won)) if won else 0
-        if best is None or i in (0, len(won) - 1):
+        gains, best = self._gains, self.best
+        i = gains.index(max(gains)) if gains else 0
+        if best is None or i in (0, len(gains) - 1):
             return ()
         (left, lost_left), (right, lost_right) = self._beside(i)
         bend = (lost_right / right - lost_left / left) / (right - left)
         lean = lost_right / right - bend * right
         away = [left + (right - left) * j / POINTS for j in range(POINTS + 1)]
-        return tuple((self.lrs[i] * math.exp(x), self.start - won[i] + bend * x**2 + lean * x) for x in away)
+        return tuple((self.lrs[i] * math.exp(x), self.start - gains[i] + bend * x**2 + lean * x) for x in away)
 
     def _beside(self, i: int) -> tuple[tuple[float, float], tuple[float, float]]:
         """How far away the neighbours of the best run are, in log LR, and what is lost there.
 
         No run is worse than one that loses as much as the best one wins.
         """
-        won = self._won
-        below, above = ((math.log(self.lrs[j] / self.lrs[i]), won[i] - max(won[j], -won[i])) for j in (i - 1, i + 1))
+        gains = self._gains
+        below, above = (
+            (math.log(self.lrs[j] / self.lrs[i]), gains[i] - max(gains[j], -gains[i])) for j in (i - 1, i + 1)
+        )
         return below, above
 
     @property
-    def _won(self) -> list[float]:
+    def _gains(self) -> list[float]:
         return [-math.inf if loss is None else self.start - loss for loss in self.losses]
 
     @property
     def is_open(self) -> bool:
         """Whether no run above the best one has lost, so that the edge lies anywhere beyond."""
-        won = [loss for loss in self.losses if loss is not None]
-        return bool(won) and self.losses[-1] == min(won)
+        gains = [loss for loss in self.losses if loss is not None]
+        return bool(gains) and self.losses[-1] == min(gains)
 
     @property
     def is_enclosed(self) -> bool:
         """Whether runs both below and above the best one have lost against it."""
-        won = self._won
-        return bool(won) and 0 < won.index(max(won)) < len(won) - 1
+        gains = self._gains
+        return bool(gains) and 0 < gains.index(max(gains)) < len(gains) - 1
 
     @property
     def is_blank(self) -> bool:
@@ -125,21 +127,21 @@ class Arms:
         """The peak above the best one at which half of what the best one wins is lost, give or take.
 
         It is the geometric mean of where 20, 40, 60 and 80 % are lost, each on a line in log LR between two runs. Where
-        no run was tried that high it is the highest peak that was tried; None where no run won more than `small`.
+        no run was tried that high it is the highest peak that was tried; None where no run won more than `min_gain`.
         """
-        won = self._won
-        if not max(won, default=-math.inf) > self.small:
+        gains = self._gains
+        if not max(gains, default=-math.inf) > self.min_gain:
             return None
-        return statistics.geometric_mean(self._where(won, (1 - lost) * max(won)) for lost in LOST)
+        return statistics.geometric_mean(self._where(gains, (1 - lost) * max(gains)) for lost in LOST)
 
-    def _where(self, won: Sequence[float], level: float) -> float:
+    def _where(self, gains: Sequence[float], level: float) -> float:
         """The peak above the best one at which the win has fallen to a level."""
-        most = max(won)
-        best = won.index(most)
-        beyond = next((i for i in range(best + 1, len(won)) if won[i] < level), None)
+        most = max(gains)
+        best = gains.index(most)
+        beyond = next((i for i in range(best + 1, len(gains)) if gains[i] < level), None)
         if beyond is None:
             return self.lrs[-1]
-        inside, outside = won[beyond - 1], max(won[beyond], -most)
+        inside, outside = gains[beyond - 1], max(gains[beyond], -most)
         share = (inside - level) / (inside - outside)
         return float(self.lrs[beyond - 1] * (self.lrs[beyond] / self.lrs[beyond - 1]) ** share)
 
@@ -153,9 +155,9 @@ def run(
     shape: Callable[[float], float],
     limit: float,
     judges: Sequence[Batch] | None = None,
-    tell: Progress | None = None,
+    on_step: Progress | None = None,
 ) -> tuple[Sequence[float | None], int] | None:
-    """Run one arm from the start.
+    """Run one trial from the start.
 
     Args:
         loop: What trains.
@@ -163,23 +165,23 @@ def run(
         peak: LR of the reference group.
         batches: What to train on, one window to the step.
         shape: The factor of the peak at each share of the way.
-        limit: The loss beyond which the arm is ended.
+        limit: The loss beyond which the trial is ended.
         judges: What it is judged on at the end, instead of the losses of its own steps.
-        tell: Called with the rate and the loss of every step.
+        on_step: Called with the rate and the loss of every step.
 
     Returns:
-        The loss before every step (None where it was skipped) or of every judge, none at all where the arm exploded,
+        The loss before every step (None where it was skipped) or of every judge, none at all where the trial exploded,
         and the steps made; None, with a warning, where a single process ran out of memory.
     """
     snapshot.restore()
     try:
-        losses, made = _trace(loop, peak, batches, shape, limit, tell)
+        losses, made = _trace(loop, peak, batches, shape, limit, on_step)
         return (losses if judges is None or not losses else [loop.loss(judge) for judge in judges]), made
     except OUT_OF_MEMORY:
         if loop.facts.ranks > 1:
             raise
     warnings.warn(
-        f"the miniature run to a peak of {peak:.2g} ran out of memory and is left out; make room, so that none is lost",
+        f"the trial to a peak of {peak:.2g} ran out of memory and is left out; make room, so that none is lost",
         LRFinderWarning,
         stacklevel=3,
     )
@@ -192,7 +194,7 @@ def _trace(
     batches: Sequence[Batch],
     shape: Callable[[float], float],
     limit: float,
-    tell: Progress | None,
+    on_step: Progress | None,
 ) -> tuple[list[float | None], int]:
     losses: list[float | None] = []
     repeated = 0
@@ -206,8 +208,8 @@ def _trace(
         losses.append(loss)
         if loss is not None and not loss <= limit:
             return [], repeated + len(losses)
-        if loss is not None and tell is not None:
-            tell(lr, loss)
+        if loss is not None and on_step is not None:
+            on_step(lr, loss)
     stepped = any(loss is not None for loss in losses)
     return losses if stepped else [], repeated + len(losses)
 
@@ -223,22 +225,22 @@ def record(
     steps: int,
     *,
     spent: float,
-    small: float = 0.0,
+    min_gain: float = 0.0,
     factor: float = 1.0,
     windows: int | None = None,
-) -> Arms:
+) -> Trials:
     """Everything that was run, ascending."""
     lrs = sorted(runs)
     finite = [losses for losses in runs.values() if losses]
     best = min(finite, key=statistics.fmean, default=None)
-    return Arms(
+    return Trials(
         lrs=tuple(lrs),
         losses=tuple(statistics.fmean(losses) if (losses := runs[lr]) else None for lr in lrs),
         steps=steps,
         start=statistics.fmean(start) if start else 0.0,
-        is_sure=best is not None and fell(start, best, small),
+        is_sure=best is not None and improved(start, best, min_gain),
         cost=spent,
-        small=small,
+        min_gain=min_gain,
         factor=factor,
         windows=windows,
     )

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 
 from lrfinder.errors import InputError
 from lrfinder.schedules.base import whole
-from lrfinder.search.pilot import FEWEST_STEPS, steps_of
+from lrfinder.search.pilot import FEWEST_STEPS, pilot_steps
 
 __all__ = [
     "LEAST",
@@ -17,7 +17,7 @@ __all__ = [
     "Spending",
     "budget_for",
     "check_budget",
-    "least_to_rehearse",
+    "least_for_a_pilot",
     "lengthened",
     "spend",
 ]
@@ -29,14 +29,14 @@ SHORTEST, FEWEST = 30, 10
 """Steps of the shortest training of which a third pays for a search, and of that search."""
 
 SEARCH = 100
-"""Steps of the search before the rehearsals, and of all where that leaves these too few."""
+"""Steps of the search before the pilots, and of all where that leaves these too few."""
 
-TWO_ARMS, ONE_ARM, LONGEST_TIMES = 2.15, 1.15, 4
-"""On a plateau: the rest is what judges an arm before, and up to three steps that a GradScaler repeats. No arm is
+TWO_TRIALS, ONE_TRIAL, LONGEST_TIMES = 2.15, 1.15, 4
+"""On a plateau: the rest is what judges a trial before, and up to three steps that a GradScaler repeats. No trial is
 longer than four times those without a plateau, so that a large budget still tries several peaks."""
 
-LONG, MOST_REHEARSALS = 160, 4
-"""Arms longer than this are made fewer: the budget goes into a second rehearsal on other batches, up to four."""
+LONG, MOST_PILOTS = 160, 4
+"""Trials longer than this are made fewer: the budget goes into a second pilot on other batches, up to four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class Spending:
 
     Args:
         steps: All of it, in step-equivalents; a forward alone counts a third.
-        search: What the search before the rehearsals may cost of them.
-        rehearsals: How many there are.
-        length: Optimizer steps of their arms.
+        search: What the search before the pilots may cost of them.
+        pilots: How many there are.
+        length: Optimizer steps of their trials.
     """
 
     steps: int
     search: int
-    rehearsals: int
+    pilots: int
     length: int
 
 
@@ -108,40 +108,40 @@ def spend(steps: int, total_steps: int) -> Spending:
 
     Args:
         steps: The budget.
-        total_steps: Optimizer steps of the training, which no arm exceeds.
+        total_steps: Optimizer steps of the training, which no trial exceeds.
 
     >>> spend(300, 1_000)
-    Spending(steps=300, search=100, rehearsals=1, length=51)
+    Spending(steps=300, search=100, pilots=1, length=51)
     >>> spend(200, 1_000)
-    Spending(steps=200, search=100, rehearsals=0, length=0)
+    Spending(steps=200, search=100, pilots=0, length=0)
     """
     search = min(steps, SEARCH)
-    if steps_of(steps - search) < FEWEST_STEPS:
+    if pilot_steps(steps - search) < FEWEST_STEPS:
         return Spending(steps, search, 0, 0)
-    rehearsals = min(MOST_REHEARSALS, max(1, steps_of(steps - search) // LONG))
-    return Spending(steps, search, rehearsals, min(total_steps, steps_of(steps - search, rehearsals)))
+    pilots = min(MOST_PILOTS, max(1, pilot_steps(steps - search) // LONG))
+    return Spending(steps, search, pilots, min(total_steps, pilot_steps(steps - search, pilots)))
 
 
 def lengthened(left: float, total_steps: int, planned: int) -> int:
-    """Return the steps of the arms of a rehearsal that is to leave a plateau, which are few and long.
+    """Return the steps of the trials of a pilot that is to leave a plateau, which are few and long.
 
     Args:
         left: Step-equivalents that are left of the budget.
-        total_steps: Optimizer steps of the training, which no arm exceeds.
-        planned: Steps of an arm without a plateau, 0 where there would be none.
+        total_steps: Optimizer steps of the training, which no trial exceeds.
+        planned: Steps of a trial without a plateau, 0 where there would be none.
 
     Returns:
-        Those of two arms, or where these would be short of a single one; 0 where that is short as well.
+        Those of two trials, or where these would be short of a single one; 0 where that is short as well.
 
     >>> lengthened(242, 1_000, planned=51), lengthened(56, 300, planned=0), lengthened(30, 300, planned=0)
     (101, 43, 0)
     """
     most = min(total_steps, LONGEST_TIMES * planned or total_steps)
-    two, one = (min(most, steps_of(left, arms=arms)) for arms in (TWO_ARMS, ONE_ARM))
+    two, one = (min(most, pilot_steps(left, trials=trials)) for trials in (TWO_TRIALS, ONE_TRIAL))
     length = two if two >= 2 * FEWEST_STEPS else one
     return length if length >= max(FEWEST_STEPS, planned) else 0
 
 
-def least_to_rehearse() -> int:
-    """Return the smallest budget that pays for a rehearsal."""
-    return next(steps for steps in count(SEARCH) if spend(steps, steps).rehearsals)
+def least_for_a_pilot() -> int:
+    """Return the smallest budget that pays for a pilot."""
+    return next(steps for steps in count(SEARCH) if spend(steps, steps).pilots)

@@ -1,4 +1,4 @@
-"""Races of short miniature runs: how high a peak may be before a schedule in small stops paying."""
+"""Races of short trials: how high a peak may be before a schedule in small stops paying."""
 
 import math
 import statistics
@@ -8,24 +8,24 @@ from itertools import count
 
 from lrfinder.evidence.curve import Curve, is_number
 from lrfinder.evidence.divergence import onset
-from lrfinder.evidence.outcome import has_risen, hopeless, is_still, judged, win
-from lrfinder.evidence.trials import Arms, climb_and_line, record, run
+from lrfinder.evidence.outcome import divergence_limit, eval_losses, gain, unchanged, worsened
+from lrfinder.evidence.trials import Trials, climb_and_line, record, run
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.search.sweep import Progress
 
 __all__ = ["FARTHEST", "STEPS", "guess", "peak_at", "race", "stride"]
 
 STEPS = 14
-"""Optimizer steps of an arm: with fewer its edge moves more between seeds, with more there are too few arms."""
+"""Optimizer steps of a trial: with fewer its edge moves more between seeds, with more there are too few trials."""
 
 JUDGING = 6
-"""Last steps of an arm whose losses judge it: their batches are new to it, their rates have fallen far."""
+"""Last steps of a trial whose losses judge it: their batches are new to it, their rates have fallen far."""
 
 PER_DECADE = 8
 """Peaks that may be tried to the decade."""
 
 STRIDE = 4
-"""Peaks between neighbouring arms, before the bracket about the edge is halved."""
+"""Peaks between neighbouring trials, before the bracket about the edge is halved."""
 
 NEARLY_LINEAR, LONGEST_STRIDE = 0.8, 16
 """A win that grows by more than this share of what the peak does is far below the edge: the stride is doubled."""
@@ -54,34 +54,34 @@ def race(
     snapshot: Snapshot,
     batches: Sequence[Batch],
     *,
-    near: float,
+    first_peak: float,
     budget: float,
-    small: float = 0.0,
-    fall: float = 0.0,
+    min_gain: float = 0.0,
+    loss_scale: float = 0.0,
     held_out: Batch | None = None,
     ends_on_plateau: bool = False,
-    tell: Progress | None = None,
-) -> Arms:
-    """Run arms at one peak after another, beginning below `near`, until the edge is known or the budget spent.
+    on_step: Progress | None = None,
+) -> Trials:
+    """Run trials at one peak after another, beginning below `first_peak`, until the edge is known or the budget spent.
 
-    Each arm climbs over a twentieth of its steps and falls in a line to zero. It is judged by the losses of its last
-    steps, each taken before the step on a batch that is new to the arm (where there are that many), so it costs nothing
-    beyond its steps. A batch whose loss is not finite before any of them judges nothing. Further peaks are tried up
-    while the best is not yet half lost, towards the better end while nothing is won (downwards first), once below the
-    best, then in the middle of the bracket.
+    Each trial climbs over a twentieth of its steps and falls in a line to zero. It is judged by the losses of its last
+    steps, each taken before the step on a batch that is new to the trial (where there are that many), so it costs
+    nothing beyond its steps. A batch whose loss is not finite before any of them judges nothing. Further peaks are
+    tried up while the best is not yet half lost, towards the better end while nothing is won (downwards first), once
+    below the best, then in the middle of the bracket.
 
     Args:
         loop: What trains; it can measure.
-        snapshot: The start, to which the training is put back before every arm and at the end.
-        batches: What every arm is trained on, one window to the step.
-        near: Where the edge may be.
+        snapshot: The start, to which the training is put back before every trial and at the end.
+        batches: What every trial is trained on, one window to the step.
+        first_peak: Where the edge may be.
         budget: Step-equivalents to spend; a forward alone counts a third.
-        small: A win that says nothing.
-        fall: What a sweep has won of the loss, its scale where it starts about zero.
+        min_gain: A win that says nothing.
+        loss_scale: What a sweep has won of the loss, its scale where it starts about zero.
         held_out: What to judge on instead, each of its batches after the last step.
-        ends_on_plateau: Whether to end with the first arm that leaves the loss where it was, if those before it have
+        ends_on_plateau: Whether to end with the first trial that leaves the loss where it was, if those before it have
             only lost.
-        tell: Called with the rate and the loss of every step.
+        on_step: Called with the rate and the loss of every step.
 
     Returns:
         What was run.
@@ -92,25 +92,27 @@ def race(
     before = [loop.loss(judge, train=held_out is None) for judge in judges]
     start = [loss for loss in before if is_number(loss)]
     at: int | None = 0 if start else None
-    peak = partial(peak_at, near / BELOW)
-    arm = partial(run, loop, snapshot, shape=climb_and_line, judges=None if held_out is None else judges, tell=tell)
+    peak = partial(peak_at, first_peak / BELOW)
+    trial = partial(
+        run, loop, snapshot, shape=climb_and_line, judges=None if held_out is None else judges, on_step=on_step
+    )
     spent, runs, longest = len(judges) * forward, dict[int, list[float] | None](), len(batches)
     after = len(judges) * forward if held_out is not None else 0.0
     while at is not None and spent + longest + after <= budget:
-        ran = arm(peak(at), batches, limit=hopeless(start, fall))
+        ran = trial(peak(at), batches, limit=divergence_limit(start, loss_scale))
         if ran is None:
             spent, at = spent + longest, next(place for place in count(at + 1) if place not in runs)
             continue
         losses, made = ran
         spent, longest = spent + made + (after if losses else 0.0), max(longest, made)
-        runs[at] = judged(before, losses)
-        if ends_on_plateau and is_still(start, runs[at], small, fall):
+        runs[at] = eval_losses(before, losses)
+        if ends_on_plateau and unchanged(start, runs[at], min_gain, loss_scale):
             break
-        ends_on_plateau = ends_on_plateau and has_risen(start, runs[at], fall)
-        at = _next({place: win(start, gave) for place, gave in runs.items()})
+        ends_on_plateau = ends_on_plateau and worsened(start, runs[at], loss_scale)
+        at = _next({place: gain(start, gave) for place, gave in runs.items()})
     snapshot.restore()
     made_at = {peak(place): gave for place, gave in runs.items()}
-    return record(made_at, start, len(batches), spent=spent, small=small)
+    return record(made_at, start, len(batches), spent=spent, min_gain=min_gain)
 
 
 def peak_at(first: float, place: int) -> float:
@@ -118,29 +120,29 @@ def peak_at(first: float, place: int) -> float:
     return float(first * 10 ** (place / PER_DECADE))
 
 
-def _next(won: dict[int, float]) -> int | None:
+def _next(gains: dict[int, float]) -> int | None:
     """The place of the peak to try next, or None where the edge is known as well as it can be."""
-    best = max(won, key=won.__getitem__)
-    lowest, highest = min(won), max(won)
+    best = max(gains, key=gains.__getitem__)
+    lowest, highest = min(gains), max(gains)
     below = lowest - STRIDE if lowest > -FARTHEST else None
-    above = highest + stride(won) if highest < FARTHEST else None
-    if won[best] <= 0:
+    above = highest + stride(gains) if highest < FARTHEST else None
+    if gains[best] <= 0:
         return above if below is None or (best == highest and lowest < highest) else below
-    beyond = min((place for place in won if place > best and won[place] < won[best] / 2), default=None)
+    beyond = min((place for place in gains if place > best and gains[place] < gains[best] / 2), default=None)
     if beyond is None and above is not None:
         return above
     if best == lowest and below is not None:
         return below
     if beyond is None:
         return None
-    inside = max(place for place in won if place < beyond)
+    inside = max(place for place in gains if place < beyond)
     return (inside + beyond) // 2 if beyond - inside > 1 else None
 
 
-def stride(won: dict[int, float]) -> int:
+def stride(gains: dict[int, float]) -> int:
     """How far to climb: further where the win still grows as the peak does."""
-    if len(won) < 2:
+    if len(gains) < 2:
         return STRIDE
-    *_, before, last = sorted(won)
-    grown = won[before] * 10 ** ((last - before) / PER_DECADE)
-    return min(2 * (last - before), LONGEST_STRIDE) if won[last] > NEARLY_LINEAR * grown > 0 else STRIDE
+    *_, before, last = sorted(gains)
+    grown = gains[before] * 10 ** ((last - before) / PER_DECADE)
+    return min(2 * (last - before), LONGEST_STRIDE) if gains[last] > NEARLY_LINEAR * grown > 0 else STRIDE

@@ -7,29 +7,29 @@ from inspect import signature
 from typing import Literal, cast, get_args
 
 from lrfinder.advice import recommend
-from lrfinder.advice.plan import PlanOptions, Wish
+from lrfinder.advice.plan import PlanOptions, Request
 from lrfinder.errors import InputError
 from lrfinder.evidence.curve import Curve
-from lrfinder.evidence.divergence import batch_resolution, fall_of
+from lrfinder.evidence.divergence import batch_resolution, drop_of
 from lrfinder.evidence.evidence import Evidence, Status, measure, raced, rule_name
 from lrfinder.evidence.rules import RULES, Rule
-from lrfinder.evidence.trials import Arms
+from lrfinder.evidence.trials import Trials
 from lrfinder.keywords import hint
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.result import LRResult
 from lrfinder.search import edge
 from lrfinder.search.sweep import Progress, ladder, sweep
-from lrfinder.training.batch import private
+from lrfinder.training.batch import unshared
 from lrfinder.training.torch_loop import TrainingOptions
 
-__all__ = ["Measure", "SearchOptions", "checked_rule", "concluded", "held_out_of", "parted", "search"]
+__all__ = ["EvaluateOn", "SearchOptions", "check_rule", "conclude", "held_out_of", "search", "split_options"]
 
-Measure = Literal["training", "validation"]
+EvaluateOn = Literal["training", "validation"]
 
 MIN_RUNGS = 10
 
 FEWEST_TO_RACE, STEPS_OF_RACE, MOST_RACES = 75, 100, 4
-"""Steps below which all are swept; one race of miniature runs for each whole hundred, one at least, four at most."""
+"""Steps below which all are swept; one race of trials for each whole hundred, one at least, four at most."""
 
 SHARE_OF_RACES = 0.72
 """Of the steps, as far as there are races: the sweep draws the picture, the races set the number."""
@@ -47,7 +47,7 @@ def search(
     rule: str | Rule | None = None,
     held_out: Batch | None = None,
     ends_on_plateau: bool = False,
-    tell: Progress | None = None,
+    on_step: Progress | None = None,
 ) -> tuple[Evidence, list[float]]:
     """Sweep a ladder, of which races take their share where the loop can measure and no rule is named.
 
@@ -59,22 +59,22 @@ def search(
         held_out: What to measure on, or None to read the training loss.
         ends_on_plateau: Whether a race ends, the rest of its steps unspent, with the first run that leaves the loss
             where it was, where the sweep could not be read and runs before it have only lost.
-        tell: Called with the rate and the loss of every step.
+        on_step: Called with the rate and the loss of every step.
 
     Returns:
         What was measured, and the ladder that was swept.
     """
     steps = len(lrs)
     races = _races(steps) if loop.can_measure and rule is None else 0
-    windows = [[private(loop.draw()) for _ in range(edge.STEPS)] for _ in range(races)]
+    windows = [[unshared(loop.draw()) for _ in range(edge.STEPS)] for _ in range(races)]
     cost_of_rung = 1.0 if held_out is None else 1 + len(held_out) / 3
     swept = steps - SHARE_OF_RACES * min(steps, STEPS_OF_RACE * races)
     if swept < cost_of_rung * steps:
         lrs = ladder(lrs[0], lrs[-1], max(MIN_RUNGS, int(swept / cost_of_rung)))
-    curve = sweep(loop, lrs, tell, held_out)
+    curve = sweep(loop, lrs, on_step, held_out)
     evidence = measure(curve, loop.facts, rule if callable(rule) else None, cost_of_rung)
     ends_on_plateau = ends_on_plateau and evidence.status is not Status.OK
-    race = partial(edge.race, loop, snapshot, held_out=held_out, ends_on_plateau=ends_on_plateau, tell=tell)
+    race = partial(edge.race, loop, snapshot, held_out=held_out, ends_on_plateau=ends_on_plateau, on_step=on_step)
     return _raced(evidence, windows, steps, race, is_held_out=held_out is not None), lrs
 
 
@@ -83,25 +83,25 @@ def _races(steps: int) -> int:
 
 
 def _raced(
-    evidence: Evidence, windows: list[list[Batch]], steps: int, race: Callable[..., Arms], *, is_held_out: bool
+    evidence: Evidence, windows: list[list[Batch]], steps: int, race: Callable[..., Trials], *, is_held_out: bool
 ) -> Evidence:
     """Add a race on each of the windows, with what the sweep left of the steps."""
     curve = evidence.curve
     if curve is None or not len(curve):
         return evidence
-    small = batch_resolution(curve.losses) if is_held_out else 0.0
-    run = partial(race, near=edge.guess(curve), small=small, fall=fall_of(curve.levels))
-    left, made = float(steps - evidence.cost_steps), list[Arms]()
+    min_gain = batch_resolution(curve.losses) if is_held_out else 0.0
+    run = partial(race, first_peak=edge.guess(curve), min_gain=min_gain, loss_scale=drop_of(curve.levels))
+    left, made = float(steps - evidence.cost_steps), list[Trials]()
     for i, batches in enumerate(windows):
         made.append(run(batches, budget=left / (len(windows) - i)))
         left -= made[-1].cost
     return raced(evidence, made)
 
 
-def held_out_of(loop: Loop, measure: Measure | None) -> Batch | None:
+def held_out_of(loop: Loop, measure: EvaluateOn | None) -> Batch | None:
     """The validation batches to measure on, or None to read the training loss."""
-    if measure not in (None, *get_args(Measure)):
-        raise InputError(f"`measure` must be one of {', '.join(get_args(Measure))}, or None, got {measure!r}")
+    if measure not in (None, *get_args(EvaluateOn)):
+        raise InputError(f"`measure` must be one of {', '.join(get_args(EvaluateOn))}, or None, got {measure!r}")
     held_out = None if measure == "training" else loop.held_out()
     if measure == "validation" and held_out is None:
         raise InputError(
@@ -111,17 +111,17 @@ def held_out_of(loop: Loop, measure: Measure | None) -> Batch | None:
     return held_out
 
 
-def concluded(evidence: Evidence, lrs: list[float], wish: Wish) -> LRResult:
+def conclude(evidence: Evidence, lrs: list[float], request: Request) -> LRResult:
     """Evidence with its plan, if it holds one; a peak beyond the ladder is none."""
     if evidence.status is not Status.OK:
         return LRResult(evidence, None)
-    plan = recommend.plan(evidence, wish)
+    plan = recommend.plan(evidence, request)
     if plan is None or not lrs[0] <= plan.lr <= lrs[-1]:
         return LRResult(replace(evidence, status=Status.OUT_OF_RANGE), None)
     return LRResult(evidence, plan)
 
 
-def checked_rule(rule: str | Callable[[Curve], float | None] | None) -> str | None:
+def check_rule(rule: str | Callable[[Curve], float | None] | None) -> str | None:
     """The name under which the wanted rule's suggestion is found."""
     if rule is None:
         return None
@@ -132,7 +132,7 @@ def checked_rule(rule: str | Callable[[Curve], float | None] | None) -> str | No
     return rule
 
 
-def parted(options: SearchOptions, verb: Callable[..., LRResult]) -> tuple[PlanOptions, TrainingOptions]:
+def split_options(options: SearchOptions, verb: Callable[..., LRResult]) -> tuple[PlanOptions, TrainingOptions]:
     """What to plan for, and how to make an optimizer step, of the options of a verb."""
     known = {**PlanOptions.__annotations__, **TrainingOptions.__annotations__}
     for name in options:

@@ -91,7 +91,7 @@ def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None, held_o
         after.append(watched)
         if progress is not None:
             progress(lr, watched)
-        if loop.agree(divergence.tell(watched, 0.0 if held_out is None else batch_resolution(losses))):
+        if loop.agree(divergence.add(watched, 0.0 if held_out is None else batch_resolution(losses))):
             stopped = "diverged"
             break
     return Curve(lrs[: len(losses)], losses, None if held_out is None else after, stopped)

@@ -18,7 +18,7 @@ from lrfinder.errors import InputError, StateLeak
 from lrfinder.snapshot.contents import OUT_OF_MEMORY, Memory, local, same
 from lrfinder.snapshot.rng import global_streams
 
-__all__ = ["StateSnapshot", "forward_only", "preserved", "reshard", "sole_search"]
+__all__ = ["StateSnapshot", "exclusive", "forward_only", "preserved", "reshard"]
 
 FROZEN_SHARE = 4 / 5
 """With `auto`, frozen parameters are watched instead of copied when they are more than this share of the bytes."""
@@ -247,7 +247,7 @@ _searches: dict[int, weakref.ref[_Search]] = {}
 
 
 @contextmanager
-def sole_search() -> Iterator[None]:
+def exclusive() -> Iterator[None]:
     """Let one search at a time run in a process: two would put each other's changes back.
 
     It is entered by the function that searches: a search runs while that is on a stack.

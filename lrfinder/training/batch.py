@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["describe", "private", "size", "tensors", "to_device", "total_size"]
+__all__ = ["describe", "size", "tensors", "to_device", "total_size", "unshared"]
 
 
 def to_device(batch: Any, device: torch.device, layout: torch.memory_format | None = None) -> Any:
@@ -32,7 +32,7 @@ def to_device(batch: Any, device: torch.device, layout: torch.memory_format | No
     return _mapped(batch, moved, lambda item: item.to(device))
 
 
-def private(batch: Any) -> Any:
+def unshared(batch: Any) -> Any:
     """Return a batch that can be kept for long, in containers of the same type; the batch itself stays as it is.
 
     What the worker processes of a loader send lies in shared memory, and each such tensor holds a file open: it is

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lrfinder import Facts, InputError
-from lrfinder.advice.recommend import Wish, check, peak, plan
+from lrfinder.advice.recommend import Request, check, peak, plan
 from lrfinder.advice.schedule_factor import peak_factor
 from lrfinder.evidence.evidence import Evidence, Status
 from lrfinder.schedules import (
@@ -34,9 +34,9 @@ def evidence(facts=SGD, minimum=0.01, diverged_at=1.0):
     return Evidence(None, {"steepest": 0.01, "minimum": minimum}, Status.OK, diverged_at=diverged_at, facts=facts)
 
 
-def advised(wish, facts=SGD, **measured):
-    """The plan for a wish."""
-    return plan(evidence(facts, **measured), wish)
+def advised(asked, facts=SGD, **measured):
+    """The plan for a asked."""
+    return plan(evidence(facts, **measured), asked)
 
 
 def body(schedule):
@@ -45,34 +45,34 @@ def body(schedule):
 
 
 @pytest.mark.parametrize(
-    ("wish", "facts", "shape", "warmup", "grade"),
+    ("asked", "facts", "shape", "warmup", "grade"),
     [
-        (Wish(2000), SGD, Linear(1900), 100, "strong"),
-        (Wish(2000), ADAM, Linear(1900), 100, "strong"),
-        (Wish(100_000), ADAM, Linear(98_000), 2000, "strong"),
-        (Wish(1_000_000), ADAM, Linear(990_000), 10_000, "strong"),
-        (Wish(2000), QUICK_ADAM, Linear(1960), 40, "strong"),
-        (Wish(100_000), QUICK_ADAM, Linear(99_000), 1000, "strong"),
-        (Wish(2000, finetune=True), ADAM, Linear(1880), 120, "strong"),
-        (Wish(2000, may_extend=True), SGD, StableDecay(1900, 0.5), 100, "strong"),
-        (Wish(2000, early_stopping=True), SGD, Exponential.to(0.02, 1900), 100, "moderate"),
-        (Wish(2000), MUON, StableDecay(1980, 0.6), 20, "moderate"),
-        (Wish(50), SGD, Linear(48), 2, "strong"),
-        (Wish(49), SGD, StableDecay(49, 0.5), 0, "weak"),
-        (Wish(49), ADAM, StableDecay(44, 0.5), 5, "weak"),
-        (Wish(5), ADAM, StableDecay(4, 0.5), 1, "weak"),
-        (Wish(4), ADAM, Constant(), 0, "weak"),
-        (Wish(1), SGD, Constant(), 0, "weak"),
-        (Wish(open_ended=True), SGD, StableDecay(None, shape="sqrt"), 50, "moderate"),
-        (Wish(open_ended=True), ADAM, StableDecay(None, shape="sqrt"), 2000, "moderate"),
-        (Wish(2000, "cosine"), SGD, Cosine(1900), 100, "moderate"),
-        (Wish(2000, "triangular"), SGD, Triangular(250, base=0.1), 0, "moderate"),
-        (Wish(2000, Cosine(2000)), SGD, Cosine(2000), 0, "moderate"),
+        (Request(2000), SGD, Linear(1900), 100, "strong"),
+        (Request(2000), ADAM, Linear(1900), 100, "strong"),
+        (Request(100_000), ADAM, Linear(98_000), 2000, "strong"),
+        (Request(1_000_000), ADAM, Linear(990_000), 10_000, "strong"),
+        (Request(2000), QUICK_ADAM, Linear(1960), 40, "strong"),
+        (Request(100_000), QUICK_ADAM, Linear(99_000), 1000, "strong"),
+        (Request(2000, finetune=True), ADAM, Linear(1880), 120, "strong"),
+        (Request(2000, may_extend=True), SGD, StableDecay(1900, 0.5), 100, "strong"),
+        (Request(2000, early_stopping=True), SGD, Exponential.to(0.02, 1900), 100, "moderate"),
+        (Request(2000), MUON, StableDecay(1980, 0.6), 20, "moderate"),
+        (Request(50), SGD, Linear(48), 2, "strong"),
+        (Request(49), SGD, StableDecay(49, 0.5), 0, "weak"),
+        (Request(49), ADAM, StableDecay(44, 0.5), 5, "weak"),
+        (Request(5), ADAM, StableDecay(4, 0.5), 1, "weak"),
+        (Request(4), ADAM, Constant(), 0, "weak"),
+        (Request(1), SGD, Constant(), 0, "weak"),
+        (Request(open_ended=True), SGD, StableDecay(None, shape="sqrt"), 50, "moderate"),
+        (Request(open_ended=True), ADAM, StableDecay(None, shape="sqrt"), 2000, "moderate"),
+        (Request(2000, "cosine"), SGD, Cosine(1900), 100, "moderate"),
+        (Request(2000, "triangular"), SGD, Triangular(250, base=0.1), 0, "moderate"),
+        (Request(2000, Cosine(2000)), SGD, Cosine(2000), 0, "moderate"),
     ],
 )
-def test_a_situation_has_its_answer(wish, facts, shape, warmup, grade):
+def test_a_situation_has_its_answer(asked, facts, shape, warmup, grade):
     """Each branch of the procedure: the family, the warm-up, and the grade of the first reason."""
-    made = advised(wish, facts)
+    made = advised(asked, facts)
 
     assert (body(made.schedule), made.warmup, made.reasons[0].grade) == (shape, warmup, grade)
 
@@ -80,25 +80,25 @@ def test_a_situation_has_its_answer(wish, facts, shape, warmup, grade):
 @pytest.mark.parametrize(("minimum", "warmup"), [(0.05, 200), (0.02, 100), (None, 100)])
 def test_sgd_near_its_edge_is_warmed_up_for_longer(minimum, warmup):
     """A loss that is lowest at half of the divergence doubles the climb; one far below it, or none, does not."""
-    assert advised(Wish(2000), minimum=minimum).warmup == warmup
+    assert advised(Request(2000), minimum=minimum).warmup == warmup
 
 
 def test_the_edge_changes_the_runner_up():
     """Near divergence the next best is one cycle, elsewhere a cosine."""
-    near, far = (advised(Wish(2000), minimum=minimum).runner_up for minimum in (0.05, 0.01))
+    near, far = (advised(Request(2000), minimum=minimum).runner_up for minimum in (0.05, 0.01))
 
     assert (near.split(",")[0], far.split(":")[0]) == ("one cycle", "cosine to zero")
 
 
 def test_adam_near_its_edge_is_not():
     """The longer climb is SGD's."""
-    assert advised(Wish(2000), ADAM, minimum=0.05).warmup == 100
+    assert advised(Request(2000), ADAM, minimum=0.05).warmup == 100
 
 
 def test_adams_warm_up_says_why_it_is_shorter_than_custom():
     """Where 2 / (1 - beta2) would ask for more than 5 %, the reason says that 5 % was measured."""
-    assert "5 % of the training, which served best in trials" in advised(Wish(2000), ADAM).reasons[1].text
-    assert "5 %" not in advised(Wish(100_000), ADAM).reasons[1].text
+    assert "5 % of the training, which served best in trials" in advised(Request(2000), ADAM).reasons[1].text
+    assert "5 %" not in advised(Request(100_000), ADAM).reasons[1].text
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_adams_warm_up_says_why_it_is_shorter_than_custom():
 )
 def test_a_self_scheduling_optimizer_gets_an_explanation(name, word):
     """No decay is attached: a constant factor, the sentence that says why, and code without a scheduler."""
-    made = advised(Wish(2000), Facts(optimizer=name, betas=(0.9, 0.999)))
+    made = advised(Request(2000), Facts(optimizer=name, betas=(0.9, 0.999)))
 
     assert (made.schedule, made.warmup) == (Constant(), 0)
     assert "sets its own pace" in made.reasons[0].text
@@ -127,7 +127,9 @@ def test_a_self_scheduling_optimizer_gets_an_explanation(name, word):
 
 def test_adafactor_is_told_by_its_flag():
     """With relative_step it ignores its LR and gets an explanation; without, it is scheduled like any other."""
-    relative, plain = (advised(Wish(2000), Facts(optimizer="Adafactor", relative_step=flag)) for flag in (True, False))
+    relative, plain = (
+        advised(Request(2000), Facts(optimizer="Adafactor", relative_step=flag)) for flag in (True, False)
+    )
 
     assert "relative_step=False" in relative.reasons[0].text
     assert (relative.schedule, body(plain.schedule)) == (Constant(), Linear(1900))
@@ -135,7 +137,7 @@ def test_adafactor_is_told_by_its_flag():
 
 def test_a_self_scheduling_optimizer_keeps_the_schedule_that_was_asked_for():
     """The user's word counts, with the explanation as a warning."""
-    made = advised(Wish(2000, "cosine"), Facts(optimizer="Prodigy"))
+    made = advised(Request(2000, "cosine"), Facts(optimizer="Prodigy"))
 
     assert body(made.schedule) == Cosine(1900)
     assert made.warnings[-1].startswith("The optimizer sets its own pace.")
@@ -144,12 +146,12 @@ def test_a_self_scheduling_optimizer_keeps_the_schedule_that_was_asked_for():
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "NAdam", "SGD", "RMSprop", "Lion", "Adagrad", "model"])
 def test_other_optimizers_are_not_taken_for_self_scheduling(name):
     """Every usual optimizer gets a decay."""
-    assert body(advised(Wish(2000), Facts(optimizer=name)).schedule) == Linear(1900)
+    assert body(advised(Request(2000), Facts(optimizer=name)).schedule) == Linear(1900)
 
 
 def test_fine_tuning_takes_a_third_of_the_peak():
     """The peak and the lower end go down, the upper end stays, and a weak reason says why."""
-    scratch, tuned = (advised(Wish(2000, "linear", finetune=flag)) for flag in (False, True))
+    scratch, tuned = (advised(Request(2000, "linear", finetune=flag)) for flag in (False, True))
 
     assert tuned.lr == pytest.approx(scratch.lr / 3)
     assert tuned.interval == pytest.approx((scratch.interval[0] / 3, scratch.interval[1]))
@@ -158,7 +160,7 @@ def test_fine_tuning_takes_a_third_of_the_peak():
 
 def test_a_rule_is_not_scaled_for_fine_tuning():
     """The rule that was asked for is the peak, and no reason speaks of a third."""
-    made = advised(Wish(2000, rule="steepest", finetune=True))
+    made = advised(Request(2000, rule="steepest", finetune=True))
 
     assert made.lr == 0.01
     assert "third" not in " ".join(reason.text for reason in made.reasons)
@@ -166,31 +168,33 @@ def test_a_rule_is_not_scaled_for_fine_tuning():
 
 def test_the_stability_margin_holds_the_peak():
     """A family with a higher peak stays below half of the divergence, and a reason says so."""
-    held = advised(Wish(2000, "log_anneal"), diverged_at=0.04, minimum=None)
+    held = advised(Request(2000, "log_anneal"), diverged_at=0.04, minimum=None)
 
     assert held.lr == pytest.approx(0.02)
     assert "held at half of where the sweep diverged" in held.reasons[-1].text
 
 
 def test_a_peak_of_the_rules_is_explained():
-    """Where no miniature runs decide, a reason says what the peak is."""
-    made = advised(Wish(2000))
+    """Where no trials decide, a reason says what the peak is."""
+    made = advised(Request(2000))
 
     assert "the geometric mean of what the rules say" in made.reasons[-1].text
-    assert "rules" not in " ".join(reason.text for reason in advised(Wish(2000, rule="steepest")).reasons)
+    assert "rules" not in " ".join(reason.text for reason in advised(Request(2000, rule="steepest")).reasons)
 
 
 def test_early_stopping_is_warned_of():
     """Whatever the schedule is."""
     for schedule in ("recommended", "cosine"):
-        assert "Early stopping may end the training" in advised(Wish(2000, schedule, early_stopping=True)).warnings[-1]
+        assert (
+            "Early stopping may end the training" in advised(Request(2000, schedule, early_stopping=True)).warnings[-1]
+        )
 
 
 def test_a_noisy_curve_is_warned_of_in_every_branch():
     """The warnings of the measurement stand before those of the table."""
     noisy = Evidence(None, {"steepest": 0.01}, Status.OK, noise=0.5, facts=SGD)
 
-    warnings = plan(noisy, Wish(2000, early_stopping=True)).warnings
+    warnings = plan(noisy, Request(2000, early_stopping=True)).warnings
 
     assert ["noisy" in warnings[0], "Early stopping" in warnings[1]] == [True, True]
 
@@ -198,7 +202,7 @@ def test_a_noisy_curve_is_warned_of_in_every_branch():
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_a_named_family_is_compared_with_the_default(name):
     """The runner-up is the recommended schedule with the cost that the bound predicts, except for the line itself."""
-    made = advised(Wish(2000, name))
+    made = advised(Request(2000, name))
 
     if name == "linear":
         assert made.runner_up is None
@@ -212,7 +216,7 @@ def test_the_predicted_cost_is_the_bounds():
     shapes = Constant(), Warmup(Linear(950), 50)
     constant, line = (bound(map(shape, range(1000))).loss for shape in shapes)
 
-    made = advised(Wish(1000, Constant()))
+    made = advised(Request(1000, Constant()))
 
     assert f"{100 * (1 - line / constant):.0f} % less excess loss" in made.runner_up
 
@@ -263,11 +267,11 @@ def test_an_own_schedule_is_no_surer_than_the_bound():
 
 def test_a_schedule_that_ends_elsewhere_is_warned_of():
     """A line over another length than the training's is told."""
-    assert advised(Wish(2000, Linear(1000))).warnings == ("The schedule ends at step 1,000, the training at 2,000.",)
+    assert advised(Request(2000, Linear(1000))).warnings == ("The schedule ends at step 1,000, the training at 2,000.",)
 
 
 @pytest.mark.parametrize(
-    ("wish", "message"),
+    ("asked", "message"),
     [
         ({"total_steps": 10, "epochs": 1}, "`epochs` must be left out beside `total_steps`=10, got 1"),
         ({"total_steps": 10, "open_ended": True}, "`open_ended` must be left out where the length is known"),
@@ -281,26 +285,26 @@ def test_a_schedule_that_ends_elsewhere_is_warned_of():
         ({"schedule": lambda step: 100.0}, "`schedule` must give factors of the peak, .* got 100 at the highest"),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_refused(wish, message):
+def test_a_wish_that_cannot_be_met_is_refused(asked, message):
     """One sentence each, before anything is measured."""
     with pytest.raises(InputError, match=message):
-        check(Wish(**wish), SGD)
+        check(Request(**asked), SGD)
 
 
 @pytest.mark.parametrize(
-    ("wish", "steps"),
+    ("asked", "steps"),
     [
-        (Wish(epochs=3), 300),
-        (Wish(epochs=3, steps_per_epoch=7), 21),
-        (Wish(epochs=0.5), 50),
-        (Wish(epochs=0.001), 1),
-        (Wish(20), 20),
-        (Wish(), None),
+        (Request(epochs=3), 300),
+        (Request(epochs=3, steps_per_epoch=7), 21),
+        (Request(epochs=0.5), 50),
+        (Request(epochs=0.001), 1),
+        (Request(20), 20),
+        (Request(), None),
     ],
 )
-def test_epochs_are_turned_into_steps(wish, steps):
+def test_epochs_are_turned_into_steps(asked, steps):
     """By the loader's steps per epoch or the given ones, and at least one step."""
-    assert wish.horizon(ADAM) == steps
+    assert asked.horizon(ADAM) == steps
 
 
 LAW_STEPS = [1, 2, 4, 5, 49, 50, 10**6]
@@ -311,14 +315,14 @@ LAW_STEPS = [1, 2, 4, 5, 49, 50, 10**6]
 @pytest.mark.parametrize("flag", ["nothing", "finetune", "may_extend", "early_stopping"])
 def test_every_plan_keeps_the_laws(facts, steps, flag):
     """For every optimizer, length and purpose."""
-    keeps_the_laws(advised(Wish(steps, **({} if flag == "nothing" else {flag: True})), facts), steps)
+    keeps_the_laws(advised(Request(steps, **({} if flag == "nothing" else {flag: True})), facts), steps)
 
 
 @pytest.mark.parametrize("steps", LAW_STEPS)
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_every_named_plan_keeps_the_laws(name, steps):
     """For every family and length."""
-    keeps_the_laws(advised(Wish(steps, name), ADAM), steps)
+    keeps_the_laws(advised(Request(steps, name), ADAM), steps)
 
 
 def keeps_the_laws(made, steps):

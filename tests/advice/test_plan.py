@@ -10,7 +10,7 @@ import torch
 import lrfinder
 from lrfinder import Facts, InputError, LRResult, NoSignalError, find_lr, range_test
 from lrfinder.advice.plan import PlanOptions
-from lrfinder.advice.recommend import Wish, plan
+from lrfinder.advice.recommend import Request, plan
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.evidence import Evidence, Status
 from lrfinder.schedules import CATALOGUE, Cosine, Custom, Epochwise, Linear, StableDecay, StepDecay, Then, Warmup
@@ -24,12 +24,12 @@ def batches():
     return [(rows, rows @ torch.ones(4, 1)) for rows in torch.randn(256, 4).split(16)]
 
 
-def found(wish=None, facts=FACTS):
+def found(asked=None, facts=FACTS):
     """A result with a plan."""
     evidence = Evidence(
         Curve([1e-7, 1e-3, 10.0], [1.0, 0.5, 0.4]), {"steepest": 0.01, "minimum": 0.02}, Status.OK, facts=facts
     )
-    return LRResult(evidence, plan(evidence, wish or Wish(2000)))
+    return LRResult(evidence, plan(evidence, asked or Request(2000)))
 
 
 @pytest.fixture(autouse=True)
@@ -41,12 +41,12 @@ def closed_figures():
 
 def test_another_plan_is_made_without_another_sweep():
     """`recommend` gives what `find_lr` would have given for these options."""
-    assert replace(found().recommend(epochs=100), code="") == replace(found(Wish(epochs=100)).plan, code="")
+    assert replace(found().recommend(epochs=100), code="") == replace(found(Request(epochs=100)).plan, code="")
 
 
 def test_the_horizon_stays_where_none_is_given():
     """The length of the first plan holds, unless the end is opened."""
-    result = found(Wish(700))
+    result = found(Request(700))
 
     assert result.recommend(schedule="cosine").total_steps == 700
     assert result.recommend(open_ended=True).total_steps is None
@@ -54,7 +54,7 @@ def test_the_horizon_stays_where_none_is_given():
 
 def test_the_rule_stays():
     """Another schedule is planned with the same rule's rate."""
-    assert found(Wish(700, rule="steepest")).recommend(schedule="constant").lr == 0.01
+    assert found(Request(700, rule="steepest")).recommend(schedule="constant").lr == 0.01
 
 
 def test_without_a_rate_nothing_is_recommended():
@@ -77,7 +77,7 @@ def test_the_signature_shows_the_options_of_a_plan(verb):
     shown = inspect.signature(verb).parameters
 
     for name in PlanOptions.__annotations__:
-        assert shown[name].default == inspect.signature(Wish).parameters[name].default
+        assert shown[name].default == inspect.signature(Request).parameters[name].default
         assert shown[name].kind is inspect.Parameter.KEYWORD_ONLY
     assert ("rule" in shown) == (verb is not LRResult.recommend)
 
@@ -122,13 +122,20 @@ def test_a_plan_prints_as_the_report_prints_it():
 
 
 @pytest.mark.parametrize(
-    "wish",
-    [*(Wish(2000, name) for name in CATALOGUE), Wish(30), Wish(1), Wish(), Wish(open_ended=True), Wish(10**6)],
-    ids=lambda wish: f"{wish.schedule} {wish.total_steps} {wish.open_ended}",
+    "asked",
+    [
+        *(Request(2000, name) for name in CATALOGUE),
+        Request(30),
+        Request(1),
+        Request(),
+        Request(open_ended=True),
+        Request(10**6),
+    ],
+    ids=lambda asked: f"{asked.schedule} {asked.total_steps} {asked.open_ended}",
 )
-def test_a_plan_fits_the_width_survives_a_file_and_can_be_drawn(wish, tmp_path):
+def test_a_plan_fits_the_width_survives_a_file_and_can_be_drawn(asked, tmp_path):
     """At most a hundred columns; equal after JSON; a picture with the peak inside."""
-    result = found(wish)
+    result = found(asked)
     result.to_json(tmp_path / "found.json")
 
     assert max(len(line) for line in str(result.plan).splitlines()) <= 100
@@ -167,13 +174,13 @@ def test_a_self_scheduling_optimizer_gets_its_rate_and_no_scheduler(called):
 
 def test_the_code_says_what_else_is_to_be_called():
     """An open end names `begin_cooldown`, a plateau its metric."""
-    assert "scheduler.begin_cooldown(steps)" in found(Wish(open_ended=True)).plan.code
-    assert "scheduler.step(metric)" in found(Wish(2000, "reduce_on_plateau")).plan.code
+    assert "scheduler.begin_cooldown(steps)" in found(Request(open_ended=True)).plan.code
+    assert "scheduler.step(metric)" in found(Request(2000, "reduce_on_plateau")).plan.code
 
 
 def test_an_open_end_can_be_closed():
     """The plan's schedule cools down when the scheduler is told to."""
-    made = found(Wish(open_ended=True), facts=Facts()).plan
+    made = found(Request(open_ended=True), facts=Facts()).plan
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
     scheduler = lrfinder.attach(optimizer, made.schedule, lr=made.lr)
     for _ in range(100):
@@ -206,7 +213,7 @@ def test_a_picture_goes_into_the_axes_that_are_given():
 
 def test_a_lost_function_is_told_and_drawn_empty(tmp_path):
     """A plan whose function a file could not hold prints without rates and refuses to invent one."""
-    found(Wish(2000, lambda step: 1.0)).to_json(tmp_path / "found.json")
+    found(Request(2000, lambda step: 1.0)).to_json(tmp_path / "found.json")
 
     read = LRResult.from_json(tmp_path / "found.json").plan
 

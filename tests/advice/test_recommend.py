@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from lrfinder import Facts, InputError, LRResult, find_lr
-from lrfinder.advice.recommend import Wish, chosen, peak, plan
+from lrfinder.advice.recommend import Request, chosen, peak, plan
 from lrfinder.evidence.evidence import Evidence, Status, measure
 from lrfinder.schedules import CATALOGUE, Constant, Linear, Warmup
 
@@ -64,14 +64,14 @@ def test_one_rule_alone_is_not_taken_for_agreement():
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_another_schedule_moves_the_peak_by_its_factor(name):
     """One number, one schedule: the peak follows the catalogue's factor against the line's."""
-    for_line, for_this = (plan(measured(), Wish(500, schedule)) for schedule in ("linear", name))
+    for_line, for_this = (plan(measured(), Request(500, schedule)) for schedule in ("linear", name))
 
     assert for_this.lr / for_line.lr == pytest.approx(CATALOGUE[name].peak_factor)
 
 
 def test_the_warm_up_does_not_hide_the_family():
     """The factor is that of the body: a constant after a warm-up is a constant."""
-    bare, warmed = (plan(measured(), Wish(500, s)) for s in (Constant(), Warmup(Constant(), 25)))
+    bare, warmed = (plan(measured(), Request(500, s)) for s in (Constant(), Warmup(Constant(), 25)))
 
     assert bare.lr == warmed.lr
 
@@ -81,7 +81,7 @@ def test_a_named_rule_is_taken_unscaled(name):
     """The rate is the rule's own for whatever schedule, and the plan says whose it is."""
     seen = measured()
 
-    asked = plan(seen, Wish(500, "constant", name))
+    asked = plan(seen, Request(500, "constant", name))
 
     assert (asked.lr, asked.rule) == (seen.suggestions[name], name)
 
@@ -99,7 +99,7 @@ def test_the_interval_holds_the_rate(exponents, rule, schedule, total_steps):
         **dict(zip(["steepest", "valley", "minimum", "divergence"], (10**e for e in exponents), strict=False))
     )
 
-    made = plan(seen, Wish(total_steps, schedule, rule))
+    made = plan(seen, Request(total_steps, schedule, rule))
     low, high = made.interval
 
     assert 0 < low <= made.lr <= high < math.inf
@@ -107,17 +107,17 @@ def test_the_interval_holds_the_rate(exponents, rule, schedule, total_steps):
 
 def test_a_rule_without_answer_gives_no_plan():
     """Where the rule that was asked for says nothing, nothing else is put in its place."""
-    assert plan(evidence(steepest=1e-2, divergence=None), Wish(500, rule="divergence")) is None
+    assert plan(evidence(steepest=1e-2, divergence=None), Request(500, rule="divergence")) is None
 
 
 def test_without_a_suggestion_there_is_no_plan():
     """No rule, no plan."""
-    assert plan(evidence(steepest=None, divergence=None), Wish(500)) is None
+    assert plan(evidence(steepest=None, divergence=None), Request(500)) is None
 
 
 def test_without_a_horizon_there_is_no_schedule():
     """The peak is that of a thousand steps, and the shape is still told for them."""
-    open_ended, thousand = plan(measured(), Wish(None)), plan(measured(), Wish(1000))
+    open_ended, thousand = plan(measured(), Request(None)), plan(measured(), Request(1000))
 
     assert (open_ended.schedule, open_ended.total_steps) == (None, None)
     assert (open_ended.lr, open_ended.shape) == (thousand.lr, thousand.schedule)
@@ -129,13 +129,13 @@ def test_a_schedule_of_the_users_own_needs_no_horizon():
     def halves(step):
         return 0.5**step
 
-    assert plan(measured(), Wish(None, halves)).schedule is halves
+    assert plan(measured(), Request(None, halves)).schedule is halves
 
 
 @pytest.mark.parametrize("total_steps", [5, 19, 20, 1000, 10**6])
 def test_the_recommended_schedule_ends_with_its_horizon(total_steps):
     """The warm-up lies inside the horizon, the factor is zero after it and never above one."""
-    made = plan(measured(), Wish(total_steps))
+    made = plan(measured(), Request(total_steps))
 
     assert made.warmup < total_steps
     assert made.schedule(total_steps) == 0
@@ -167,19 +167,19 @@ def test_what_is_no_schedule_is_refused(schedule, message):
 
 def test_rules_far_apart_are_warned_of():
     """Two decades of disagreement ask for a look at the picture."""
-    assert "2.0 decades apart" in plan(evidence(steepest=1e-4, valley=1e-2), Wish(500)).warnings[0]
+    assert "2.0 decades apart" in plan(evidence(steepest=1e-4, valley=1e-2), Request(500)).warnings[0]
 
 
 def test_a_noisy_curve_is_warned_of():
     """A deviation of half the drop asks for a larger batch."""
     noisy = Evidence(None, {"steepest": 1e-2}, Status.OK, noise=0.5)
 
-    assert "noisy" in plan(noisy, Wish(500)).warnings[0]
+    assert "noisy" in plan(noisy, Request(500)).warnings[0]
 
 
 def test_the_rate_at_a_share_is_that_of_the_schedule():
     """`lr_at` reads the schedule from its first to its last step."""
-    made = plan(measured(), Wish(500))
+    made = plan(measured(), Request(500))
 
     rates = [made.lr_at(share) for share in (0.0, 0.5, 1.0)]
 
@@ -245,7 +245,7 @@ def test_the_code_for_several_optimizers_keeps_their_ratio():
     """The printed lines scale all of them by one ratio and attach the schedule to each."""
     optimizers = [torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=lr) for lr in (0.1, 0.4)]
     seen = measure(recorded(descent()), Facts(bases=(0.1, 0.4), optimizers=2))
-    found = LRResult(seen, plan(seen, Wish(100)))
+    found = LRResult(seen, plan(seen, Request(100)))
 
     exec(found.plan.code, names := {"found": found, "optimizers": optimizers})
 

@@ -10,7 +10,7 @@ from torch.optim import SGD, Adam, RMSprop
 from lrfinder.advice.optimizers import usual_lr
 from lrfinder.advice.recommend import peak
 from lrfinder.evidence.evidence import Evidence, Status
-from lrfinder.evidence.trials import Arms
+from lrfinder.evidence.trials import Trials
 from lrfinder.loop import Facts
 from lrfinder.schedules import Linear
 from lrfinder.training.param_groups import Rates
@@ -62,8 +62,8 @@ def test_a_negative_loss_tells_nothing():
 @pytest.mark.parametrize(("away", "drawn"), [(0.0, 0.0), (0.1, 0.0399), (1.0, 0.32), (6.0, 0.24)])
 def test_the_peak_is_drawn_less_the_further_the_usual_one_is(away, drawn):
     """In decades: two fifths of a small way, a third of a decade, a quarter of six."""
-    race = Arms(lrs=(1.0, 10.0), losses=(0.5, 1.0), steps=14, start=1.0, is_sure=True, cost=30.0)
-    bare = Evidence(None, {}, Status.OK, facts=Facts(optimizer="AdamW"), races=(race,))
+    race = Trials(lrs=(1.0, 10.0), losses=(0.5, 1.0), steps=14, start=1.0, is_sure=True, cost=30.0)
+    bare = Evidence(None, {}, Status.OK, facts=Facts(optimizer="AdamW"), edge_trials=(race,))
     alone, _, _ = peak(bare, Linear(1000), 1000)
     usual = replace(ADAM, weights=alone * 10**away / 0.16)
 
@@ -74,8 +74,8 @@ def test_the_peak_is_drawn_less_the_further_the_usual_one_is(away, drawn):
 
 def test_fine_tuning_is_not_drawn_to_what_is_usual_from_scratch():
     """A pretrained model wants less than that."""
-    race = Arms(lrs=(1.0, 10.0), losses=(0.5, 1.0), steps=14, start=1.0, is_sure=True, cost=30.0)
-    known = Evidence(None, {}, Status.OK, facts=ADAM, races=(race,))
+    race = Trials(lrs=(1.0, 10.0), losses=(0.5, 1.0), steps=14, start=1.0, is_sure=True, cost=30.0)
+    known = Evidence(None, {}, Status.OK, facts=ADAM, edge_trials=(race,))
 
     lr, _, _ = peak(known, Linear(1000), 1000, finetune=True)
 

@@ -20,7 +20,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]):
 
 def test_help_answers_without_torch():
     """`--help` imports neither torch nor scipy nor matplotlib."""
-    code = "import sys, lrfinder.cli as c\ntry: c.main(['--help'])\nexcept SystemExit: pass\n"
+    code = "import sys, lrfinder.cli.main as c\ntry: c.main(['--help'])\nexcept SystemExit: pass\n"
     code += "print([m for m in ('torch', 'numpy', 'scipy', 'matplotlib') if m in sys.modules], file=sys.stderr)"
 
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -42,11 +42,11 @@ FACTORIES = """
         print("in the factory")
         return {**setup(), "model": Loud(4, 1)}
 
-    def hopeless():
+    def divergence_limit():
         return {**setup(), "lr_max": 1e-6}
 
     def strict():
-        return {**hopeless(), "strict": True}
+        return {**divergence_limit(), "strict": True}
 
     class Setups:
         @staticmethod
@@ -204,7 +204,7 @@ def test_a_seed_makes_two_runs_equal(run):
     assert first != other
 
 
-@pytest.mark.parametrize("factory", ["hopeless", "strict"])
+@pytest.mark.parametrize("factory", ["divergence_limit", "strict"])
 def test_no_suggestion_is_exit_code_three(run, factory):
     """A measurement without a reliable rate is no mistake, not even where the factory asks to be strict."""
     code, out, err = find(run, factory)
@@ -390,7 +390,7 @@ def test_show_prints_what_find_printed(run):
 
 def test_show_of_a_result_without_a_rate_is_exit_code_three(run):
     """The exit code means the same for a saved result."""
-    find(run, "hopeless", "--json", "lr.json")
+    find(run, "divergence_limit", "--json", "lr.json")
 
     assert run("show", "lr.json")[0] == 3
 

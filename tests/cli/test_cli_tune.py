@@ -18,7 +18,7 @@ FACTORY = """
         batches = list(zip(x.split(16), (x @ torch.ones(4, 1)).split(16)))
         return dict(model=torch.nn.Linear(4, 1), loader=batches)
 
-    def hopeless():
+    def divergence_limit():
         return {**setup(), "lr_max": 1e-6}
 
     def for_find():
@@ -46,12 +46,12 @@ def tune(tmp_path, monkeypatch, capsys):
 
 
 def test_the_report_of_a_tuning_is_printed(tune):
-    """The rehearsals are reported, on stdout alone, and the exit code says that a rate was found."""
+    """The pilots are reported, on stdout alone, and the exit code says that a rate was found."""
     code, out, err = tune("setup", "--total-steps", 900)
 
     assert (code, err) == (0, "")
     assert out.startswith("lrfinder: tuning of Linear\n")
-    assert "\n  rehearsals " in out
+    assert "\n  pilots " in out
 
 
 def test_the_result_is_saved_and_drawn(tune, tmp_path):
@@ -80,7 +80,7 @@ def test_a_seed_makes_two_tunings_equal(tune):
 
 def test_a_tuning_without_an_answer_is_exit_code_three(tune):
     """As for `find`, a measurement without a reliable rate is no mistake."""
-    code, out, _ = tune("hopeless", "--total-steps", 900)
+    code, out, _ = tune("divergence_limit", "--total-steps", 900)
 
     assert code == 3
     assert "no suggestion" in out
@@ -111,12 +111,12 @@ def test_a_mistake_is_one_line(tune, factory, arguments, sentence):
 
 
 def test_an_interrupted_tuning_says_so(tune, monkeypatch):
-    """Ctrl-C in the middle of a rehearsal is exit code 130 and one line."""
+    """Ctrl-C in the middle of a pilot is exit code 130 and one line."""
     import lrfinder.tune
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lrfinder.tune, "rehearse", interrupted)
+    monkeypatch.setattr(lrfinder.tune, "run_pilot", interrupted)
 
     assert tune("setup", "--total-steps", 900) == (130, "", "lrfinder: interrupted; nothing was written\n")

@@ -34,7 +34,7 @@ def test_the_table_fits_a_hundred_columns(capsys: pytest.CaptureFixture[str]):
 
 def test_the_table_answers_without_torch():
     """Neither torch nor NumPy, scipy or matplotlib is loaded for it."""
-    code = "import sys, lrfinder.cli as c\nc.main(['schedules'])\n"
+    code = "import sys, lrfinder.cli.main as c\nc.main(['schedules'])\n"
     code += "print([m for m in ('torch', 'numpy', 'scipy', 'matplotlib') if m in sys.modules], file=sys.stderr)"
 
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

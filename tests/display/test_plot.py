@@ -6,10 +6,10 @@ import pytest
 from recorded import descent, noise, recorded
 
 from lrfinder import Curve, Evidence, Facts, LRResult, Status
-from lrfinder.advice.recommend import Wish, plan
+from lrfinder.advice.recommend import Request, plan
 from lrfinder.display.plot import COLOURS, figure_of
 from lrfinder.evidence.evidence import measure, raced
-from lrfinder.evidence.trials import Arms
+from lrfinder.evidence.trials import Trials
 from lrfinder.search.sweep import ladder
 
 
@@ -24,7 +24,7 @@ def _no_window(monkeypatch):
 def found(losses=None, facts=None, rule=None):
     """The result of a sweep over these losses, planned where it is `ok`."""
     evidence = measure(recorded(losses or descent()), facts or Facts(), rule)
-    return LRResult(evidence, plan(evidence, Wish(500)) if evidence.status == "ok" else None)
+    return LRResult(evidence, plan(evidence, Request(500)) if evidence.status == "ok" else None)
 
 
 def drawn(ax):
@@ -46,12 +46,12 @@ def test_given_axes_are_drawn_on_and_returned():
 
 def test_every_miniature_run_lies_inside_the_picture():
     """Those below and above the swept range widen it; one that exploded lies on its upper edge."""
-    arms = Arms((1e-9, 1e-3, 1e3), (2.2, 0.9, None), steps=14, start=2.3, is_sure=True, cost=60.0)
-    result = LRResult(raced(found().evidence, [arms]), None)
+    trials = Trials((1e-9, 1e-3, 1e3), (2.2, 0.9, None), steps=14, start=2.3, is_sure=True, cost=60.0)
+    result = LRResult(raced(found().evidence, [trials]), None)
 
     ax = result.plot()
 
-    (runs,) = [line for line in ax.lines if str(line.get_label()).startswith("miniature run of 14 steps")]
+    (runs,) = [line for line in ax.lines if str(line.get_label()).startswith("trial of 14 steps")]
     (left, right), (_, high) = ax.get_xlim(), ax.get_ylim()
     assert left < 1e-9
     assert right > 1e3
@@ -153,14 +153,14 @@ def test_odd_names_can_be_drawn(name):
 
 
 def test_the_runs_and_their_edge_are_named():
-    """The edge of the miniature runs has a line of its own; a run that exploded stands at the top, and that is told."""
+    """The edge of the trials has a line of its own; a run that exploded stands at the top, and that is told."""
     result = found()
-    runs = Arms((1e-3, 1e-2, 1e-1), (1.5, 1.0, None), 14, 2.0, is_sure=True, cost=42.0)
+    runs = Trials((1e-3, 1e-2, 1e-1), (1.5, 1.0, None), 14, 2.0, is_sure=True, cost=42.0)
 
-    named = " ".join(labels(replace(result, evidence=replace(result.evidence, races=(runs,))).plot()))
+    named = " ".join(labels(replace(result, evidence=replace(result.evidence, edge_trials=(runs,))).plot()))
 
     assert f"the runs' edge {runs.edge:.2g}" in named
-    assert "miniature run of 14 steps (at the top: off the scale)" in " ".join(named.split())
+    assert "trial of 14 steps (at the top: off the scale)" in " ".join(named.split())
 
 
 def test_every_picture_has_one_look():

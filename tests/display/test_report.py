@@ -10,19 +10,19 @@ from recorded import descent, recorded
 
 import lrfinder
 from lrfinder import Facts, LRResult
-from lrfinder.advice.recommend import Wish, plan
+from lrfinder.advice.recommend import Request, plan
 from lrfinder.display.report import WIDTH, sparkline
 from lrfinder.evidence.evidence import measure
-from lrfinder.evidence.trials import Arms
+from lrfinder.evidence.trials import Trials
 from lrfinder.schedules import CATALOGUE, Custom, Linear, Warmup
 
 ODD_NAMES = ["N" * 400, "na\nme\r\n", "<b>[red]%s{}</b>", "Ж" * 120, "\x1b[31m\u200b", "two words " * 30, ""]
 
 
-def found(wish=None, facts=None):
+def found(asked=None, facts=None):
     """The result of a good sweep."""
     evidence = measure(recorded(descent()), facts or Facts())
-    return LRResult(evidence, plan(evidence, wish or Wish(2000)))
+    return LRResult(evidence, plan(evidence, asked or Request(2000)))
 
 
 def nothing():
@@ -41,8 +41,8 @@ def named(name):
 
     own.__name__ = shape.__name__ = name
     evidence = measure(recorded(descent()), Facts(model=name, optimizer=name, loss=name), own)
-    wish = Wish(2000, shape, next(reversed(evidence.suggestions)))
-    return LRResult(evidence, plan(evidence, wish))
+    asked = Request(2000, shape, next(reversed(evidence.suggestions)))
+    return LRResult(evidence, plan(evidence, asked))
 
 
 def line_with(text, result):
@@ -52,7 +52,7 @@ def line_with(text, result):
 
 
 def test_what_a_search_cost_is_told():
-    """In optimizer steps and as a share of the training, validation batches and miniature runs included."""
+    """In optimizer steps and as a share of the training, validation batches and trials included."""
     judged = swept(Quadratic(2.0), steps=60, lr_min=1e-4, val_loader=BATCHES, total_steps=1_000)
     raced = swept(Quadratic(2.0), steps=100)
 
@@ -87,11 +87,11 @@ def test_any_name_fits(name):
 
 
 @pytest.mark.parametrize(
-    "wish", [Wish(2000), Wish(None), Wish(2000, rule="divergence")], ids=["weighed", "open", "divergence"]
+    "asked", [Request(2000), Request(None), Request(2000, rule="divergence")], ids=["weighed", "open", "divergence"]
 )
-def test_the_steepest_descent_has_a_line_of_its_own(wish):
+def test_the_steepest_descent_has_a_line_of_its_own(asked):
     """The name and its rate, and nothing else."""
-    result = found(wish)
+    result = found(asked)
 
     assert line_with("steepest descent", result).split() == [
         "steepest",
@@ -122,7 +122,7 @@ def test_the_peak_comes_with_its_interval():
 @pytest.mark.parametrize("name", ["valley", "divergence"])
 def test_a_rule_that_was_asked_for_is_told(name):
     """The report says that the peak is one rule's own."""
-    assert f"(by your rule {name})" in line_with("suggested peak LR", found(Wish(2000, rule=name)))
+    assert f"(by your rule {name})" in line_with("suggested peak LR", found(Request(2000, rule=name)))
 
 
 def test_the_rates_of_five_moments_are_told():
@@ -154,7 +154,7 @@ def test_a_sparkline_draws_any_values(values, bars):
 
 def test_without_a_horizon_the_report_speaks_in_shares():
     """The peak is that of a thousand steps, and the report says so and how to get one's own."""
-    text = " ".join(str(found(Wish(None))).split())
+    text = " ".join(str(found(Request(None))).split())
 
     assert "in shares of the training (peak as for 1,000 steps; pass total_steps= for yours)" in text
     assert "found.apply(optimizer)" in text
@@ -216,7 +216,7 @@ every_shape = pytest.mark.parametrize("schedule", SHAPES, ids=[*SHAPES[:-3], "fu
 @every_shape
 def test_the_lines_of_code_run(schedule):
     """Executed as printed, beside `found` and an optimizer, they attach the plan's schedule at its peak."""
-    result = found(Wish(2000, schedule))
+    result = found(Request(2000, schedule))
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
     code = "\n".join(line[4:] for line in str(result).split("to use it\n")[1].splitlines())
 
@@ -229,7 +229,7 @@ def test_the_lines_of_code_run(schedule):
 
 def test_the_line_of_code_without_a_horizon_runs():
     """Without a schedule the line applies the rate."""
-    result = found(Wish(None))
+    result = found(Request(None))
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
 
     exec(result.plan.code, {"found": result, "optimizer": optimizer, "lrfinder": lrfinder})
@@ -240,20 +240,20 @@ def test_the_line_of_code_without_a_horizon_runs():
 @every_shape
 def test_every_schedule_fits_the_width(schedule):
     """Whatever schedule is asked for, its words, picture and code stay within a hundred columns."""
-    assert max(len(line) for line in str(found(Wish(123_456, schedule))).splitlines()) <= WIDTH
+    assert max(len(line) for line in str(found(Request(123_456, schedule))).splitlines()) <= WIDTH
 
 
 def test_a_schedule_of_one_step_can_be_told():
     """The shortest horizon there is has a report."""
-    assert "for 1 steps" in str(found(Wish(1, Linear(1))))
+    assert "for 1 steps" in str(found(Request(1, Linear(1))))
 
 
 def test_the_miniature_runs_are_told():
     """The losses before and after, the edge with what it means, and that the rules are there for comparison."""
     result = found()
-    runs = Arms((1e-3, 1e-2, 1e-1), (1.5, 1.0, None), 14, 2.0, is_sure=True, cost=42.0)
+    runs = Trials((1e-3, 1e-2, 1e-1), (1.5, 1.0, None), 14, 2.0, is_sure=True, cost=42.0)
 
-    told = replace(result, evidence=replace(result.evidence, races=(runs,)))
+    told = replace(result, evidence=replace(result.evidence, edge_trials=(runs,)))
 
     assert line_with("loss before", told).split() == ["loss", "before", "2"]
     assert line_with("loss after", told).split() == ["loss", "after", "1.5", "1", "exploded"]

@@ -14,7 +14,7 @@ DENSITY = 12.5
 def diverged_after(losses, density=DENSITY):
     """How many losses it takes until the sweep is said to have diverged, or None."""
     divergence = Divergence(density)
-    return next((i + 1 for i, loss in enumerate(losses) if divergence.tell(loss)), None)
+    return next((i + 1 for i, loss in enumerate(losses) if divergence.add(loss)), None)
 
 
 @pytest.mark.parametrize("scale", [1e12, 10.0, 1e-6, 1e-12])

@@ -13,12 +13,12 @@ from lrfinder import Facts, InputError, NoSignalError, Status, find_lr
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.evidence import measure, raced
 from lrfinder.evidence.rules import RULES
-from lrfinder.evidence.trials import Arms
+from lrfinder.evidence.trials import Trials
 from lrfinder.search.sweep import ladder
 
 SGD = torch.optim.SGD
 RULE = "steepest"
-"""A rule is named, so that no miniature runs find what these sweeps miss."""
+"""A rule is named, so that no trials find what these sweeps miss."""
 
 
 class Cut(nn.Module):
@@ -223,6 +223,6 @@ def test_any_curve_can_be_measured(losses, scale, stopped):
 )
 def test_a_plateau_is_a_run_that_moved_nothing(losses, is_sure, plateau):
     """Neither runs that only lost nor runs that may have won are one."""
-    race = Arms((0.1, 1.0), losses, 14, 2.0, is_sure=is_sure, cost=30.0)
+    race = Trials((0.1, 1.0), losses, 14, 2.0, is_sure=is_sure, cost=30.0)
 
     assert raced(measure(recorded([2.0] * 28), Facts()), [race]).is_plateau is plateau

@@ -50,7 +50,7 @@ def test_ddp_ranks_agree_and_leave_no_trace(tmp_path):
 
 
 def test_ddp_ranks_tune_together(tmp_path):
-    """The rehearsals of both ranks come to the same losses and rate, and the fit is as without them."""
+    """The pilots of both ranks come to the same losses and rate, and the fit is as without them."""
     (first, second), out = two_ranks("tuned", tmp_path)
 
     assert first == second

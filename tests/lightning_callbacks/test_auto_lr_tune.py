@@ -71,7 +71,7 @@ def test_a_long_training_is_tuned_by_itself():
     """Where 5 % of the steps are 300 the training is rehearsed, for no more than that."""
     result = measured(AutoLR(verbose=False), **LONG)
 
-    assert result.evidence.rehearsals
+    assert result.evidence.pilots
     assert 100 < result.cost_steps <= 300
     assert result.plan.total_steps == 6012
 
@@ -93,7 +93,7 @@ def test_else_the_range_test_is_run(name):
     result = measured(AutoLR(steps=75, lr_min=1e-4, verbose=False, **options), module, **length)
 
     assert result.curve.lrs[0] == 1e-4
-    assert result.evidence.rehearsals == ()
+    assert result.evidence.pilots == ()
 
 
 REFUSED = {
@@ -118,7 +118,7 @@ def test_a_training_by_steps_over_a_stream_is_tuned():
     """Where the loader has no length, `max_steps` is enough."""
     result = measured(AutoLR(**SMALL), max_epochs=-1, max_steps=600, train=lambda: DataLoader(Stream(), batch_size=32))
 
-    assert len(result.evidence.rehearsals[0].lrs) >= 3
+    assert len(result.evidence.pilots[0].lrs) >= 3
 
 
 CASES = {
@@ -133,11 +133,11 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_tuning_leaves_no_trace(name):
-    """The fit after rehearsals equals the one without, bit for bit: weights, logged rows, counters, rates."""
+    """The fit after pilots equals the one without, bit for bit: weights, logged rows, counters, rates."""
     auto = AutoLR(mode="report", **SMALL)
 
     assert fit(callbacks=[auto], **CASES[name]) == fit(**CASES[name])
-    assert len(auto.result.evidence.rehearsals[0].lrs) >= 3
+    assert len(auto.result.evidence.pilots[0].lrs) >= 3
 
 
 def test_workers_serve_the_training_as_before():
@@ -146,16 +146,16 @@ def test_workers_serve_the_training_as_before():
     auto = AutoLR(mode="report", **SMALL)
 
     assert fit(callbacks=[auto], train=train) == fit(train=train)
-    assert auto.result.evidence.rehearsals
+    assert auto.result.evidence.pilots
 
 
 def test_validation_batches_can_judge():
-    """With measure="validation" the rehearsals are judged on validation batches, and nothing is left behind."""
+    """With measure="validation" the pilots are judged on validation batches, and nothing is left behind."""
     auto = AutoLR(mode="report", measure="validation", **SMALL)
 
     assert fit(callbacks=[auto], val=loader_in_order) == fit(val=loader_in_order)
     assert auto.result.curve.after is not None
-    assert auto.result.evidence.rehearsals
+    assert auto.result.evidence.pilots
 
 
 def loader_in_order():
@@ -164,7 +164,7 @@ def loader_in_order():
 
 
 class Interrupted(Net):
-    """A user who has seen enough, in the middle of the rehearsals: beyond the hundred steps of the search."""
+    """A user who has seen enough, in the middle of the pilots: beyond the hundred steps of the search."""
 
     def training_step(self, batch, batch_idx):
         if batch_idx == 130:
@@ -180,7 +180,7 @@ class AtTheEnd(pl.Callback):
 
 
 def test_an_interrupt_in_a_rehearsal_leaves_no_trace():
-    """Ctrl-C while the arms run is raised on, with weights and counters as they were at the start."""
+    """Ctrl-C while the trials run is raised on, with weights and counters as they were at the start."""
     torch.manual_seed(0)
     start = {name: value.tolist() for name, value in Net().state_dict().items()}
     end = AtTheEnd()
@@ -194,7 +194,7 @@ def test_an_interrupt_in_a_rehearsal_leaves_no_trace():
 
 
 def test_what_was_found_is_applied():
-    """The rates of the fit are those of the plan, whose schedule is that of the rehearsals."""
+    """The rates of the fit are those of the plan, whose schedule is that of the pilots."""
     auto = AutoLR(**SMALL)
 
     trace = fit(callbacks=[auto], max_epochs=3)
@@ -217,7 +217,7 @@ def test_the_report_says_what_was_spent(capsys):
 
 @pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`")
 def test_a_resumed_training_is_not_tuned_again(tmp_path, monkeypatch):
-    """The result of the tuning comes from the checkpoint, its rehearsals included, and the rates go on."""
+    """The result of the tuning comes from the checkpoint, its pilots included, and the rates go on."""
     saved = pl.callbacks.ModelCheckpoint(tmp_path, filename="{epoch}", save_top_k=-1, save_on_train_epoch_end=True)
     first = AutoLR(**SMALL)
     whole = fit(callbacks=[first, saved], enable_checkpointing=True)
@@ -227,7 +227,7 @@ def test_a_resumed_training_is_not_tuned_again(tmp_path, monkeypatch):
     rest = fit(callbacks=[again], ckpt_path=tmp_path / "epoch=0.ckpt")
 
     assert again.result == first.result
-    assert again.result.evidence.rehearsals
+    assert again.result.evidence.pilots
     assert rest.rates == whole.rates[12:]
 
 
@@ -237,7 +237,7 @@ def test_two_tunings_from_one_seed_are_equal():
 
 
 def test_a_later_tuning_plans_the_steps_that_remain():
-    """Before the second epoch the rehearsals start from the weights of the first, and nothing is left either."""
+    """Before the second epoch the pilots start from the weights of the first, and nothing is left either."""
     auto = AutoLR(mode="report", at_epochs=(1,), **SMALL)
 
     assert fit(callbacks=[auto], max_epochs=3) == fit(max_epochs=3)

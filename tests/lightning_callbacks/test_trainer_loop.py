@@ -139,7 +139,7 @@ class Doubling(Net):
 
 
 def test_a_window_is_the_same_however_often_it_is_used():
-    """What hooks write into a batch is not in it the next time, so that every arm trains on the same."""
+    """What hooks write into a batch is not in it the next time, so that every trial trains on the same."""
 
     def thrice(loop, snapshot):
         batch = loop.draw()
@@ -180,12 +180,12 @@ class Choosy(Net):
 
 @pytest.mark.filterwarnings("ignore:`training_step` returned `None`")
 def test_a_step_that_skips_batches_is_raced_all_the_same():
-    """Where the module returns no loss for a batch a miniature run goes on with the next one, and nothing fails."""
+    """Where the module returns no loss for a batch a trial goes on with the next one, and nothing fails."""
     auto = AutoLR(verbose=False)
 
     fit(Choosy, [auto])
 
-    (race,) = auto.result.evidence.races
+    (race,) = auto.result.evidence.edge_trials
     assert math.isfinite(race.start)
     assert any(loss is not None for loss in race.losses)
 

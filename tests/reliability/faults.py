@@ -47,7 +47,7 @@ def _after(case, wanted, fault):
     """Run a search into which an error falls, and compare the training with what it was.
 
     Returns:
-        "restored" where the error was raised on and all is as before; "run lost" where a miniature run was, with a
+        "restored" where the error was raised on and all is as before; "run lost" where a trial was, with a
         warning, and all is as before; "said" where the error, or a note on it, tells what could not be put back, and
         all else is as before; else what went wrong.
     """

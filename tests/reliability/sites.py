@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from twins import Net, Training, dataset
 
 from lrfinder import find_lr, tune_lr
-from lrfinder.search.budget import least_to_rehearse
+from lrfinder.search.budget import least_for_a_pilot
 
 
 class Blown(Exception):
@@ -39,7 +39,7 @@ class Fuse:
 
 
 @dataclass
-class Case:
+class TableInput:
     """A training with a fuse somewhere in it, and the search that will meet it."""
 
     training: Training
@@ -52,7 +52,7 @@ class Case:
     def tune(self):
         """Sweep, race and rehearse as `tune_lr` does, on as few steps as pay for it."""
         return tune_lr(
-            self.training.model, self.training.loader, total_steps=1_000, budget=least_to_rehearse(), **self._given()
+            self.training.model, self.training.loader, total_steps=1_000, budget=least_for_a_pilot(), **self._given()
         )
 
     def _given(self):
@@ -64,7 +64,7 @@ def trained(model=None, optimizer=torch.optim.Adam, loader=None, loss_fn=F.cross
     """A training with every kind of state; its moments are made by one step with what is given."""
     model = Net() if model is None else model
     loader = torch.utils.data.DataLoader(dataset(), 8, shuffle=True) if loader is None else loader
-    return Case(Training(model, optimizer(model.parameters(), lr=1e-3), loader, loss_fn), options)
+    return TableInput(Training(model, optimizer(model.parameters(), lr=1e-3), loader, loss_fn), options)
 
 
 def _in_forward(fuse):

@@ -20,7 +20,7 @@ from survey import SURVIVED
 from twins import refused, state_of, sweep, training
 
 from lrfinder import InputError, LRFinderWarning, find_lr
-from lrfinder.snapshot.snapshot import sole_search
+from lrfinder.snapshot.snapshot import exclusive
 
 
 @pytest.mark.parametrize("site", SITES)
@@ -76,10 +76,10 @@ def test_runs_that_find_no_room_are_lost_alone():
             raise torch.OutOfMemoryError("no room")
         return torch.nn.functional.cross_entropy(output, target)
 
-    whole = len(case.search().evidence.races[0].lrs)
+    whole = len(case.search().evidence.edge_trials[0].lrs)
     case.training.loss_fn = loss_fn
-    with pytest.warns(LRFinderWarning, match="the miniature run to a peak of .* ran out of memory and is left out"):
-        (race,) = case.search().evidence.races
+    with pytest.warns(LRFinderWarning, match="the trial to a peak of .* ran out of memory and is left out"):
+        (race,) = case.search().evidence.edge_trials
 
     assert 0 < len(race.lrs) < whole
 
@@ -98,7 +98,7 @@ def test_a_search_without_room_for_any_run_rests_on_its_sweep():
     with pytest.warns(LRFinderWarning, match="ran out of memory"):
         found = case.search()
 
-    assert found.evidence.races == ()
+    assert found.evidence.edge_trials == ()
     assert len(found.curve) > 10
 
 
@@ -141,26 +141,26 @@ def test_a_search_beside_a_search_is_refused():
 @pytest.mark.parametrize("error", [Blown, KeyboardInterrupt])
 def test_a_search_that_failed_does_not_bar_the_next(error):
     """The way is free again however a search ends."""
-    with pytest.raises(error, match="gone"), sole_search():
+    with pytest.raises(error, match="gone"), exclusive():
         raise error("gone")
 
-    with sole_search():
+    with exclusive():
         pass
 
 
 def test_ctrl_c_at_any_line_of_the_door_does_not_bar_the_next():
     """At every passage, as on the way out of a block, and also while the error is still held, as a notebook does."""
-    with Lines() as lines, sole_search():
+    with Lines() as lines, exclusive():
         pass
     held, places = [], list(lines.passed.elements())
 
     for i, line in enumerate(places):
         try:
-            with Lines(line, passage=places[:i].count(line)), sole_search():
+            with Lines(line, passage=places[:i].count(line)), exclusive():
                 pass
         except KeyboardInterrupt as error:
             held.append(error)
-        with sole_search():
+        with exclusive():
             pass
 
     assert len(held) == len(places)

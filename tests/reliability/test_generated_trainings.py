@@ -16,7 +16,7 @@ class Blown(Exception):
 
 
 def tune(t, **options):
-    """A tuning over the whole training, its loss function and optimizer included: a sweep and a rehearsal."""
+    """A tuning over the whole training, its loss function and optimizer included: a sweep and a pilot."""
     given = {"loss_fn": t.loss_fn, "optimizer": t.optimizer, "total_steps": 1_000, "budget": 130, "progress": False}
     return tune_lr(t.model, t.loader, **{**given, **options})
 
@@ -47,8 +47,8 @@ DISTURBANCES = {
     "Ctrl-C": lambda t: interrupted(t, 30, KeyboardInterrupt, steps=80),
     "tuned": tune,
     "tuned on validation": lambda t: tune(t, val_loader=t.loader),
-    "error in a rehearsal": lambda t: interrupted(t, 70, Blown, by=tune),
-    "Ctrl-C in a rehearsal": lambda t: interrupted(t, 60, KeyboardInterrupt, by=tune),
+    "error in a pilot": lambda t: interrupted(t, 70, Blown, by=tune),
+    "Ctrl-C in a pilot": lambda t: interrupted(t, 60, KeyboardInterrupt, by=tune),
     "twice": lambda t: (sweep(t, steps=12), sweep(t, steps=80)),
 }
 

@@ -23,7 +23,7 @@ ODD = [None, True, -1, 0, 1, 10**400, -1.5, 1e308, 5e-324, "", "x", "1e-3", [], 
 
 @cache
 def written():
-    """What a whole search wrote, with a sweep, miniature runs and a plan."""
+    """What a whole search wrote, with a sweep, trials and a plan."""
     return swept(Quadratic(1.0), total_steps=100).to_json()
 
 
@@ -103,8 +103,8 @@ def test_a_huge_file_is_refused_unread(tmp_path):
 
 FIELDS = [
     (("evidence", "smooth", "lrs"), [1.0], "`smooth` must be lists of one length"),
-    (("evidence", "races", 0, "lrs", 0), 9.0, "`races` must be at rates that are positive and ascend"),
-    (("evidence", "races", 0, "steps"), 0, "`steps` must be positive, got 0"),
+    (("evidence", "edge_trials", 0, "lrs", 0), 9.0, "`races` must be at rates that are positive and ascend"),
+    (("evidence", "edge_trials", 0, "steps"), 0, "`steps` must be positive, got 0"),
     (("evidence", "suggestions", "divergence"), -1.0, "`divergence` must be a positive rate or None, got -1.0"),
     (("evidence", "diverged_at"), 0.0, "`diverged_at` must be a positive rate or None, got 0.0"),
     (("evidence", "facts", "reference"), 7, "`reference` must be the index of a base, got 7"),

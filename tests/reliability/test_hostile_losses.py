@@ -1,4 +1,4 @@
-"""Losses as nobody would wish them: the right status, and never an absurd number."""
+"""Losses as nobody would request them: the right status, and never an absurd number."""
 
 import math
 import random
@@ -14,13 +14,13 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfinder import Facts, LRResult, find_lr
-from lrfinder.advice.plan import Wish
+from lrfinder.advice.plan import Request
 from lrfinder.evidence.curve import LARGEST, Curve
 from lrfinder.evidence.evidence import Status, measure, raced
 from lrfinder.evidence.rules import RULES
-from lrfinder.evidence.trials import Arms
+from lrfinder.evidence.trials import Trials
 from lrfinder.search.edge import STEPS
-from lrfinder.search.measure import concluded
+from lrfinder.search.measure import conclude
 from lrfinder.search.sweep import ladder
 
 finite = st.floats(-LARGEST, LARGEST)
@@ -48,10 +48,10 @@ def curves(draw):
 
 @st.composite
 def races(draw, curve):
-    """A few miniature runs about the rates of a sweep."""
+    """A few trials about the rates of a sweep."""
     lrs = draw(st.lists(st.floats(curve.lrs[0], curve.lrs[-1]), min_size=1, max_size=8, unique=True))
     losses = draw(st.lists(st.none() | finite, min_size=len(lrs), max_size=len(lrs)))
-    return Arms(tuple(sorted(lrs)), tuple(losses), STEPS, draw(finite), draw(st.booleans()), 70.0)
+    return Trials(tuple(sorted(lrs)), tuple(losses), STEPS, draw(finite), draw(st.booleans()), 70.0)
 
 
 def is_sound(found, curve):
@@ -69,12 +69,12 @@ def is_sound(found, curve):
 
 @given(data=st.data(), curve=curves(), total=st.none() | st.integers(1, 10**7))
 def test_any_curve_gives_a_sound_result(data, curve, total):
-    """Every status is reached without an error, with and without miniature runs; the result survives a file."""
+    """Every status is reached without an error, with and without trials; the result survives a file."""
     evidence = measure(curve, Facts())
     if len(curve):
         evidence = raced(evidence, data.draw(st.lists(races(curve), max_size=2)))
 
-    assert is_sound(concluded(evidence, list(curve.lrs) or [1e-7, 10.0], Wish(total)), curve)
+    assert is_sound(conclude(evidence, list(curve.lrs) or [1e-7, 10.0], Request(total)), curve)
 
 
 @given(curve=curves())
@@ -123,7 +123,7 @@ def test_a_loss_of_any_sign_and_size_is_read(change):
     assert abs(math.log10(found.lr / plain.lr)) < 1
 
 
-HOPELESS = {
+DIVERGED_TIMES = {
     "constant": lambda loss, i: loss * 0 + 1.0,
     "noise alone": lambda loss, i: loss * 0 + random.gauss(0, 1),
     "heavy-tailed noise alone": lambda loss, i: loss * 0 + math.tan(math.pi * (random.random() - 0.5)),
@@ -133,7 +133,7 @@ HOPELESS = {
 }
 
 
-@pytest.mark.parametrize("change", HOPELESS.values(), ids=HOPELESS)
+@pytest.mark.parametrize("change", DIVERGED_TIMES.values(), ids=DIVERGED_TIMES)
 def test_a_loss_that_says_nothing_gives_no_number(change):
     """Where no rate does better than another there is none, and a sentence that says what to try."""
     found = found_with(change)

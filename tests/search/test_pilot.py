@@ -1,4 +1,4 @@
-"""Rehearsals: which batches they train on and are judged by, which peaks they try, what they cost and leave behind."""
+"""Pilots: which batches they train on and are judged by, which peaks they try, what they cost and leave behind."""
 
 import math
 import random
@@ -18,10 +18,10 @@ from torch.utils.data import DataLoader
 from twins import dataset, state_of, training
 
 from lrfinder import Facts, LRFinderWarning, TorchLoop
-from lrfinder.evidence.trials import Arms, climb_and_line
+from lrfinder.evidence.trials import Trials, climb_and_line
 from lrfinder.search import pilot as module
 from lrfinder.search.edge import FARTHEST, PER_DECADE
-from lrfinder.search.pilot import Stage, rehearse, stage, stages
+from lrfinder.search.pilot import PilotBatches, draw_pilot, draw_pilots, run_pilot
 from lrfinder.training.batch import tensors
 
 STEPS = 40
@@ -42,22 +42,24 @@ class Numbered(QuadraticLoop):
 
 def set_up(steps=STEPS, total_steps=400, per_epoch=None, **options):
     """The windows and the judges of a stage, as plain numbers."""
-    made = stage(Numbered(per_epoch), steps, total_steps, **options)
+    made = draw_pilot(Numbered(per_epoch), steps, total_steps, **options)
     return [window[0] for window in made.windows], [judge[0] for judge in made.judges]
 
 
-def rehearsed(loop=None, *, near=0.5, budget=1e4, steps=STEPS, judges=13, **options):
-    """A rehearsal on windows of its own, and its loop."""
+def rehearsed(loop=None, *, first_peak=0.5, budget=1e4, steps=STEPS, judges=13, **options):
+    """A pilot on windows of its own, and its loop."""
     loop = loop or QuadraticLoop()
     with loop.preserved() as snapshot:
         batches = [loop.draw() for _ in range(steps + judges)]
-        made = Stage(steps, batches[:steps], batches[steps:], judges / 3)
-        return rehearse(loop, snapshot, made, shape=climb_and_line, near=near, budget=budget, **options), loop
+        made = PilotBatches(steps, batches[:steps], batches[steps:], judges / 3)
+        return run_pilot(
+            loop, snapshot, made, shape=climb_and_line, first_peak=first_peak, budget=budget, **options
+        ), loop
 
 
-def places(arms, near):
-    """Where the arms lie, in eighths of a decade from `near`."""
-    return [round(PER_DECADE * math.log10(lr / near)) for lr in arms.lrs]
+def places(trials, first_peak):
+    """Where the trials lie, in eighths of a decade from `first_peak`."""
+    return [round(PER_DECADE * math.log10(lr / first_peak)) for lr in trials.lrs]
 
 
 class Wanting(QuadraticLoop):
@@ -89,15 +91,15 @@ def test_nothing_that_judges_was_trained_on(per_epoch):
 @pytest.mark.parametrize("per_epoch", [7, 53, 60, 100, 1_000])
 def test_later_rehearsals_are_judged_on_nothing_that_they_were_trained_on(per_epoch, count):
     """A stage that no longer fits into the epoch begins with the next one."""
-    for made in stages(Numbered(per_epoch), count, STEPS, 3 * per_epoch):
+    for made in draw_pilots(Numbered(per_epoch), count, STEPS, 3 * per_epoch):
         windows, judges = ({batch[0] for batch in part} for part in (made.windows, made.judges))
         assert judges
         assert not windows & judges
 
 
 def test_stages_of_one_epoch_share_nothing():
-    """Where an epoch has room for all of them, each rehearsal has windows of its own."""
-    made = stages(Numbered(1_000), 4, STEPS, 1_000)
+    """Where an epoch has room for all of them, each pilot has windows of its own."""
+    made = draw_pilots(Numbered(1_000), 4, STEPS, 1_000)
 
     used = [batch[0] for one in made for batch in (*one.windows, *one.judges)]
     assert len(set(used)) == len(used)
@@ -134,7 +136,7 @@ def test_a_single_batch_is_trained_on_and_judges():
 def test_held_out_batches_judge_one_by_one():
     """No window is drawn for judging; a micro-batch is charged a third of its share of a step."""
     loop = Numbered(100)
-    made = stage(loop, STEPS, 100, held_out=["a", "b", "c", "d"])
+    made = draw_pilot(loop, STEPS, 100, held_out=["a", "b", "c", "d"])
 
     assert made.judges == [["a"], ["b"], ["c"], ["d"]]
     assert (loop.drawn, made.forward) == (40, 4 / 3)
@@ -147,7 +149,7 @@ def test_what_fills_the_memory_is_used_again(wrap, monkeypatch):
     loop = Numbered()
     loop.draw = lambda: wrap(torch.zeros(100))
 
-    made = stage(loop, STEPS, 1_000)
+    made = draw_pilot(loop, STEPS, 1_000)
 
     assert (len(made.windows), len(made.judges)) == (6, 2)
 
@@ -157,15 +159,15 @@ def test_windows_are_trained_on_again_in_their_order():
     loop, seen = QuadraticLoop(), []
     loop.step = lambda batch: seen.append(batch) or 1.0
     with loop.preserved() as snapshot:
-        made = Stage(7, ["a", "b", "c"], ["d"], 1 / 3)
-        rehearse(loop, snapshot, made, shape=climb_and_line, near=0.1, budget=8.0)
+        made = PilotBatches(7, ["a", "b", "c"], ["d"], 1 / 3)
+        run_pilot(loop, snapshot, made, shape=climb_and_line, first_peak=0.1, budget=8.0)
 
     assert seen == list("abcabca")
 
 
 def test_an_arm_runs_the_shape_at_its_peak():
     """Its rates are the peak times the shape at the middle of every step."""
-    _, loop = rehearsed(near=0.1, budget=STEPS + 9, steps=STEPS)
+    _, loop = rehearsed(first_peak=0.1, budget=STEPS + 9, steps=STEPS)
 
     assert loop.rates == pytest.approx([0.1 * climb_and_line((i + 0.5) / STEPS) for i in range(STEPS)])
 
@@ -183,21 +185,21 @@ def test_three_arms_half_a_decade_apart_come_first():
 def test_the_bracket_follows_the_best_peak(decades):
     """However far the guess was off, the best run ends with a neighbour a quarter of a decade away on either side."""
     wanted = 0.5 * 10**decades
-    arms, _ = rehearsed(Wanting(wanted), budget=1e5)
+    trials, _ = rehearsed(Wanting(wanted), budget=1e5)
 
-    best = min(range(len(arms.lrs)), key=lambda i: arms.losses[i])
-    beside = [math.log10(arms.lrs[best + 1] / arms.lrs[best]), math.log10(arms.lrs[best] / arms.lrs[best - 1])]
+    best = min(range(len(trials.lrs)), key=lambda i: trials.losses[i])
+    beside = [math.log10(trials.lrs[best + 1] / trials.lrs[best]), math.log10(trials.lrs[best] / trials.lrs[best - 1])]
     assert beside == pytest.approx([0.25, 0.25])
-    assert math.log10(arms.best / wanted) == pytest.approx(0, abs=0.125)
+    assert math.log10(trials.best / wanted) == pytest.approx(0, abs=0.125)
 
 
 @pytest.mark.parametrize("decades", [-5, -4, -3])
 def test_a_guess_far_below_is_left_in_long_strides(decades):
-    """A win that grows as the peak does is far from the best: eight arms suffice for decades."""
-    near = 0.41 * 10**decades
+    """A win that grows as the peak does is far from the best: eight trials suffice for decades."""
+    first_peak = 0.41 * 10**decades
     loop = Recursion(bend=3.625)
 
-    best = rehearsed(loop, near=near, budget=13 / 3 + 8 * (STEPS + 13 / 3))[0].best
+    best = rehearsed(loop, first_peak=first_peak, budget=13 / 3 + 8 * (STEPS + 13 / 3))[0].best
 
     assert math.log10(best / 0.41) == pytest.approx(0, abs=0.25)
 
@@ -211,28 +213,28 @@ def test_the_search_does_not_run_away():
     assert min(places(downward, 0.5)) >= -FARTHEST - 4
 
 
-@pytest.mark.parametrize("near", [0.5, 50.0])
-def test_arms_that_explode_end_early(near):
-    """What they save is left for others: more arms than the budget would pay at full length."""
-    arms, _ = rehearsed(near=near, budget=4 * (STEPS + 13 / 3) + 20)
+@pytest.mark.parametrize("first_peak", [0.5, 50.0])
+def test_arms_that_explode_end_early(first_peak):
+    """What they save is left for others: more trials than the budget would pay at full length."""
+    trials, _ = rehearsed(first_peak=first_peak, budget=4 * (STEPS + 13 / 3) + 20)
 
-    lost = [loss for loss in arms.losses if loss is None]
+    lost = [loss for loss in trials.losses if loss is None]
     assert len(lost) > 0
-    assert arms.cost < len(arms.lrs) * STEPS
-    assert arms.best is not None
+    assert trials.cost < len(trials.lrs) * STEPS
+    assert trials.best is not None
 
 
 @pytest.mark.parametrize("budget", [30, 44, 45, 90, 150, 151, 200, 333.3])
 def test_the_budget_is_kept(budget):
-    """No arm is begun that might not be paid; what is not affordable at all is not run."""
-    arms, _ = rehearsed(budget=budget)
+    """No trial is begun that might not be paid; what is not affordable at all is not run."""
+    trials, _ = rehearsed(budget=budget)
 
-    assert arms.cost <= max(budget, 13 / 3)
-    assert (len(arms.lrs) > 0) == (budget >= STEPS + 2 * 13 / 3)
+    assert trials.cost <= max(budget, 13 / 3)
+    assert (len(trials.lrs) > 0) == (budget >= STEPS + 2 * 13 / 3)
 
 
 def test_repeated_steps_are_paid_from_the_budget():
-    """A GradScaler that skips the first steps of every arm makes it longer, and none is begun that cannot be paid."""
+    """A GradScaler that skips the first steps of every trial makes it longer, and none is begun that cannot be paid."""
 
     class Skipping(QuadraticLoop):
         tries = 0
@@ -246,19 +248,19 @@ def test_repeated_steps_are_paid_from_the_budget():
 
 
 def test_a_loss_that_is_no_number_loses_the_arm():
-    """NaN in the middle of an arm, from which it never comes back."""
+    """NaN in the middle of a trial, from which it never comes back."""
 
     class Spoiled(QuadraticLoop):
         def step(self, batch):
             loss = super().step(batch)
             return math.nan if self.lr > 0.3 else loss
 
-    arms, _ = rehearsed(Spoiled())
+    trials, _ = rehearsed(Spoiled())
 
-    assert [lr for lr, loss in zip(arms.lrs, arms.losses, strict=True) if loss is None] == [
-        lr for lr in arms.lrs if lr > 0.31
+    assert [lr for lr, loss in zip(trials.lrs, trials.losses, strict=True) if loss is None] == [
+        lr for lr in trials.lrs if lr > 0.31
     ]
-    assert 0 < arms.best < 0.5
+    assert 0 < trials.best < 0.5
 
 
 def test_a_judge_that_is_no_number_loses_the_arm():
@@ -269,10 +271,10 @@ def test_a_judge_that_is_no_number_loses_the_arm():
             high = batch[0] > STEPS and self.theta != 1.0 and self.rates[-STEPS // 2] > 0.3
             return math.nan if high else super().loss(batch)
 
-    arms, _ = rehearsed(Last(), budget=3 * STEPS + 20)
+    trials, _ = rehearsed(Last(), budget=3 * STEPS + 20)
 
-    assert arms.losses[-1] is None
-    assert arms.losses[0] is not None
+    assert trials.losses[-1] is None
+    assert trials.losses[0] is not None
 
 
 def test_a_judge_that_never_was_a_number_is_left_out():
@@ -295,9 +297,9 @@ def test_without_a_judge_nothing_is_run():
         def loss(self, batch, *, train=False):
             return math.nan
 
-    arms, loop = rehearsed(Spoiled())
+    trials, loop = rehearsed(Spoiled())
 
-    assert (arms.lrs, arms.best, arms.is_sure, arms.cost) == ((), None, False, 13 / 3)
+    assert (trials.lrs, trials.best, trials.is_sure, trials.cost) == ((), None, False, 13 / 3)
     assert loop.rates == []
 
 
@@ -311,10 +313,10 @@ def test_an_arm_that_runs_out_of_memory_is_left_out():
             return super().step(batch)
 
     with pytest.warns(LRFinderWarning, match="ran out of memory and is left out"):
-        arms, loop = rehearsed(Full(), near=0.5)
+        trials, loop = rehearsed(Full(), first_peak=0.5)
 
-    assert max(arms.lrs) <= 1.1
-    assert arms.best is not None
+    assert max(trials.lrs) <= 1.1
+    assert trials.best is not None
     assert loop.theta == 1.0
 
 
@@ -331,31 +333,33 @@ def counted(loop):
 
 
 def test_every_arm_begins_at_the_start():
-    """The snapshot is restored before the judges, before every arm and at the end."""
+    """The snapshot is restored before the judges, before every trial and at the end."""
     loop = QuadraticLoop()
     with counted(loop) as (snapshot, restored):
-        arms = rehearse(loop, snapshot, Stage(9, [[0]], [[1]], 1 / 3), shape=climb_and_line, near=0.1, budget=60.0)
+        trials = run_pilot(
+            loop, snapshot, PilotBatches(9, [[0]], [[1]], 1 / 3), shape=climb_and_line, first_peak=0.1, budget=60.0
+        )
         assert loop.theta == 1.0
 
-    assert len(restored) == len(arms.lrs) + 2
+    assert len(restored) == len(trials.lrs) + 2
 
 
 def torch_rehearsal(seed=0):
-    """A rehearsal of a real network with dropout, batch statistics and shuffled batches."""
+    """A pilot of a real network with dropout, batch statistics and shuffled batches."""
     for seeded in (torch.manual_seed, np.random.seed, random.seed):
         seeded(seed)
     t = training().train(3)
     loop = TorchLoop(t.model, t.loader, loss_fn=F.cross_entropy, optimizer=t.optimizer)
     before = state_of(t)
     with loop.preserved() as snapshot:
-        made = stage(loop, 10, 40)
-        arms = rehearse(loop, snapshot, made, shape=climb_and_line, near=0.01, budget=60.0)
+        made = draw_pilot(loop, 10, 40)
+        trials = run_pilot(loop, snapshot, made, shape=climb_and_line, first_peak=0.01, budget=60.0)
         inside = state_of(t)["parameters"]
-    return arms, before, inside, state_of(t)
+    return trials, before, inside, state_of(t)
 
 
 def test_a_network_is_put_back():
-    """Weights are at their start when the rehearsal ends, everything is as before when the guard is left."""
+    """Weights are at their start when the pilot ends, everything is as before when the guard is left."""
     _, before, inside, after = torch_rehearsal()
 
     assert inside == before["parameters"]
@@ -371,9 +375,9 @@ def test_the_same_seed_gives_the_same_record():
 
 
 def record(*pairs, start=10.0, **options):
-    """A record of arms: pairs of peak and loss."""
+    """A record of trials: pairs of peak and loss."""
     lrs, losses = zip(*pairs, strict=True)
-    return Arms(lrs, losses, steps=STEPS, start=start, is_sure=True, cost=60.0, **options)
+    return Trials(lrs, losses, steps=STEPS, start=start, is_sure=True, cost=60.0, **options)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -411,9 +415,9 @@ def test_there_is_no_best_peak_where_nothing_is_won(losses):
 
 
 def test_a_win_that_says_nothing_has_no_best_peak():
-    """It must exceed `small`."""
-    assert record((0.1, 9.5), small=0.4).best == 0.1
-    assert record((0.1, 9.5), small=0.6).best is None
+    """It must exceed `min_gain`."""
+    assert record((0.1, 9.5), min_gain=0.4).best == 0.1
+    assert record((0.1, 9.5), min_gain=0.6).best is None
 
 
 @pytest.mark.parametrize("count", [1, 2, 13])
@@ -423,7 +427,7 @@ def test_judges_that_all_fall_are_sure(count):
 
 
 def test_judges_that_rise_as_often_as_they_fall_are_not_sure():
-    """What every judge gives is noise about the same mean, for every arm anew."""
+    """What every judge gives is noise about the same mean, for every trial anew."""
 
     class Noisy(QuadraticLoop):
         stream = np.random.default_rng(5)
@@ -438,37 +442,37 @@ def test_judges_that_rise_as_often_as_they_fall_are_not_sure():
 
 def test_most_judges_that_fall_are_sure():
     """On noisy least squares single judges rise by chance, and the signed ranks see the win all the same."""
-    arms, _ = rehearsed(LeastSquares(noise=0.3), near=0.2)
+    trials, _ = rehearsed(LeastSquares(noise=0.3), first_peak=0.2)
 
-    assert arms.is_sure
+    assert trials.is_sure
 
 
 def test_the_callbacks_are_told():
-    """Every step with its rate and loss, every arm with their number and the best peak so far."""
+    """Every step with its rate and loss, every trial with their number and the best peak so far."""
     steps, arms_said = [], []
 
-    arms, _ = rehearsed(tell=lambda *step: steps.append(step), said=lambda *arm: arms_said.append(arm))
+    trials, _ = rehearsed(on_step=lambda *step: steps.append(step), on_trial=lambda *trial: arms_said.append(trial))
 
-    assert [number for number, _ in arms_said] == list(range(1, len(arms.lrs) + 1))
-    assert arms_said[-1][1] in arms.lrs
-    assert len(steps) <= len(arms.lrs) * STEPS
+    assert [number for number, _ in arms_said] == list(range(1, len(trials.lrs) + 1))
+    assert arms_said[-1][1] in trials.lrs
+    assert len(steps) <= len(trials.lrs) * STEPS
 
 
 def test_the_windows_are_recorded():
     """So many epochs leave a single one for ten steps."""
-    arms, *_ = torch_rehearsal()
+    trials, *_ = torch_rehearsal()
 
-    assert (arms.steps, arms.windows, arms.epochs) == (10, 1, 10.0)
+    assert (trials.steps, trials.windows, trials.epochs) == (10, 1, 10.0)
 
 
 @pytest.mark.parametrize("wrap", [lambda loader: loader, lambda loader: lambda: loader], ids=["loader", "function"])
 def test_windows_that_workers_send_are_taken_out_of_shared_memory(wrap):
-    """Else a rehearsal would hold hundreds of files open."""
+    """Else a pilot would hold hundreds of files open."""
     t = training()
     loader = DataLoader(t.loader.dataset, batch_size=8, num_workers=1)
     loop = TorchLoop(t.model, wrap(loader), loss_fn=F.cross_entropy, optimizer=t.optimizer)
     with loop.preserved():
-        made = stage(loop, 3, 3, steps_per_epoch=8)
+        made = draw_pilot(loop, 3, 3, steps_per_epoch=8)
 
     kept = [tensor for window in (*made.windows, *made.judges) for batch in window for _, tensor in tensors(batch)]
     assert len(kept) >= 8
@@ -483,15 +487,15 @@ def test_the_factor_is_recorded():
 
 def test_lrs_ascend():
     """In whatever order they were run."""
-    arms, _ = rehearsed(Wanting(3.0))
+    trials, _ = rehearsed(Wanting(3.0))
 
-    assert all(low < high for low, high in pairwise(arms.lrs))
+    assert all(low < high for low, high in pairwise(trials.lrs))
 
 
 def test_scores_do_not_depend_on_where_the_loss_is_zero():
-    """A loss a hundred lower has the same arms and the same best."""
-    high, _ = rehearsed(QuadraticLoop(), fall=1.0)
-    low, _ = rehearsed(QuadraticLoop(offset=-100.0), fall=1.0)
+    """A loss a hundred lower has the same trials and the same best."""
+    high, _ = rehearsed(QuadraticLoop(), loss_scale=1.0)
+    low, _ = rehearsed(QuadraticLoop(offset=-100.0), loss_scale=1.0)
 
     assert low.lrs == high.lrs
     assert low.best == pytest.approx(high.best, rel=1e-6)
@@ -504,7 +508,7 @@ def test_a_loader_is_drawn_from_as_it_is():
     t = training()
     loop = TorchLoop(t.model, DataLoader(data, batch_size=8, shuffle=True), loss_fn=F.cross_entropy)
     with loop.preserved():
-        made = stage(loop, STEPS, 10)
+        made = draw_pilot(loop, STEPS, 10)
     rows = torch.cat([micro[0] for batch in (*made.windows, *made.judges) for micro in batch])
 
     assert len(rows.unique(dim=0)) == len(rows) == 80

@@ -230,8 +230,8 @@ def test_a_sweep_measures_what_training_hides():
 
 def smooth_fall(depth, rise):
     """A validation loss that falls by a depth and then rises from rung to rung, beside training losses of noise 1."""
-    fall = [0.7 - depth * (1 + math.tanh((i - 25) / 4)) / 2 for i in range(50)]
-    after = [*fall, *(fall[-1] + rise * i for i in range(1, 21))]
+    loss_scale = [0.7 - depth * (1 + math.tanh((i - 25) / 4)) / 2 for i in range(50)]
+    after = [*loss_scale, *(loss_scale[-1] + rise * i for i in range(1, 21))]
     return [12.0 + ((7 * i) % 5 - 2) / 2 for i in range(70)], after
 
 

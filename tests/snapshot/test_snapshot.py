@@ -9,9 +9,8 @@ from torch import nn
 from twins import Net, plain
 
 from lrfinder.errors import InputError, StateLeak
-from lrfinder.snapshot import contents as memory
-from lrfinder.snapshot import snapshot as state
-from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard, sole_search
+from lrfinder.snapshot import contents, snapshot
+from lrfinder.snapshot.snapshot import StateSnapshot, exclusive, forward_only, preserved, reshard
 
 
 class Adapted(nn.Module):
@@ -204,14 +203,14 @@ def test_ctrl_c_before_a_restore_has_begun_is_raised_on_after_it(monkeypatch):
     """One that falls between the end of the work and the restore does not keep the weights from coming back."""
     model = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(model.weight)
-    put_back, pending = state._put_back, [KeyboardInterrupt("on the way")]
+    put_back, pending = snapshot._put_back, [KeyboardInterrupt("on the way")]
 
     def disturbed(*arguments):
         if pending:
             raise pending.pop()
         put_back(*arguments)
 
-    monkeypatch.setattr(state, "_put_back", disturbed)
+    monkeypatch.setattr(snapshot, "_put_back", disturbed)
     with pytest.raises(KeyboardInterrupt, match="on the way"), preserved([model], []):
         spoil(model)
 
@@ -221,7 +220,7 @@ def test_ctrl_c_before_a_restore_has_begun_is_raised_on_after_it(monkeypatch):
 def test_ctrl_c_in_the_midst_of_refilling_a_module_does_not_lose_it(monkeypatch):
     """Between the emptying of a dictionary, where its order has changed, and its refilling."""
     model = nn.Linear(1, 1)
-    before, refill, pending = dict(vars(model)), memory._refill_dict, [KeyboardInterrupt("on the way")]
+    before, refill, pending = dict(vars(model)), contents._refill_dict, [KeyboardInterrupt("on the way")]
 
     def disturbed(target, held):
         if target is vars(model) and pending:
@@ -229,7 +228,7 @@ def test_ctrl_c_in_the_midst_of_refilling_a_module_does_not_lose_it(monkeypatch)
             raise pending.pop()
         refill(target, held)
 
-    monkeypatch.setattr(memory, "_refill_dict", disturbed)
+    monkeypatch.setattr(contents, "_refill_dict", disturbed)
     with pytest.raises(KeyboardInterrupt, match="on the way"), preserved([model], []):
         pass
 
@@ -249,9 +248,9 @@ def test_a_module_of_the_users_own_is_not_resharded():
 def test_every_further_search_inside_a_search_is_refused():
     """That one was refused does not open the door for the next; the end of the first does."""
     for _ in range(2):
-        with sole_search():
+        with exclusive():
             for _ in range(2):
-                with pytest.raises(InputError, match="the only one in its process"), sole_search():
+                with pytest.raises(InputError, match="the only one in its process"), exclusive():
                     pass
 
 
@@ -262,23 +261,23 @@ def test_a_search_whose_end_was_never_noted_does_not_bar_the_next(monkeypatch):
         raise RuntimeError("a worker is dead")
 
     def search():
-        with sole_search():
+        with exclusive():
             pass
 
     with monkeypatch.context() as patch:
-        patch.setattr(state, "_end", killed)
+        patch.setattr(snapshot, "_end", killed)
         with pytest.raises(RuntimeError) as held:
             search()
 
-    assert len(state._searches) == 1
+    assert len(snapshot._searches) == 1
     search()
     assert "a worker is dead" in str(held.value)
-    assert not state._searches
+    assert not snapshot._searches
 
 
 def test_a_process_that_was_forked_in_a_search_may_search():
     """A worker inherits the memory of the search, not the search."""
-    with sole_search():
+    with exclusive():
         child = os.fork()
         if child == 0:
             os._exit(_may_search())
@@ -290,7 +289,7 @@ def test_a_process_that_was_forked_in_a_search_may_search():
 def _may_search():
     """0 where a search may begin, 1 where it is refused."""
     try:
-        with sole_search():
+        with exclusive():
             return 0
     except InputError:
         return 1

@@ -58,12 +58,12 @@ def sweep_that_is_interrupted(t):
 
 
 def races(t):
-    """Two races of miniature runs after a range test."""
-    assert len(sweep(t, steps=200).evidence.races) == 2
+    """Two races of trials after a range test."""
+    assert len(sweep(t, steps=200).evidence.edge_trials) == 2
 
 
 class BlownFuse(Exception):
-    """Raised in the middle of a miniature run."""
+    """Raised in the middle of a trial."""
 
 
 def races_that_fail(t):
@@ -97,7 +97,7 @@ DISTURBANCES = {
     "error": sweep_that_fails,
     "interrupt": sweep_that_is_interrupted,
     "nested": nested_sweep,
-    "races": races,
+    "edge_trials": races,
     "error in a race": races_that_fail,
 }
 

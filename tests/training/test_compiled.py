@@ -72,7 +72,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("before", [0, 4], ids=["fresh", "in mid-training"])
 def test_a_search_compiles_nothing_that_the_training_does_not(counter, case, before):
-    """Sweep, miniature runs and the training after them take the very graphs of the training alone."""
+    """Sweep, trials and the training after them take the very graphs of the training alone."""
     autocast, channels_last, fast = CASES[case]
     model = Images().to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
     compiled, optimizer = torch.compile(model, backend=counter), torch.optim.AdamW(model.parameters(), **fast)
@@ -83,7 +83,7 @@ def test_a_search_compiles_nothing_that_the_training_does_not(counter, case, bef
     found = find_lr(compiled, data, autocast=autocast, channels_last=channels_last, **options)
     trained(compiled, optimizer, data[:4], autocast)
 
-    assert found.evidence.races
+    assert found.evidence.edge_trials
     assert counter.graphs == 1
 
 

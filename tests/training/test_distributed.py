@@ -43,8 +43,8 @@ def two_ranks(*cases):
 
 
 def came_to(evidence):
-    """What each miniature run came to, NaN where it exploded."""
-    return [math.nan if loss is None else loss for loss in evidence["races"][0]["losses"]]
+    """What each trial came to, NaN where it exploded."""
+    return [math.nan if loss is None else loss for loss in evidence["edge_trials"][0]["losses"]]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def seen():
 
 @pytest.mark.parametrize("case", [*SEARCHES, "tuned", "plateau", "parts", "line_search", "not_a_number"])
 def test_ranks_agree(seen, case):
-    """Curve, miniature runs, decision and number are the same on both to the last digit."""
+    """Curve, trials, decision and number are the same on both to the last digit."""
     first, second = seen[case]
 
     assert first == second
@@ -82,24 +82,24 @@ def test_an_epoch_is_as_long_as_the_shortest_loader(seen, case):
 @pytest.mark.parametrize("case", [*SEARCHES, "parts", "line_search"])
 def test_ranks_make_miniature_runs(seen, case):
     """The races are run over all ranks, also for an optimizer that evaluates its closure often."""
-    (race,) = seen[case][0]["found"]["evidence"]["races"]
+    (race,) = seen[case][0]["found"]["evidence"]["edge_trials"]
 
     assert race["is_sure"]
 
 
 def test_ranks_with_room_for_fewer_batches_rehearse_with_the_others(seen):
     """Larger batches on one rank leave it less room to keep them; all rehearse with what it can keep."""
-    (rehearsal,) = seen["tuned"][0]["found"]["evidence"]["rehearsals"]
+    (pilot,) = seen["tuned"][0]["found"]["evidence"]["pilots"]
 
-    assert len(rehearsal["lrs"]) > 1
+    assert len(pilot["lrs"]) > 1
 
 
 def test_ranks_leave_a_plateau_together(seen):
-    """After one miniature run that moved nothing both make two long ones."""
+    """After one trial that moved nothing both make two long ones."""
     evidence = seen["plateau"][0]["found"]["evidence"]
 
-    assert [len(race["lrs"]) for race in evidence["races"]] == [1]
-    assert [(len(arms["lrs"]), arms["steps"] > 100) for arms in evidence["rehearsals"]] == [(2, True)]
+    assert [len(race["lrs"]) for race in evidence["edge_trials"]] == [1]
+    assert [(len(trials["lrs"]), trials["steps"] > 100) for trials in evidence["pilots"]] == [(2, True)]
 
 
 @pytest.mark.parametrize(("plain", "shards"), [("ddp", "fsdp2"), ("ddp_training", "fsdp2_training")])
@@ -112,12 +112,12 @@ def test_sharding_changes_nothing_of_the_answer(seen, plain, shards):
 
 
 def test_two_ranks_are_one_with_the_whole_batch(seen):
-    """Two halves of a batch on two ranks give the curve and the miniature runs of the batch on one."""
+    """Two halves of a batch on two ranks give the curve and the trials of the batch on one."""
     whole = parts(0, ranks=1)["found"]["evidence"]
     both = seen["parts"][0]["found"]["evidence"]
 
     assert both["curve"]["losses"] == pytest.approx(whole["curve"]["losses"], rel=1e-6)
-    assert both["races"][0]["lrs"] == pytest.approx(whole["races"][0]["lrs"], rel=1e-6)
+    assert both["edge_trials"][0]["lrs"] == pytest.approx(whole["edge_trials"][0]["lrs"], rel=1e-6)
     assert came_to(both) == pytest.approx(came_to(whole), rel=1e-6, nan_ok=True)
 
 

@@ -272,16 +272,16 @@ def test_a_train_loss_keeps_a_submodule_in_eval_mode():
 
 
 def test_a_restored_loop_repeats_itself():
-    """Restore, then the same batches: the same losses, noise included, as a race of arms needs."""
+    """Restore, then the same batches: the same losses, noise included, as a race of trials needs."""
     loop = loop_of(training())
     with loop.preserved() as snapshot:
         batches = [loop.draw() for _ in range(4)]
-        arms = []
+        trials = []
         for _ in range(2):
             snapshot.restore()
-            arms.append([loop.step(batch) for batch in batches])
+            trials.append([loop.step(batch) for batch in batches])
 
-    assert arms[0] == arms[1]
+    assert trials[0] == trials[1]
 
 
 def test_a_restore_does_not_turn_the_stream_back():
