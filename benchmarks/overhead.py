@@ -34,7 +34,7 @@ from torch.utils.data import DataLoader
 
 from lrfinder import TorchLoop, __version__, find_lr
 from lrfinder.advice.recommend import Request, plan
-from lrfinder.evidence.evidence import measure
+from lrfinder.evidence.evidence import read_curve
 from lrfinder.result import LRResult
 from lrfinder.search.sweep import ladder, sweep
 
@@ -80,7 +80,7 @@ def sweep_alone(model, batches, optimizer):
         start = time.perf_counter()
         curve = sweep(loop, ladder(FIRST, LAST, STEPS))
         seconds = time.perf_counter() - start
-    evidence = measure(curve, loop.facts)
+    evidence = read_curve(curve, loop.facts)
     str(LRResult(evidence, plan(evidence, Request(total_steps=1000))))
     return seconds, len(curve), time.perf_counter() - begin - seconds
 

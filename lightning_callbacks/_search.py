@@ -5,9 +5,9 @@ from typing import Any, Literal
 
 from lightning_callbacks._compat import Trainer
 from lightning_callbacks._horizon import stops_early
+from lightning_callbacks._request import FitRequest
 from lightning_callbacks._trainer import TrainerLoop
-from lightning_callbacks._wish import Request
-from lrfinder import LRResult, race, range_test
+from lrfinder import LRResult, range_test, tune_loop
 from lrfinder.errors import InputError
 from lrfinder.evidence.rules import Rule
 from lrfinder.search.budget import LEAST, SHARE, SHORTEST, check_budget
@@ -28,7 +28,7 @@ class Search:
         lr_min: First rate.
         lr_max: Last rate.
         rule: Whose rate to take.
-        measure: Which loss to read.
+        evaluate_on: Which loss to read.
         finetune: Whether the model is pretrained.
     """
 
@@ -38,11 +38,11 @@ class Search:
     lr_min: float
     lr_max: float
     rule: str | Rule | None
-    measure: Literal["training", "validation"]
+    evaluate_on: Literal["training", "validation"]
     finetune: bool = False
 
 
-def searched(search: Search, trainer: Trainer, loop: TrainerLoop, request: Request) -> LRResult:
+def searched(search: Search, trainer: Trainer, loop: TrainerLoop, request: FitRequest) -> LRResult:
     """Rehearse the training, or run the range test.
 
     Args:
@@ -64,11 +64,11 @@ def searched(search: Search, trainer: Trainer, loop: TrainerLoop, request: Reque
         "finetune": search.finetune,
         "lr_min": search.lr_min,
         "lr_max": search.lr_max,
-        "measure": search.measure,
+        "evaluate_on": search.evaluate_on,
         "progress": bool(getattr(trainer.progress_bar_callback, "is_enabled", False)),
     }
     if _tunes(search, loop, request.total_steps):
-        return race(loop, budget=search.budget, **options)
+        return tune_loop(loop, budget=search.budget, **options)
     return range_test(loop, open_ended=request.is_open_ended, steps=search.steps, rule=search.rule, **options)
 
 

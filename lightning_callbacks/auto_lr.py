@@ -12,14 +12,15 @@ from torch.optim import Optimizer
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
 from lightning_callbacks._horizon import all_steps, remaining_epochs, steps_to_cool_down
 from lightning_callbacks._loggers import deliver
+from lightning_callbacks._request import FitRequest, request_for
 from lightning_callbacks._schedulers import put, scale
 from lightning_callbacks._search import Search, Tune, check_cost, searched
 from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
-from lightning_callbacks._wish import Request, request_for
 from lrfinder import LRResult, NoSignalError, Plan, attach
 from lrfinder.display import report
 from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.evidence.rules import Rule
+from lrfinder.keywords import warn_of_old_name
 from lrfinder.schedules import CATALOGUE, Schedule, from_plain, to_plain
 from lrfinder.schedules.base import flag
 from lrfinder.training.scheduler import ScheduledLR
@@ -56,11 +57,12 @@ class AutoLR(Callback):
         at_epochs: The epochs before whose first batch to test; a later test plans for the steps that remain.
         mode: `apply` sets what was found, `report` says it and trains on untouched, `only` says it and trains nothing.
         on_no_signal: Where there is no reliable rate: `keep` trains on as configured, `error` raises.
-        measure: `training` reads the loss before each step, `validation` that of four validation batches after it.
+        evaluate_on: `training` reads the loss before each step, `validation` that of four validation batches after it.
         sweep: With several optimizers, the index of the one to sweep; None scales all jointly.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
         snapshot_device: Where the copies are kept, `cpu` for a model that fills the accelerator; None: beside it.
         verbose: Whether the chief rank prints the report.
+        measure: The old name of `evaluate_on`, for this release only.
 
     Raises:
         InputError: An option that cannot be used.
@@ -87,12 +89,16 @@ class AutoLR(Callback):
         at_epochs: Sequence[int] = (0,),
         mode: Mode = "apply",
         on_no_signal: Literal["keep", "error"] = "keep",
-        measure: Literal["training", "validation"] = "training",
+        evaluate_on: Literal["training", "validation"] = "training",
         sweep: int | None = None,
         snapshot: Literal["auto", "all"] = "auto",
         snapshot_device: str | None = None,
         verbose: bool = True,
+        measure: Literal["training", "validation"] | None = None,
     ) -> None:
+        if measure is not None:
+            warn_of_old_name("measure", "evaluate_on")
+            evaluate_on = measure
         if isinstance(schedule, str):
             _check_choice("schedule", schedule, ("recommended", *CATALOGUE))
         _check_choice("tune", tune, ("auto", True, False))
@@ -100,7 +106,7 @@ class AutoLR(Callback):
         _check_choice("existing", existing, ("keep", "replace"))
         _check_choice("mode", mode, get_args(Mode))
         _check_choice("on_no_signal", on_no_signal, ("keep", "error"))
-        _check_choice("measure", measure, ("training", "validation"))
+        _check_choice("evaluate_on", evaluate_on, ("training", "validation"))
         _check_choice("snapshot", snapshot, ("auto", "all"))
         check_cost(tune, budget)
         self.tune, self.budget, self.steps = tune, budget, steps
@@ -108,7 +114,7 @@ class AutoLR(Callback):
         self.finetune, self.verbose = flag("finetune", finetune), flag("verbose", verbose)
         self.schedule, self.interval, self.existing = schedule, interval, existing
         self.at_epochs = _epochs(at_epochs)
-        self.mode, self.on_no_signal, self.measure = mode, on_no_signal, measure
+        self.mode, self.on_no_signal, self.evaluate_on = mode, on_no_signal, evaluate_on
         self.sweep, self.snapshot, self.snapshot_device = sweep, snapshot, snapshot_device
         self._forget()
 
@@ -237,7 +243,7 @@ class AutoLR(Callback):
         if self.mode == "apply" and self.result.plan is not None:
             self._apply(trainer, loop, request, self.result.plan)
 
-    def _apply(self, trainer: Trainer, loop: TrainerLoop, request: Request, plan: Plan) -> None:
+    def _apply(self, trainer: Trainer, loop: TrainerLoop, request: FitRequest, plan: Plan) -> None:
         """Set the rate, and attach the schedule where one is wanted."""
         optimizer, reference = loop.reference
         scale(loop.optimizers, trainer.lr_scheduler_configs, plan.lr / request.top)

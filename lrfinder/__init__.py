@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lrfinder.result import LRResult
     from lrfinder.training.scheduler import attach
     from lrfinder.training.torch_loop import TorchLoop
-    from lrfinder.tune import race, tune_lr
+    from lrfinder.tune import tune_loop, tune_lr
 
 _HOMES = {
     "Curve": "evidence.curve",
@@ -44,8 +44,8 @@ _HOMES = {
     "TorchLoop": "training.torch_loop",
     "attach": "training.scheduler",
     "find_lr": "find",
-    "race": "tune",
     "range_test": "find",
+    "tune_loop": "tune",
     "tune_lr": "tune",
 }
 
@@ -68,14 +68,19 @@ __all__ = [
     "__version__",
     "attach",
     "find_lr",
-    "race",
     "range_test",
+    "tune_loop",
     "tune_lr",
 ]
 
 
 def __getattr__(name: str) -> object:
     """Import a public name from its home at its first use."""
+    if name == "race":
+        from lrfinder.keywords import warn_of_old_name
+
+        warn_of_old_name("race", "tune_loop")
+        name = "tune_loop"
     if name not in _HOMES:
         raise AttributeError(f"module 'lrfinder' has no attribute {name!r}; it has {', '.join(sorted(__all__))}")
     value = getattr(import_module(f"lrfinder.{_HOMES[name]}"), name)

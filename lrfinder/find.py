@@ -9,7 +9,7 @@ from lrfinder.advice.plan import PlanOptions, Request
 from lrfinder.display.progress import bar
 from lrfinder.errors import NoSignalError
 from lrfinder.evidence.rules import Rule
-from lrfinder.keywords import shows_options_of
+from lrfinder.keywords import accepts_old_names, shows_options_of
 from lrfinder.loop import Loop
 from lrfinder.result import LRResult
 from lrfinder.schedules.base import flag
@@ -24,6 +24,7 @@ __all__ = ["find_lr", "range_test"]
 
 
 @shows_options_of(Request, hidden=("rule",), after=TorchLoop)
+@accepts_old_names
 @ranks.together()
 def find_lr(
     model: nn.Module,
@@ -33,7 +34,7 @@ def find_lr(
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
     rule: str | Rule | None = None,
-    measure: EvaluateOn | None = None,
+    evaluate_on: EvaluateOn | None = None,
     progress: bool = True,
     strict: bool = False,
     **options: Unpack[SearchOptions],
@@ -53,8 +54,8 @@ def find_lr(
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate of the sweep, which nothing suggested exceeds; a trial may climb above it.
         rule: None weighs everything measured; or the name of a rule, or a function of the `Curve`, to take its rate.
-        measure: `training` reads the loss before each step; `validation` that of a few fixed batches of `val_loader`
-            after each step, for fine-tuning and small data. None measures on `val_loader` where there is one.
+        evaluate_on: `training` reads the loss before each step; `validation` that of a few fixed batches of
+            `val_loader` after each step, for fine-tuning and small data. None takes `val_loader` where there is one.
         progress: Show a bar on stderr while it is a terminal.
         strict: Raise where there is no reliable rate, instead of returning a result that says so.
         **options: What to plan for:
@@ -105,7 +106,7 @@ def find_lr(
         lr_min=lr_min,
         lr_max=lr_max,
         rule=rule,
-        measure=measure,
+        evaluate_on=evaluate_on,
         progress=progress,
         strict=strict,
         **planning,
@@ -113,6 +114,7 @@ def find_lr(
 
 
 @shows_options_of(Request, hidden=("rule",))
+@accepts_old_names
 @ranks.together()
 def range_test(
     loop: Loop,
@@ -121,7 +123,7 @@ def range_test(
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
     rule: str | Rule | None = None,
-    measure: EvaluateOn | None = None,
+    evaluate_on: EvaluateOn | None = None,
     progress: bool = True,
     strict: bool = False,
     **planning: Unpack[PlanOptions],
@@ -134,7 +136,7 @@ def range_test(
         lr_min: First rate of the reference group.
         lr_max: Last rate.
         rule: Whose rate to take.
-        measure: Which loss to read.
+        evaluate_on: Which loss to read.
         progress: Whether to show a bar.
         strict: Whether to raise where there is no reliable rate.
         **planning: What to plan for: `total_steps` or `epochs`, `schedule`, `finetune` and the others.
@@ -152,7 +154,7 @@ def range_test(
     request = Request(rule=check_rule(rule), **planning)
     recommend.check(request, loop.facts)
     with exclusive(), loop.preserved() as snapshot, bar(loop, steps, wanted=progress) as on_step:
-        held_out = held_out_of(loop, measure)
+        held_out = held_out_of(loop, evaluate_on)
         evidence, lrs = search(loop, snapshot, lrs, rule=rule, held_out=held_out, on_step=on_step)
     result = conclude(evidence, lrs, request)
     if strict and result.plan is None:

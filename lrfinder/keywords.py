@@ -1,13 +1,18 @@
-"""What `help` shows of a function that takes its options as keywords and hands them on."""
+"""The keyword options of the verbs: what `help` shows, what a misspelt one meant, the names that have changed."""
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from functools import wraps
 from typing import Any, TypeVar
 
-__all__ = ["hint", "shows_options_of"]
+__all__ = ["RENAMED", "accepts_old_names", "hint", "shows_options_of", "warn_of_old_name"]
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+RENAMED = {"measure": "evaluate_on"}
+"""Options by the name that they had before, for this release only."""
 
 CALLED_ELSEWHERE = {
     "criterion": ("loss_fn",),
@@ -48,6 +53,26 @@ def hint(name: str, known: Iterable[str]) -> str:
     meant = [other for other in CALLED_ELSEWHERE.get(name, ()) if other in options]
     near = meant or get_close_matches(name, options, 1)
     return f"did you mean {near[0]}?" if near else f"it takes {', '.join(options)}"
+
+
+def warn_of_old_name(old: str, new: str, stacklevel: int = 3) -> None:
+    """Warn that a name has changed; the old one still works in this release."""
+    text = f"`{old}` is now called `{new}`, and the next release will not know the old name; change it"
+    warnings.warn(text, FutureWarning, stacklevel=stacklevel)
+
+
+def accepts_old_names(verb: Verb) -> Verb:
+    """Let a function take an option by the name that it had before, with a warning."""
+
+    @wraps(verb)
+    def call(*args: Any, **options: Any) -> Any:
+        for old, new in RENAMED.items():
+            if old in options:
+                warn_of_old_name(old, new)
+                options.setdefault(new, options.pop(old))
+        return verb(*args, **options)
+
+    return call  # type: ignore[return-value]
 
 
 def shows_options_of(*records: type, hidden: tuple[str, ...] = (), after: type | None = None) -> Callable[[Verb], Verb]:

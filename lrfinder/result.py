@@ -17,7 +17,7 @@ from lrfinder.evidence.curve import Curve, Stopped
 from lrfinder.evidence.evidence import Evidence, Status
 from lrfinder.evidence.smoothing import SmoothCurve
 from lrfinder.evidence.trials import Trials
-from lrfinder.keywords import shows_options_of
+from lrfinder.keywords import shows_options_of, warn_of_old_name
 from lrfinder.loop import Facts
 from lrfinder.result_json import check_evidence, check_plan, typed
 from lrfinder.schedules import from_plain, to_plain
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LRResult"]
 
-SCHEMA = 1
+SCHEMA = 2
+OLD_NAMES = {"races": "edge_trials", "rehearsals": "pilots", "small": "min_gain"}
+"""What schema 1 called a field."""
+
 SHAPES = ("schedule", "outline")
 LARGEST_FILE, LONGEST_NUMBER = 2**25, 18
 
@@ -90,6 +93,12 @@ class LRResult:
     def trials(self) -> tuple[Trials, ...]:
         """The trials, then the pilots: each a record of the peaks tried, the steps, the losses."""
         return (*self.evidence.edge_trials, *self.evidence.pilots)
+
+    @property
+    def arms(self) -> tuple[Trials, ...]:
+        """The old name of `trials`, for this release only."""
+        warn_of_old_name("arms", "trials")
+        return self.trials
 
     @property
     def cost_steps(self) -> int:
@@ -214,13 +223,24 @@ class LRResult:
         """
         try:
             data = json.loads(text, parse_float=_finite, parse_constant=_finite, parse_int=_whole)
-            if data["schema"] != SCHEMA:
+            if data["schema"] not in (1, SCHEMA):
                 raise InputError(
-                    f"`schema` must be {SCHEMA}, got {data['schema']!r}; made by another version of lrfinder"
+                    f"`schema` must be {SCHEMA}, or 1, got {data['schema']!r}; made by another version of lrfinder"
                 )
+            if data["schema"] == 1:
+                data = _renamed(data)
             return cls(check_evidence(typed(Evidence, data["evidence"])), _plan(data["plan"]))
         except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             raise InputError(f"`text` must be a result that to_json returned, got {text[:40]!r}: {error}") from error
+
+
+def _renamed(data: Any) -> Any:
+    """Data of schema 1 under the names of today."""
+    if isinstance(data, list):
+        return [_renamed(part) for part in data]
+    if not isinstance(data, dict):
+        return data
+    return {OLD_NAMES.get(name, name): _renamed(part) for name, part in data.items()}
 
 
 def _finite(text: str) -> float:

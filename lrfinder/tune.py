@@ -1,4 +1,4 @@
-"""Tuning: pilots of the whole training in small, for a few percent of it; `tune_lr` for plain torch, `race`."""
+"""Tuning: trials, then pilots of the whole training in small; `tune_lr` for plain torch, `tune_loop` for any `Loop`."""
 
 import math
 import statistics
@@ -17,10 +17,10 @@ from lrfinder.display.progress import Bar, bar
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.divergence import drop_of
-from lrfinder.evidence.evidence import Evidence, rehearsed
+from lrfinder.evidence.evidence import Evidence, add_pilots
 from lrfinder.evidence.outcome import min_gain_off_plateau
 from lrfinder.evidence.trials import Trials, climb_and_line
-from lrfinder.keywords import shows_options_of
+from lrfinder.keywords import accepts_old_names, shows_options_of
 from lrfinder.loop import Loop, Snapshot
 from lrfinder.result import LRResult
 from lrfinder.schedules import Schedule
@@ -36,7 +36,7 @@ from lrfinder.training import distributed as ranks
 from lrfinder.training.feed import Loader
 from lrfinder.training.torch_loop import TorchLoop
 
-__all__ = ["race", "tune_lr"]
+__all__ = ["tune_loop", "tune_lr"]
 
 GUESS_TO_PEAK = 0.2
 """The best peak over the edge as a sweep tells it, where nothing else is known."""
@@ -50,6 +50,7 @@ POINTS = 16
 
 
 @shows_options_of(Request, hidden=("rule", "open_ended"), after=TorchLoop)
+@accepts_old_names
 @ranks.together()
 def tune_lr(
     model: nn.Module,
@@ -58,7 +59,7 @@ def tune_lr(
     budget: float | None = None,
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
-    measure: EvaluateOn | None = None,
+    evaluate_on: EvaluateOn | None = None,
     progress: bool = True,
     strict: bool = False,
     **options: Unpack[SearchOptions],
@@ -78,8 +79,8 @@ def tune_lr(
             is left is spent on a plateau alone.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate of the sweep, which the suggested peak does not exceed; a pilot may climb above it.
-        measure: `training` judges on batches of the loader that a run was not trained on, `validation` on a few fixed
-            ones of `val_loader`; None on `val_loader` where there is one.
+        evaluate_on: `training` evaluates on batches of the loader that a trial was not trained on, `validation` on a
+            few fixed ones of `val_loader`; None on `val_loader` where there is one.
         progress: Show a bar on stderr while it is a terminal.
         strict: Raise where there is no reliable rate, instead of returning a result that says so.
         **options: What to plan for, of which `total_steps` (or `epochs`) must be given, and how to make an optimizer
@@ -105,12 +106,12 @@ def tune_lr(
     """
     planning, training = split_options(options, tune_lr)
     loop = TorchLoop(model, loader, **training)
-    return race(
+    return tune_loop(
         loop,
         budget=budget,
         lr_min=lr_min,
         lr_max=lr_max,
-        measure=measure,
+        evaluate_on=evaluate_on,
         progress=progress,
         strict=strict,
         **planning,
@@ -118,14 +119,15 @@ def tune_lr(
 
 
 @shows_options_of(Request, hidden=("rule", "open_ended"))
+@accepts_old_names
 @ranks.together()
-def race(
+def tune_loop(
     loop: Loop,
     *,
     budget: float | None = None,
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
-    measure: EvaluateOn | None = None,
+    evaluate_on: EvaluateOn | None = None,
     progress: bool = True,
     strict: bool = False,
     **planning: Unpack[PlanOptions],
@@ -137,7 +139,7 @@ def race(
         budget: What it may cost; see `tune_lr`, as for all that follow.
         lr_min: First rate of the reference group.
         lr_max: Last rate.
-        measure: What to judge on.
+        evaluate_on: What to judge on.
         progress: Whether to show a bar.
         strict: Whether to raise where there is no reliable rate.
         **planning: What to plan for: `total_steps` or `epochs`, `schedule`, `finetune` and the others.
@@ -155,7 +157,7 @@ def race(
             "(`train_step`, manual optimization); use find_lr, whose sweep needs no more than that"
         )
     if "rule" in planning:
-        raise InputError("`race` takes no `rule`, since pilots decide, got one; name it to range_test or find_lr")
+        raise InputError("`tune_loop` takes no `rule`, since pilots decide, got one; name it to range_test or find_lr")
     flag("progress", progress)
     flag("strict", strict)
     request = Request(**planning)
@@ -168,7 +170,7 @@ def race(
     spending = spend(budget_for(total_steps, budget), total_steps)
     lrs = ladder(lr_min, lr_max, spending.search)
     with exclusive(), loop.preserved() as snapshot, bar(loop, spending.steps, wanted=progress) as on_step:
-        held_out = held_out_of(loop, measure)
+        held_out = held_out_of(loop, evaluate_on)
         set_up = draw_pilots(loop, spending.pilots, spending.length, total_steps, held_out, request.steps_per_epoch)
         longer = partial(lengthened, total_steps=total_steps, planned=spending.length)
         is_paid = longer(spending.steps - spending.search / 2) > 0
@@ -180,7 +182,7 @@ def race(
             set_up = draw_pilots(loop, 1, length, total_steps, held_out, request.steps_per_epoch)
         schedule = recommend.schedule_for(evidence, request)
         trials = _rehearsed(loop, snapshot, set_up, evidence, (schedule, total_steps, spending.steps), on_step, request)
-        evidence = rehearsed(evidence, trials)
+        evidence = add_pilots(evidence, trials)
     result = add_notes(conclude(evidence, lrs, request), spending)
     if strict and result.plan is None:
         raise NoSignalError(result.status.sentence)

@@ -8,14 +8,14 @@ from recorded import descent, recorded
 
 from lrfinder import Facts, InputError, LRResult, NoSignalError
 from lrfinder.advice.recommend import Request, plan
-from lrfinder.evidence.evidence import measure
+from lrfinder.evidence.evidence import read_curve
 from lrfinder.result import SCHEMA
 from lrfinder.schedules import CATALOGUE, Linear, Warmup
 
 
 def found(request=None):
     """The result of a good sweep."""
-    evidence = measure(recorded(descent()), Facts(bases=(0.1, 0.01), batch_size=32))
+    evidence = read_curve(recorded(descent()), Facts(bases=(0.1, 0.01), batch_size=32))
     return LRResult(evidence, plan(evidence, request or Request(500)))
 
 
@@ -77,7 +77,7 @@ def test_a_file_holds_plain_data_and_its_schema():
     """Strings, numbers, booleans and None in lists and dicts, with the number of the schema."""
     data = json.loads(found().to_json())
 
-    assert data["schema"] == SCHEMA == 1
+    assert data["schema"] == SCHEMA == 2
     assert {type(leaf) for leaf in leaves(data)} <= {str, float, int, bool, type(None)}
 
 
@@ -100,7 +100,7 @@ def edited(**fields):
     [
         ("", "Expecting value"),
         (found().to_json()[:-40], "`path` must be a result that to_json wrote, got"),
-        (edited(schema=2), "`schema` must be 1, got 2; made by another version of lrfinder"),
+        (edited(schema=3), "`schema` must be 2, or 1, got 3; made by another version of lrfinder"),
         ("{}", "'schema'"),
         (edited(evidence={}), "'curve'"),
         (edited(plan=7), "`path` must be a result that to_json wrote"),

@@ -122,7 +122,7 @@ def test_dir_lists_the_public_names():
 
 def test_an_unknown_name_lists_the_known():
     """A misspelt import is answered with what there is."""
-    with pytest.raises(AttributeError, match=r"has no attribute 'find_lrs'; it has .*find_lr, race, .*tune_lr"):
+    with pytest.raises(AttributeError, match=r"has no attribute 'find_lrs'; it has .*find_lr, .*tune_loop, tune_lr"):
         _ = lrfinder.find_lrs
 
 

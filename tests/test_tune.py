@@ -26,7 +26,7 @@ from lrfinder.search import budget as length
 from lrfinder.search import pilot as pilot
 from lrfinder.search.budget import budget_for, least_for_a_pilot
 from lrfinder.search.pilot import FEWEST_STEPS
-from lrfinder.tune import race, tune_lr
+from lrfinder.tune import tune_loop, tune_lr
 
 LONG_ENOUGH = 1_000
 LEAST = least_for_a_pilot()
@@ -48,7 +48,7 @@ def tuned(t=None, **options):
 
 def raced(loop=None, **options):
     """What a race over least squares finds."""
-    return race(loop or LeastSquares(noise=0.1), **{"total_steps": LONG_ENOUGH, "progress": False, **options})
+    return tune_loop(loop or LeastSquares(noise=0.1), **{"total_steps": LONG_ENOUGH, "progress": False, **options})
 
 
 @pytest.mark.parametrize(
@@ -372,8 +372,11 @@ def test_a_training_that_cannot_measure_is_refused():
         ({"total_steps": -1}, "`total_steps` must be a positive whole number"),
         ({"budget": 5}, "`budget` must be a whole number of at least 10"),
         ({"lr_min": 1.0, "lr_max": 0.1}, "`lr_max` must exceed `lr_min`"),
-        ({"measure": "validation"}, "validation batches must be given to measure on them, got none; pass `val_loader`"),
-        ({"measure": "both"}, "`measure` must be one of training, validation"),
+        (
+            {"evaluate_on": "validation"},
+            "validation batches must be given to measure on them, got none; pass `val_loader`",
+        ),
+        ({"evaluate_on": "both"}, "`evaluate_on` must be one of training, validation"),
         ({"los_fn": None}, "`tune_lr` got an unexpected keyword argument 'los_fn'; did you mean loss_fn"),
         ({"rule": "valley"}, "`tune_lr` got an unexpected keyword argument 'rule'"),
     ],
@@ -536,7 +539,7 @@ def test_the_file_is_plain():
 
 
 def test_validation_judges_where_there_is_some():
-    """A few fixed batches in eval mode: the start is their loss before training; `measure` takes the other."""
+    """A few fixed batches in eval mode: the start is their loss before training; `evaluate_on` takes the other."""
     t = training(lambda: nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3)))
     x, y = dataset(24).tensors
     with torch.no_grad():
@@ -545,7 +548,7 @@ def test_validation_judges_where_there_is_some():
     options = {"val_loader": [(x, y)]}
 
     (judged,) = tuned(t, **options).evidence.pilots
-    (not_judged,) = tuned(t, **options, measure="training").evidence.pilots
+    (not_judged,) = tuned(t, **options, evaluate_on="training").evidence.pilots
 
     assert judged.start == pytest.approx(expected, rel=1e-5)
     assert not_judged.start != pytest.approx(expected, rel=1e-5)
@@ -639,7 +642,7 @@ def test_race_gives_what_tune_lr_gives():
     t = training()
     loop = TorchLoop(t.model, t.loader, loss_fn=t.loss_fn, optimizer=t.optimizer)
 
-    assert race(loop, total_steps=LONG_ENOUGH, budget=20, progress=False) == tuned(t, budget=20)
+    assert tune_loop(loop, total_steps=LONG_ENOUGH, budget=20, progress=False) == tuned(t, budget=20)
 
 
 def test_the_plan_says_what_a_larger_budget_buys():
@@ -687,7 +690,7 @@ def test_the_steps_of_an_epoch_that_are_told_keep_the_judges_unseen(loader):
 
 def test_a_rule_is_refused_before_anything_is_measured():
     """Pilots decide."""
-    with pytest.raises(InputError, match="`race` takes no `rule`"):
+    with pytest.raises(InputError, match="`tune_loop` takes no `rule`"):
         raced(rule="valley")
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from lrfinder.evidence.trials import climb_and_line
 from lrfinder.schedules import Constant, Cosine, Linear
 from lrfinder.search.pilot import draw_pilot, run_pilot
-from lrfinder.tune import race, tune_lr
+from lrfinder.tune import tune_loop, tune_lr
 
 COLUMNS, KAPPA, NOISE = 20, 3.625, 0.3
 ONE_NOISY = {"slope": 2.0, "bend": 4.0, "noise": 0.5}
@@ -31,7 +31,9 @@ FAR = pytest.mark.xfail(
 
 def tuned(loop, schedule, total_steps, **options):
     """What a race finds, in 300 steps unless told otherwise."""
-    return race(loop, **{"total_steps": total_steps, "schedule": schedule, "budget": 300, "progress": False, **options})
+    return tune_loop(
+        loop, **{"total_steps": total_steps, "schedule": schedule, "budget": 300, "progress": False, **options}
+    )
 
 
 def holds(found, lr):

@@ -17,7 +17,7 @@ import lrfinder
 from lrfinder import Facts, InputError, LRResult, Status, tune_lr
 from lrfinder.advice.recommend import Request, plan
 from lrfinder.display.report import WIDTH, text
-from lrfinder.evidence.evidence import measure, raced, rehearsed
+from lrfinder.evidence.evidence import add_edge_trials, add_pilots, read_curve
 from lrfinder.evidence.trials import Trials
 
 RACE = Trials((1e-3, 1e-2, 1e-1), (1.5, 1.0, None), 14, 2.0, is_sure=True, cost=42.0)
@@ -35,7 +35,9 @@ def _no_figure_left():
 
 def tuned(*pilots, facts=None, status=None):
     """The result of a sweep, a race and pilots."""
-    evidence = rehearsed(raced(measure(recorded(descent()), facts or Facts()), [RACE]), pilots or [REHEARSAL])
+    evidence = add_pilots(
+        add_edge_trials(read_curve(recorded(descent()), facts or Facts()), [RACE]), pilots or [REHEARSAL]
+    )
     if status is not None:
         return LRResult(replace(evidence, status=status), None)
     return LRResult(evidence, plan(evidence, Request(5000)))
@@ -67,7 +69,7 @@ def test_a_real_tuning_holds_every_run():
 
 def test_the_verbs_of_tuning_are_at_the_face():
     """`tune_lr` and `race` are imported from lrfinder, as `find_lr` is."""
-    assert {"tune_lr", "race"} <= set(lrfinder.__all__)
+    assert {"tune_lr", "tune_loop"} <= set(lrfinder.__all__)
 
 
 @settings(derandomize=True, deadline=None, max_examples=100)

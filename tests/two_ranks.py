@@ -61,7 +61,7 @@ def trained(model, optimizer, batches):
     return losses, weights(model)
 
 
-def found_in_mid_training(kind, rank, measure="validation", search=find, size=8):
+def found_in_mid_training(kind, rank, evaluate_on="validation", search=find, size=8):
     """What a search finds where the ranks' loaders differ, and whether the training ends as one without it."""
     traces, found = [], None
     for searches in (True, False):
@@ -75,7 +75,7 @@ def found_in_mid_training(kind, rank, measure="validation", search=find, size=8)
                 "optimizer": optimizer,
                 "accumulate": 2,
                 "clip_grad_norm": 1.0,
-                "measure": measure,
+                "evaluate_on": evaluate_on,
                 "val_loader": val,
             }
             found = search(model, train, **options)

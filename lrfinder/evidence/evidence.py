@@ -17,7 +17,7 @@ from lrfinder.evidence.trials import Trials
 from lrfinder.loop import Facts
 from lrfinder.search.edge import guess
 
-__all__ = ["Evidence", "Status", "measure", "raced", "rehearsed"]
+__all__ = ["Evidence", "Status", "add_edge_trials", "add_pilots", "read_curve"]
 
 
 class Status(StrEnum):
@@ -121,7 +121,7 @@ class Evidence:
         return self.curve.rungs_per_decade if self.curve else None
 
 
-def measure(
+def read_curve(
     curve: Curve, facts: Facts, own_rule: Callable[[Curve], float | None] | None = None, cost_of_rung: float = 1.0
 ) -> Evidence:
     """Read everything off a curve.
@@ -152,7 +152,7 @@ def measure(
     )
 
 
-def raced(evidence: Evidence, races: Sequence[Trials]) -> Evidence:
+def add_edge_trials(evidence: Evidence, races: Sequence[Trials]) -> Evidence:
     """Add the trials, which overrule the curve where they lowered the loss beyond doubt, or nowhere at all.
 
     Args:
@@ -179,7 +179,7 @@ def _overruled(evidence: Evidence) -> Status:
     return Status.TOO_NOISY if evidence.status is Status.OUT_OF_RANGE else evidence.status
 
 
-def rehearsed(evidence: Evidence, pilots: Sequence[Trials]) -> Evidence:
+def add_pilots(evidence: Evidence, pilots: Sequence[Trials]) -> Evidence:
     """Add pilots, which overrule everything before them where they lowered the loss beyond doubt.
 
     Args:

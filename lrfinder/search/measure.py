@@ -11,7 +11,7 @@ from lrfinder.advice.plan import PlanOptions, Request
 from lrfinder.errors import InputError
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.divergence import batch_resolution, drop_of
-from lrfinder.evidence.evidence import Evidence, Status, measure, raced, rule_name
+from lrfinder.evidence.evidence import Evidence, Status, add_edge_trials, read_curve, rule_name
 from lrfinder.evidence.rules import RULES, Rule
 from lrfinder.evidence.trials import Trials
 from lrfinder.keywords import hint
@@ -72,7 +72,7 @@ def search(
     if swept < cost_of_rung * steps:
         lrs = ladder(lrs[0], lrs[-1], max(MIN_RUNGS, int(swept / cost_of_rung)))
     curve = sweep(loop, lrs, on_step, held_out)
-    evidence = measure(curve, loop.facts, rule if callable(rule) else None, cost_of_rung)
+    evidence = read_curve(curve, loop.facts, rule if callable(rule) else None, cost_of_rung)
     ends_on_plateau = ends_on_plateau and evidence.status is not Status.OK
     race = partial(edge.race, loop, snapshot, held_out=held_out, ends_on_plateau=ends_on_plateau, on_step=on_step)
     return _raced(evidence, windows, steps, race, is_held_out=held_out is not None), lrs
@@ -95,18 +95,20 @@ def _raced(
     for i, batches in enumerate(windows):
         made.append(run(batches, budget=left / (len(windows) - i)))
         left -= made[-1].cost
-    return raced(evidence, made)
+    return add_edge_trials(evidence, made)
 
 
-def held_out_of(loop: Loop, measure: EvaluateOn | None) -> Batch | None:
+def held_out_of(loop: Loop, evaluate_on: EvaluateOn | None) -> Batch | None:
     """The validation batches to measure on, or None to read the training loss."""
-    if measure not in (None, *get_args(EvaluateOn)):
-        raise InputError(f"`measure` must be one of {', '.join(get_args(EvaluateOn))}, or None, got {measure!r}")
-    held_out = None if measure == "training" else loop.held_out()
-    if measure == "validation" and held_out is None:
+    if evaluate_on not in (None, *get_args(EvaluateOn)):
+        raise InputError(
+            f"`evaluate_on` must be one of {', '.join(get_args(EvaluateOn))}, or None, got {evaluate_on!r}"
+        )
+    held_out = None if evaluate_on == "training" else loop.held_out()
+    if evaluate_on == "validation" and held_out is None:
         raise InputError(
             "validation batches must be given to measure on them, got none; pass `val_loader` (a Trainer takes its "
-            'own, unless `limit_val_batches` is 0), or measure="training"'
+            'own, unless `limit_val_batches` is 0), or evaluate_on="training"'
         )
     return held_out
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from lrfinder import Facts, InputError, LRResult, find_lr
 from lrfinder.advice.recommend import Request, chosen, peak, plan
-from lrfinder.evidence.evidence import Evidence, Status, measure
+from lrfinder.evidence.evidence import Evidence, Status, read_curve
 from lrfinder.schedules import CATALOGUE, Constant, Linear, Warmup
 
 LINE = Linear(1000)
@@ -26,7 +26,7 @@ def evidence(**suggestions):
 
 def measured():
     """Evidence of a good curve."""
-    return measure(recorded(descent()), Facts())
+    return read_curve(recorded(descent()), Facts())
 
 
 def test_suggestions_are_weighed_in_log_space():
@@ -244,7 +244,7 @@ def test_the_suggestion_does_not_move_with_the_loss_scale_under_adam(loss_scale)
 def test_the_code_for_several_optimizers_keeps_their_ratio():
     """The printed lines scale all of them by one ratio and attach the schedule to each."""
     optimizers = [torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=lr) for lr in (0.1, 0.4)]
-    seen = measure(recorded(descent()), Facts(bases=(0.1, 0.4), optimizers=2))
+    seen = read_curve(recorded(descent()), Facts(bases=(0.1, 0.4), optimizers=2))
     found = LRResult(seen, plan(seen, Request(100)))
 
     exec(found.plan.code, names := {"found": found, "optimizers": optimizers})

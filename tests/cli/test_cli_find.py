@@ -152,7 +152,7 @@ def test_what_the_users_code_prints_is_kept_out_of_stdout(run):
     """A factory or a model that prints does not spoil the JSON."""
     _, out, err = find(run, "loud", "--json", "-")
 
-    assert json.loads(out)["schema"] == 1
+    assert json.loads(out)["schema"] == 2
     assert err.splitlines()[:2] == ["in the factory", "in the model"]
 
 

@@ -12,13 +12,13 @@ from recorded import descent, recorded
 
 from lrfinder import Facts, LRResult
 from lrfinder.advice.recommend import Request, plan
-from lrfinder.evidence.evidence import measure, rehearsed
+from lrfinder.evidence.evidence import add_pilots, read_curve
 from lrfinder.evidence.trials import Trials
 
 
 def found(losses=None, **options):
     """The result of a sweep over these losses, planned where it is `ok`."""
-    evidence = measure(recorded(losses or descent()), Facts(model="<b>Net</b>"))
+    evidence = read_curve(recorded(losses or descent()), Facts(model="<b>Net</b>"))
     return LRResult(evidence, plan(evidence, Request(**options)) if evidence.status == "ok" else None)
 
 
@@ -67,7 +67,7 @@ def test_the_picture_is_inside(of):
 def test_a_tuned_result_is_shown_as_any_other():
     """With pilots the table tells the plan, and the picture is inside."""
     runs = Trials((1e-3, 1e-2, 1e-1), (0.6, 0.4, 1.2), 60, 2.0, is_sure=True, cost=200.0)
-    evidence = rehearsed(found().evidence, [runs])
+    evidence = add_pilots(found().evidence, [runs])
     tuned = LRResult(evidence, plan(evidence, Request(5000)))
 
     text = tuned._repr_html_()

@@ -8,7 +8,7 @@ from recorded import descent, noise, recorded
 from lrfinder import Curve, Evidence, Facts, LRResult, Status
 from lrfinder.advice.recommend import Request, plan
 from lrfinder.display.plot import COLOURS, figure_of
-from lrfinder.evidence.evidence import measure, raced
+from lrfinder.evidence.evidence import add_edge_trials, read_curve
 from lrfinder.evidence.trials import Trials
 from lrfinder.search.sweep import ladder
 
@@ -23,7 +23,7 @@ def _no_window(monkeypatch):
 
 def found(losses=None, facts=None, rule=None):
     """The result of a sweep over these losses, planned where it is `ok`."""
-    evidence = measure(recorded(losses or descent()), facts or Facts(), rule)
+    evidence = read_curve(recorded(losses or descent()), facts or Facts(), rule)
     return LRResult(evidence, plan(evidence, Request(500)) if evidence.status == "ok" else None)
 
 
@@ -47,7 +47,7 @@ def test_given_axes_are_drawn_on_and_returned():
 def test_every_miniature_run_lies_inside_the_picture():
     """Those below and above the swept range widen it; one that exploded lies on its upper edge."""
     trials = Trials((1e-9, 1e-3, 1e3), (2.2, 0.9, None), steps=14, start=2.3, is_sure=True, cost=60.0)
-    result = LRResult(raced(found().evidence, [trials]), None)
+    result = LRResult(add_edge_trials(found().evidence, [trials]), None)
 
     ax = result.plot()
 
@@ -121,7 +121,7 @@ def test_a_curve_without_pairs_can_be_drawn(points):
     """A sweep that ended at once is an empty picture, not an error."""
     curve = Curve(ladder(1e-3, 1.0, 10)[:points], [1.0] * points, stopped="non_finite")
 
-    drawn(LRResult(measure(curve, Facts()), None).plot())
+    drawn(LRResult(read_curve(curve, Facts()), None).plot())
 
 
 def test_evidence_without_a_curve_can_be_drawn():

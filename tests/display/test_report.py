@@ -12,7 +12,7 @@ import lrfinder
 from lrfinder import Facts, LRResult
 from lrfinder.advice.recommend import Request, plan
 from lrfinder.display.report import WIDTH, sparkline
-from lrfinder.evidence.evidence import measure
+from lrfinder.evidence.evidence import read_curve
 from lrfinder.evidence.trials import Trials
 from lrfinder.schedules import CATALOGUE, Custom, Linear, Warmup
 
@@ -21,7 +21,7 @@ ODD_NAMES = ["N" * 400, "na\nme\r\n", "<b>[red]%s{}</b>", "Ж" * 120, "\x1b[31m\
 
 def found(asked=None, facts=None):
     """The result of a good sweep."""
-    evidence = measure(recorded(descent()), facts or Facts())
+    evidence = read_curve(recorded(descent()), facts or Facts())
     return LRResult(evidence, plan(evidence, asked or Request(2000)))
 
 
@@ -40,7 +40,7 @@ def named(name):
         return 1.0
 
     own.__name__ = shape.__name__ = name
-    evidence = measure(recorded(descent()), Facts(model=name, optimizer=name, loss=name), own)
+    evidence = read_curve(recorded(descent()), Facts(model=name, optimizer=name, loss=name), own)
     asked = Request(2000, shape, next(reversed(evidence.suggestions)))
     return LRResult(evidence, plan(evidence, asked))
 
@@ -186,7 +186,7 @@ def test_warnings_are_told():
 )
 def test_how_the_sweep_ended_is_told(losses, ending):
     """Completed, diverged or not finite, in words."""
-    assert ending in str(LRResult(measure(recorded(losses), Facts()), None))
+    assert ending in str(LRResult(read_curve(recorded(losses), Facts()), None))
 
 
 def test_groups_ranks_and_batches_are_told():

@@ -11,7 +11,7 @@ from torch import nn
 
 from lrfinder import Facts, InputError, NoSignalError, Status, find_lr
 from lrfinder.evidence.curve import Curve
-from lrfinder.evidence.evidence import measure, raced
+from lrfinder.evidence.evidence import add_edge_trials, read_curve
 from lrfinder.evidence.rules import RULES
 from lrfinder.evidence.trials import Trials
 from lrfinder.search.sweep import ladder
@@ -34,7 +34,7 @@ class Cut(nn.Module):
 
 def status_of(curve):
     """The status of a curve alone."""
-    return measure(curve, Facts()).status
+    return read_curve(curve, Facts()).status
 
 
 def constant():
@@ -150,7 +150,7 @@ def test_pure_noise_is_hardly_ever_ok():
 
 def test_noise_is_a_share_of_the_drop():
     """The deviation of the raw losses over what was won: here 0.05 of 1.5."""
-    assert measure(recorded(descent(noise=0.05)), Facts()).noise == pytest.approx(0.05 / 1.5, rel=0.3)
+    assert read_curve(recorded(descent(noise=0.05)), Facts()).noise == pytest.approx(0.05 / 1.5, rel=0.3)
 
 
 @pytest.mark.parametrize(("tail", "cost"), [([], 60), ([math.nan], 61)])
@@ -158,7 +158,7 @@ def test_the_cost_counts_every_optimizer_step(tail, cost):
     """The step whose loss was not finite was made too."""
     curve = recorded(descent()[:60] + tail * 40)
 
-    assert measure(curve, Facts()).cost_steps == cost
+    assert read_curve(curve, Facts()).cost_steps == cost
 
 
 def test_a_rule_of_the_user_is_asked_beside_the_named_ones():
@@ -167,7 +167,7 @@ def test_a_rule_of_the_user_is_asked_beside_the_named_ones():
     def third(curve):
         return np.float32(curve.lrs[3])
 
-    suggestions = measure(recorded(descent()), Facts(), third).suggestions
+    suggestions = read_curve(recorded(descent()), Facts(), third).suggestions
 
     assert list(suggestions) == [*RULES, "third"]
     assert type(suggestions["third"]) is float
@@ -181,7 +181,7 @@ def test_a_rule_of_the_user_hides_none_of_the_named_ones():
 
     curve = recorded(descent())
 
-    suggestions = measure(curve, Facts(), steepest).suggestions
+    suggestions = read_curve(curve, Facts(), steepest).suggestions
 
     assert suggestions["steepest"] == RULES["steepest"](curve)
     assert suggestions["your steepest"] == 0.125
@@ -191,7 +191,7 @@ def test_a_rule_of_the_user_hides_none_of_the_named_ones():
 def test_a_rule_that_returns_no_rate_is_refused(answer):
     """A rate is positive and finite; whatever else a user's rule returns is shown."""
     with pytest.raises(InputError, match="must return a positive finite learning rate, or None for no answer, got"):
-        measure(recorded(descent()), Facts(), lambda curve: answer)
+        read_curve(recorded(descent()), Facts(), lambda curve: answer)
 
 
 @settings(derandomize=True, deadline=None, max_examples=150)
@@ -204,7 +204,7 @@ def test_any_curve_can_be_measured(losses, scale, stopped):
     """Whatever finite losses a sweep saw, there is a status, and only finite numbers."""
     curve = Curve(ladder(1e-6, 1.0, 60)[: len(losses)], [loss * scale for loss in losses], stopped=stopped)
 
-    evidence = measure(curve, Facts())
+    evidence = read_curve(curve, Facts())
 
     assert evidence.status in Status
     assert evidence.noise is None or 0 <= evidence.noise < math.inf
@@ -225,4 +225,4 @@ def test_a_plateau_is_a_run_that_moved_nothing(losses, is_sure, plateau):
     """Neither runs that only lost nor runs that may have won are one."""
     race = Trials((0.1, 1.0), losses, 14, 2.0, is_sure=is_sure, cost=30.0)
 
-    assert raced(measure(recorded([2.0] * 28), Facts()), [race]).is_plateau is plateau
+    assert add_edge_trials(read_curve(recorded([2.0] * 28), Facts()), [race]).is_plateau is plateau

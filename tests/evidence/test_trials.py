@@ -6,7 +6,7 @@ import pytest
 from quadratic import QuadraticLoop
 
 from lrfinder.evidence.curve import Curve
-from lrfinder.evidence.evidence import Evidence, Status, raced
+from lrfinder.evidence.evidence import Evidence, Status, add_edge_trials
 from lrfinder.evidence.outcome import unchanged
 from lrfinder.evidence.trials import Trials
 from lrfinder.search.edge import STEPS, guess, race
@@ -147,7 +147,7 @@ def test_runs_that_all_explode_leave_the_curve_as_it_was():
     """What even the lowest peak does not bear is no signal about the rate: a batch that is not a number does that."""
     blank = trials((0.1, None), (1.0, None), is_sure=False)
 
-    evidence = raced(Evidence(CURVE, {}, Status.OK, cost_steps=4), [blank])
+    evidence = add_edge_trials(Evidence(CURVE, {}, Status.OK, cost_steps=4), [blank])
 
     assert (evidence.status, evidence.edge) == (Status.OK, None)
 
@@ -157,7 +157,7 @@ def test_a_race_that_cannot_be_paid_is_none():
     found, _ = run(budget=10.0)
 
     assert (found.lrs, found.edge, found.is_open) == ((), None, False)
-    assert raced(Evidence(CURVE, {}, Status.OK), [found]).edge_trials == ()
+    assert add_edge_trials(Evidence(CURVE, {}, Status.OK), [found]).edge_trials == ()
 
 
 def test_windows_of_unequal_length_do_not_exhaust_the_budget():
@@ -202,7 +202,7 @@ def test_held_out_batches_judge_every_run():
 
 def test_a_sure_race_makes_up_for_a_curve_that_could_not_be_read():
     """A flat curve with runs that clearly lower the loss is no obstacle; the cost is that of both."""
-    evidence = raced(Evidence(None, {}, Status.FLAT, cost_steps=34), [trials((0.1, 1.0), (0.3, None))])
+    evidence = add_edge_trials(Evidence(None, {}, Status.FLAT, cost_steps=34), [trials((0.1, 1.0), (0.3, None))])
 
     assert evidence.status is Status.OK
     assert evidence.cost_steps == 94
@@ -213,14 +213,14 @@ def test_a_race_without_a_sure_win_makes_no_signal(before, after):
     """Noise does not become a signal by being run; a best rate at an end of the sweep does not survive it."""
     unsure = trials((0.1, 1.9), (0.3, None), is_sure=False)
 
-    assert raced(Evidence(None, {}, Status(before)), [unsure]).status == after
+    assert add_edge_trials(Evidence(None, {}, Status(before)), [unsure]).status == after
 
 
 def test_a_race_that_wins_nowhere_overrules_the_curve():
     """A fall that no trial repeats was noise."""
     lost = trials((0.1, 2.1), (0.3, None), is_sure=False)
 
-    assert raced(Evidence(None, {}, Status.OK), [lost]).status is Status.FLAT
+    assert add_edge_trials(Evidence(None, {}, Status.OK), [lost]).status is Status.FLAT
 
 
 def test_a_race_is_sure_where_every_loss_fell_alike():
@@ -299,17 +299,17 @@ def test_a_race_that_never_lost_is_no_answer():
     still_winning, other = trials((0.1, 1.5), (1.0, 1.0)), trials((1.0, 1.0), (10.0, 2.0))
     curve = Evidence(CURVE, {}, Status.OK)
 
-    assert raced(curve, [still_winning]).status is Status.OUT_OF_RANGE
-    assert raced(curve, [still_winning]).edge is None
-    assert raced(curve, [still_winning, other]).status is Status.OK
-    assert raced(curve, [still_winning, other]).edge == pytest.approx(other.edge)
+    assert add_edge_trials(curve, [still_winning]).status is Status.OUT_OF_RANGE
+    assert add_edge_trials(curve, [still_winning]).edge is None
+    assert add_edge_trials(curve, [still_winning, other]).status is Status.OK
+    assert add_edge_trials(curve, [still_winning, other]).edge == pytest.approx(other.edge)
 
 
 def test_a_sure_race_that_never_lost_is_not_answered_by_one_without_a_win():
     """What is left has no edge, so there is no number."""
     still_winning, lost = trials((0.1, 1.5), (1.0, 1.0)), trials((0.1, 2.1), (0.3, None), is_sure=False)
 
-    assert raced(Evidence(CURVE, {}, Status.OK), [still_winning, lost]).status is Status.OUT_OF_RANGE
+    assert add_edge_trials(Evidence(CURVE, {}, Status.OK), [still_winning, lost]).status is Status.OUT_OF_RANGE
 
 
 def test_several_races_are_averaged():

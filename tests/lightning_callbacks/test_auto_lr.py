@@ -102,7 +102,7 @@ def test_a_fit_that_is_never_measured_says_so(at_epochs):
 
 @pytest.mark.parametrize(
     "option",
-    ["tune", "schedule", "interval", "existing", "mode", "on_no_signal", "measure", "snapshot"],
+    ["tune", "schedule", "interval", "existing", "mode", "on_no_signal", "evaluate_on", "snapshot"],
 )
 def test_unknown_choices_are_refused(option):
     """A closed choice names its members."""

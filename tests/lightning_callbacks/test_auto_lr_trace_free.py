@@ -267,8 +267,8 @@ def own_validation_order():
     ids=["own generator", "iterable", "list"],
 )
 def test_validation_batches_can_be_measured_on(val):
-    """With measure="validation" the loss of validation batches is read, and nothing is left behind."""
-    auto = AutoLR(**{**REPORT, "steps": 40}, measure="validation")
+    """With evaluate_on="validation" the loss of validation batches is read, and nothing is left behind."""
+    auto = AutoLR(**{**REPORT, "steps": 40}, evaluate_on="validation")
 
     plain, tested = both(auto, val=val, module=FirstOfValidation)
 

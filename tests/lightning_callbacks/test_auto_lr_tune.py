@@ -150,8 +150,8 @@ def test_workers_serve_the_training_as_before():
 
 
 def test_validation_batches_can_judge():
-    """With measure="validation" the pilots are judged on validation batches, and nothing is left behind."""
-    auto = AutoLR(mode="report", measure="validation", **SMALL)
+    """With evaluate_on="validation" the pilots are judged on validation batches, and nothing is left behind."""
+    auto = AutoLR(mode="report", evaluate_on="validation", **SMALL)
 
     assert fit(callbacks=[auto], val=loader_in_order) == fit(val=loader_in_order)
     assert auto.result.curve.after is not None
@@ -221,7 +221,7 @@ def test_a_resumed_training_is_not_tuned_again(tmp_path, monkeypatch):
     saved = pl.callbacks.ModelCheckpoint(tmp_path, filename="{epoch}", save_top_k=-1, save_on_train_epoch_end=True)
     first = AutoLR(**SMALL)
     whole = fit(callbacks=[first, saved], enable_checkpointing=True)
-    monkeypatch.setattr("lightning_callbacks._search.race", None)
+    monkeypatch.setattr("lightning_callbacks._search.tune_loop", None)
     again = AutoLR(**SMALL)
 
     rest = fit(callbacks=[again], ckpt_path=tmp_path / "epoch=0.ckpt")

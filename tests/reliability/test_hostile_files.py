@@ -103,7 +103,7 @@ def test_a_huge_file_is_refused_unread(tmp_path):
 
 FIELDS = [
     (("evidence", "smooth", "lrs"), [1.0], "`smooth` must be lists of one length"),
-    (("evidence", "edge_trials", 0, "lrs", 0), 9.0, "`races` must be at rates that are positive and ascend"),
+    (("evidence", "edge_trials", 0, "lrs", 0), 9.0, "`edge_trials` must be at rates that are positive and ascend"),
     (("evidence", "edge_trials", 0, "steps"), 0, "`steps` must be positive, got 0"),
     (("evidence", "suggestions", "divergence"), -1.0, "`divergence` must be a positive rate or None, got -1.0"),
     (("evidence", "diverged_at"), 0.0, "`diverged_at` must be a positive rate or None, got 0.0"),

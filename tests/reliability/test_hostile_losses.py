@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lrfinder import Facts, LRResult, find_lr
 from lrfinder.advice.plan import Request
 from lrfinder.evidence.curve import LARGEST, Curve
-from lrfinder.evidence.evidence import Status, measure, raced
+from lrfinder.evidence.evidence import Status, add_edge_trials, read_curve
 from lrfinder.evidence.rules import RULES
 from lrfinder.evidence.trials import Trials
 from lrfinder.search.edge import STEPS
@@ -70,9 +70,9 @@ def is_sound(found, curve):
 @given(data=st.data(), curve=curves(), total=st.none() | st.integers(1, 10**7))
 def test_any_curve_gives_a_sound_result(data, curve, total):
     """Every status is reached without an error, with and without trials; the result survives a file."""
-    evidence = measure(curve, Facts())
+    evidence = read_curve(curve, Facts())
     if len(curve):
-        evidence = raced(evidence, data.draw(st.lists(races(curve), max_size=2)))
+        evidence = add_edge_trials(evidence, data.draw(st.lists(races(curve), max_size=2)))
 
     assert is_sound(conclude(evidence, list(curve.lrs) or [1e-7, 10.0], Request(total)), curve)
 

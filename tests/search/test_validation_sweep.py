@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from twins import Training, dataset, plain, refused, state_of, sweep, training
 
 from lrfinder import Curve, Facts, TorchLoop
-from lrfinder.evidence.evidence import measure
+from lrfinder.evidence.evidence import read_curve
 from lrfinder.search.sweep import ladder
 from lrfinder.search.sweep import sweep as climb
 
@@ -109,9 +109,9 @@ def test_the_cost_stays_within_the_budget(steps, batches):
 
 
 def test_the_training_loss_can_be_asked_for():
-    """With `measure="training"` the validation loader is not read, and the curve is the plain one."""
+    """With `evaluate_on="training"` the validation loader is not read, and the curve is the plain one."""
     curves = []
-    for options in ({"val_loader": held_out(), "measure": "training"}, {}):
+    for options in ({"val_loader": held_out(), "evaluate_on": "training"}, {}):
         torch.manual_seed(5)
         curves.append(sweep(training(network), **options).curve)
 
@@ -124,15 +124,15 @@ def test_a_validation_sweep_needs_its_loader():
     t = training().train(2)
 
     with refused(t, "validation batches must be given to measure on them, got none; pass `val_loader`"):
-        sweep(t, measure="validation")
+        sweep(t, evaluate_on="validation")
 
 
 def test_an_unknown_measure_lists_the_known():
     """There are two losses to read."""
     t = training().train(2)
 
-    with refused(t, "`measure` must be one of training, validation, or None, got 'test'"):
-        sweep(t, measure="test")
+    with refused(t, "`evaluate_on` must be one of training, validation, or None, got 'test'"):
+        sweep(t, evaluate_on="test")
 
 
 def test_a_validation_batch_that_the_model_rejects_is_named():
@@ -240,7 +240,7 @@ def test_a_fall_that_is_tiny_beside_the_deviation_between_batches_is_no_signal(d
     """However smooth it is: what one batch more or less would do is a hundred times larger."""
     losses, after = smooth_fall(depth, rise=depth / 10)
 
-    evidence = measure(Curve(ladder(1e-7, 1.0, 70), losses, after, "diverged"), Facts())
+    evidence = read_curve(Curve(ladder(1e-7, 1.0, 70), losses, after, "diverged"), Facts())
 
     assert evidence.status == status
 

@@ -12,7 +12,7 @@ from lrfinder.schedules import CATALOGUE, Constant, Epochwise, ReduceOnPlateau, 
 from lrfinder.search.sweep import MAX_SKIPS
 from lrfinder.training.scheduler import ScheduledLR
 
-__all__ = ["Request", "request_for"]
+__all__ = ["FitRequest", "request_for"]
 
 WARMUP_SHARE = 0.05
 """Share of the epochs that climb, where a schedule counts epochs."""
@@ -22,7 +22,7 @@ LOOK_AHEAD = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class FitRequest:
     """What one test is for.
 
     Args:
@@ -52,7 +52,7 @@ def request_for(
     interval: Literal["step", "epoch"],
     existing: Literal["keep", "replace"],
     ours: ScheduledLR | None,
-) -> Request:
+) -> FitRequest:
     """Work out what a test is for.
 
     Args:
@@ -80,15 +80,15 @@ def request_for(
         pace = Pace(trainer.current_epoch, trainer.num_training_batches, trainer.accumulate_grad_batches)
         configs = configs if loop.can_measure else _as_stepped_by_hand(loop, configs)
         shape, top = shape_of(configs, optimizer, reference, total or LOOK_AHEAD, pace)
-        return Request(total, shape, False, top, f"the rate is set, and the {names} attached before follows it")
+        return FitRequest(total, shape, False, top, f"the rate is set, and the {names} attached before follows it")
     base = loop.facts.bases[loop.facts.reference]
     if not loop.can_measure:
         return _by_hand(trainer, schedule, base)
     if schedule is None:
-        return Request(total, Constant(), False, base, "the rate is set, without a schedule")
+        return FitRequest(total, Constant(), False, base, "the rate is set, without a schedule")
     _check_blind(schedule)
     note = "the rate is set and the schedule attached; the Trainer steps it"
-    return Request(total, _shape(trainer, schedule, interval, total), True, base, note)
+    return FitRequest(total, _shape(trainer, schedule, interval, total), True, base, note)
 
 
 def _shape(
@@ -122,7 +122,7 @@ def _as_stepped_by_hand(loop: TrainerLoop, configs: list[Any]) -> list[Any]:
     return [replace(config, interval=tick, frequency=1) for config, tick in zip(configs, ticks, strict=True)]
 
 
-def _by_hand(trainer: Trainer, schedule: str | Schedule | None, base: float) -> Request:
+def _by_hand(trainer: Trainer, schedule: str | Schedule | None, base: float) -> FitRequest:
     """Under manual optimization Lightning steps no scheduler: the peak is for a constant rate."""
     if schedule not in ("recommended", None):
         raise InputError(
@@ -134,7 +134,7 @@ def _by_hand(trainer: Trainer, schedule: str | Schedule | None, base: float) -> 
         "the rate is set, for a constant LR: Lightning steps no scheduler under manual optimization. For a schedule "
         "return lrfinder.attach(optimizer, schedule) from configure_optimizers and call self.lr_schedulers().step()"
     )
-    return Request(remaining_steps(trainer), Constant(), False, base, note)
+    return FitRequest(remaining_steps(trainer), Constant(), False, base, note)
 
 
 def _check_default(schedule: str | Schedule | None, theirs: str) -> None:

@@ -1,0 +1,64 @@
+"""What was called otherwise before still works in this release, with a warning that says the new name."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import lrfinder
+from lightning_callbacks import AutoLR
+from lrfinder import LRResult, find_lr, tune_lr
+
+WRITTEN_BEFORE = Path(__file__).parent / "schema_1.json"
+"""A tuning that the release before this one wrote."""
+
+
+def problem():
+    """A linear model and its batches."""
+    x = torch.randn(256, 4)
+    return torch.nn.Linear(4, 1), [(rows, rows @ torch.ones(4, 1)) for rows in x.split(16)]
+
+
+def test_race_is_tune_loop():
+    """`lrfinder.race` is the function that is now called `tune_loop`."""
+    with pytest.warns(FutureWarning, match="`race` is now called `tune_loop`"):
+        assert lrfinder.race is lrfinder.tune_loop
+
+
+@pytest.mark.parametrize("verb", [find_lr, tune_lr])
+def test_measure_is_evaluate_on(verb):
+    """The old option does what the new one does."""
+    with (
+        pytest.warns(FutureWarning, match="`measure` is now called `evaluate_on`"),
+        pytest.raises(
+            lrfinder.InputError, match="`evaluate_on` must be one of training, validation, or None, got 'both'"
+        ),
+    ):
+        verb(*problem(), total_steps=900, measure="both", progress=False)
+
+
+def test_measure_of_auto_lr_is_evaluate_on():
+    """The callback takes it under the old name too."""
+    with pytest.warns(FutureWarning, match="`measure` is now called `evaluate_on`"):
+        assert AutoLR(measure="validation").evaluate_on == "validation"
+
+
+def test_arms_are_trials():
+    """`LRResult.arms` gives the trials."""
+    found = find_lr(*problem(), total_steps=900, progress=False)
+
+    with pytest.warns(FutureWarning, match="`arms` is now called `trials`"):
+        assert found.arms == found.trials
+
+
+def test_a_result_of_schema_1_can_be_read():
+    """Its miniature runs and rehearsals are the edge trials and pilots of today."""
+    before = json.loads(WRITTEN_BEFORE.read_text(encoding="utf-8"))["evidence"]
+
+    found = LRResult.from_json(WRITTEN_BEFORE)
+
+    assert [list(t.lrs) for t in found.evidence.edge_trials] == [race["lrs"] for race in before["races"]]
+    assert [list(t.lrs) for t in found.evidence.pilots] == [pilot["lrs"] for pilot in before["rehearsals"]]
+    assert found.lr is not None
+    assert json.loads(found.to_json())["schema"] == 2
