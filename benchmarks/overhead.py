@@ -36,7 +36,7 @@ from lrfinder import TorchLoop, __version__, find_lr
 from lrfinder.advice.recommend import Request, plan
 from lrfinder.evidence.evidence import read_curve
 from lrfinder.result import LRResult
-from lrfinder.search.sweep import ladder, sweep
+from lrfinder.search.sweep import exponential_range, sweep
 
 RESULTS = Path(__file__).parent / "results" / "overhead.json"
 STEPS, FIRST, LAST = 100, 1e-7, 1e-3
@@ -60,7 +60,7 @@ def bare(model, batches, optimizer):
     """Seconds of the steps alone, and how many there were."""
     endless = cycle(batches)
     start = time.perf_counter()
-    for lr in ladder(FIRST, LAST, STEPS):
+    for lr in exponential_range(FIRST, LAST, STEPS):
         for group in optimizer.param_groups:
             group["lr"] = lr
         inputs, target = next(endless)
@@ -78,7 +78,7 @@ def sweep_alone(model, batches, optimizer):
     loop = TorchLoop(model, batches, loss_fn=F.cross_entropy, optimizer=optimizer)
     with loop.preserved():
         start = time.perf_counter()
-        curve = sweep(loop, ladder(FIRST, LAST, STEPS))
+        curve = sweep(loop, exponential_range(FIRST, LAST, STEPS))
         seconds = time.perf_counter() - start
     evidence = read_curve(curve, loop.facts)
     str(LRResult(evidence, plan(evidence, Request(total_steps=1000))))

@@ -30,7 +30,7 @@ def deliver(trainer: Trainer, result: LRResult) -> None:
 
 
 def _deliver_to(logger: Any, result: LRResult, step: int) -> None:
-    figure = figure_of(result, 7.5)
+    figure = figure_of(result.evidence, result.plan, 7.5)
     directory = getattr(logger, "log_dir", None)
     if directory is not None:
         Path(directory).mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from lightning_callbacks._request import FitRequest
 from lightning_callbacks._trainer import TrainerLoop
 from lrfinder import LRResult, range_test, tune_loop
 from lrfinder.errors import InputError
-from lrfinder.evidence.rules import Rule
+from lrfinder.evidence.rules import RuleFunction
 from lrfinder.search.budget import LEAST, SHARE, SHORTEST, check_budget
 
 __all__ = ["Search", "Tune", "check_cost", "searched"]
@@ -37,7 +37,7 @@ class Search:
     steps: int
     lr_min: float
     lr_max: float
-    rule: str | Rule | None
+    rule: str | RuleFunction | None
     evaluate_on: Literal["training", "validation"]
     finetune: bool = False
 

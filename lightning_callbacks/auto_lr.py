@@ -19,7 +19,7 @@ from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averag
 from lrfinder import LRResult, NoSignalError, Plan, attach
 from lrfinder.display import report
 from lrfinder.errors import InputError, LRFinderWarning
-from lrfinder.evidence.rules import Rule
+from lrfinder.evidence.rules import RuleFunction
 from lrfinder.keywords import warn_of_old_name
 from lrfinder.schedules import CATALOGUE, Schedule, from_plain, to_plain
 from lrfinder.schedules.base import flag
@@ -81,7 +81,7 @@ class AutoLR(Callback):
         steps: int = 100,
         lr_min: float = 1e-7,
         lr_max: float = 10.0,
-        rule: str | Rule | None = None,
+        rule: str | RuleFunction | None = None,
         schedule: str | Schedule | None = "recommended",
         finetune: bool = False,
         interval: Literal["step", "epoch"] = "step",
@@ -233,7 +233,7 @@ class AutoLR(Callback):
         if loop.is_chief:
             if self.verbose:
                 done = request.note if self.result.plan is not None else NOTHING
-                text = report.text(self.result, done if self.mode == "apply" else None)
+                text = report.text(self.result.evidence, self.result.plan, done if self.mode == "apply" else None)
                 trainer.lightning_module.print(text)  # beside the progress bar, not into it
             deliver(trainer, self.result)
         if self.result.plan is None and self.on_no_signal == "error":

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from lrfinder.advice.plan import Plan
     from lrfinder.errors import InputError, LRFinderError, LRFinderWarning, NoSignalError, RankError, StateLeak
     from lrfinder.evidence.curve import Curve
-    from lrfinder.evidence.evidence import Evidence, Status
+    from lrfinder.evidence.evidence import Evidence
     from lrfinder.evidence.rules import RULES
+    from lrfinder.evidence.status import Status
     from lrfinder.find import find_lr, range_test
     from lrfinder.loop import Facts, Loop
     from lrfinder.result import LRResult
@@ -40,7 +41,7 @@ _HOMES = {
     "RULES": "evidence.rules",
     "RankError": "errors",
     "StateLeak": "errors",
-    "Status": "evidence.evidence",
+    "Status": "evidence.status",
     "TorchLoop": "training.torch_loop",
     "attach": "training.scheduler",
     "find_lr": "find",

@@ -1,20 +1,20 @@
-"""The range test with its trials: `find_lr` for plain torch, `range_test` for anything that trains."""
+"""The range test and its short trials: `find_lr` for plain torch, `range_test` for anything that trains."""
 
 from typing import Unpack
 
 from torch import nn
 
-from lrfinder.advice import recommend
-from lrfinder.advice.plan import PlanOptions, Request
+from lrfinder.advice.recommend import check_request
+from lrfinder.advice.request import PlanOptions, Request
 from lrfinder.display.progress import bar
 from lrfinder.errors import NoSignalError
-from lrfinder.evidence.rules import Rule
-from lrfinder.keywords import accepts_old_names, shows_options_of
+from lrfinder.evidence.rules import RuleFunction, check_rule
+from lrfinder.keywords import accepts_old_names, shows_options_of, split_options
 from lrfinder.loop import Loop
-from lrfinder.result import LRResult
+from lrfinder.result import LRResult, conclude
 from lrfinder.schedules.base import flag
-from lrfinder.search.measure import EvaluateOn, SearchOptions, check_rule, conclude, held_out_of, search, split_options
-from lrfinder.search.sweep import ladder
+from lrfinder.search.measure import EvaluateOn, SearchOptions, held_out_of, search
+from lrfinder.search.sweep import exponential_range
 from lrfinder.snapshot.snapshot import exclusive
 from lrfinder.training import distributed as ranks
 from lrfinder.training.feed import Loader
@@ -33,7 +33,7 @@ def find_lr(
     steps: int = 100,
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
-    rule: str | Rule | None = None,
+    rule: str | RuleFunction | None = None,
     evaluate_on: EvaluateOn | None = None,
     progress: bool = True,
     strict: bool = False,
@@ -122,7 +122,7 @@ def range_test(
     steps: int = 100,
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
-    rule: str | Rule | None = None,
+    rule: str | RuleFunction | None = None,
     evaluate_on: EvaluateOn | None = None,
     progress: bool = True,
     strict: bool = False,
@@ -150,13 +150,13 @@ def range_test(
     """
     flag("progress", progress)
     flag("strict", strict)
-    lrs = ladder(lr_min, lr_max, steps)
+    lrs = exponential_range(lr_min, lr_max, steps)
     request = Request(rule=check_rule(rule), **planning)
-    recommend.check(request, loop.facts)
+    check_request(request, loop.facts)
     with exclusive(), loop.preserved() as snapshot, bar(loop, steps, wanted=progress) as on_step:
         held_out = held_out_of(loop, evaluate_on)
         evidence, lrs = search(loop, snapshot, lrs, rule=rule, held_out=held_out, on_step=on_step)
-    result = conclude(evidence, lrs, request)
+    result = conclude(evidence, request, lrs)
     if strict and result.plan is None:
         raise NoSignalError(result.status.sentence)
     return result

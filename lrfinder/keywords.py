@@ -2,12 +2,18 @@
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-__all__ = ["RENAMED", "accepts_old_names", "hint", "shows_options_of", "warn_of_old_name"]
+from lrfinder.advice.request import PlanOptions
+from lrfinder.errors import InputError
+
+if TYPE_CHECKING:
+    from lrfinder.training.options import TrainingOptions
+
+__all__ = ["RENAMED", "accepts_old_names", "hint", "shows_options_of", "split_options", "warn_of_old_name"]
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -103,3 +109,24 @@ def shows_options_of(*records: type, hidden: tuple[str, ...] = (), after: type |
         return verb
 
     return show
+
+
+def split_options(options: Mapping[str, Any], verb: Callable[..., object]) -> "tuple[PlanOptions, TrainingOptions]":
+    """Split the options of a verb into what to plan for and how to make an optimizer step.
+
+    Args:
+        options: Keywords that the verb does not name itself.
+        verb: Whose options they are.
+
+    Raises:
+        InputError: A keyword that the verb does not take, with the one that was probably meant.
+    """
+    from lrfinder.training.options import TrainingOptions
+
+    for name in options:
+        if name not in {**PlanOptions.__annotations__, **TrainingOptions.__annotations__}:
+            meant = hint(name, inspect.signature(verb).parameters)
+            raise InputError(f"`{verb.__name__}` got an unexpected keyword argument {name!r}; {meant}")
+    planning = {name: value for name, value in options.items() if name in PlanOptions.__annotations__}
+    training = {name: value for name, value in options.items() if name not in planning}
+    return cast("PlanOptions", planning), cast("TrainingOptions", training)

@@ -1,40 +1,35 @@
 """What the user holds: evidence and plan, frozen, in plain numbers; it explains, draws, saves and applies itself."""
 
-import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from lrfinder.advice import recommend
-from lrfinder.advice.plan import Plan, PlanOptions, Request
+from lrfinder.advice.plan import Plan
+from lrfinder.advice.recommend import make_plan
+from lrfinder.advice.request import PlanOptions, Request
 from lrfinder.display import plot, report
 from lrfinder.display.notebook import html_of
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence.curve import Curve, Stopped
-from lrfinder.evidence.evidence import Evidence, Status
+from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.smoothing import SmoothCurve
+from lrfinder.evidence.status import Status
 from lrfinder.evidence.trials import Trials
 from lrfinder.keywords import shows_options_of, warn_of_old_name
 from lrfinder.loop import Facts
-from lrfinder.result_json import check_evidence, check_plan, typed
-from lrfinder.schedules import from_plain, to_plain
+from lrfinder.result_json import read_json, write_json
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
-__all__ = ["LRResult"]
+__all__ = ["LRResult", "conclude"]
 
-SCHEMA = 2
-OLD_NAMES = {"races": "edge_trials", "rehearsals": "pilots", "small": "min_gain"}
-"""What schema 1 called a field."""
-
-SHAPES = ("schedule", "outline")
-LARGEST_FILE, LONGEST_NUMBER = 2**25, 18
+LARGEST_FILE = 2**25
+"""Bytes of a file beyond which it is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +86,7 @@ class LRResult:
 
     @property
     def trials(self) -> tuple[Trials, ...]:
-        """The trials, then the pilots: each a record of the peaks tried, the steps, the losses."""
+        """The short trials, then the pilots: each a record of the peaks tried, the steps, the losses."""
         return (*self.evidence.edge_trials, *self.evidence.pilots)
 
     @property
@@ -116,17 +111,17 @@ class LRResult:
         return self.evidence.curve
 
     def __str__(self) -> str:
-        return report.text(self)
+        return report.text(self.evidence, self.plan)
 
     def __repr__(self) -> str:
         schedule = None if self.plan is None else self.plan.schedule
         return f"LRResult(lr={self.lr}, interval={self.interval}, status={str(self.status)!r}, schedule={schedule})"
 
     def _repr_html_(self) -> str:
-        return html_of(self, self.plan)
+        return html_of(self.evidence, self.plan)
 
     @shows_options_of(Request, hidden=("rule",))
-    def recommend(self, **options: Unpack[PlanOptions]) -> Plan:
+    def recommend(self, **options: Unpack[PlanOptions]) -> "LRResult":
         """Plan another training on the same measurement: another length, schedule or purpose; nothing is trained.
 
         Args:
@@ -135,7 +130,7 @@ class LRResult:
                 `plan` stays; its steps of an epoch, and a rule that was asked for, stay too.
 
         Returns:
-            The plan: `print` it, `plot` it. `lr`, `plan` and `apply` of this result stay as they are.
+            A result with the same evidence and the new plan; this one stays as it is.
 
         Raises:
             InputError: A schedule or a length that cannot be used.
@@ -148,10 +143,10 @@ class LRResult:
             request = replace(request, total_steps=self.plan.total_steps)
         if request.steps_per_epoch is None:
             request = replace(request, steps_per_epoch=self.plan.steps_per_epoch)
-        made = recommend.plan(self.evidence, request, called="plan")
-        if made is None or (self.curve and not self.curve.lrs[0] <= made.lr <= self.curve.lrs[-1]):
-            raise NoSignalError(f"there is no learning rate for {request.schedule}: {Status.OUT_OF_RANGE.sentence}")
-        return made
+        found = conclude(self.evidence, request, self.curve.lrs if self.curve else None)
+        if found.plan is None:
+            raise NoSignalError(f"there is no learning rate for {request.schedule}: {found.status.sentence}")
+        return found
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the raw losses, the smooth curve, the suggestions, the interval and the divergence.
@@ -164,7 +159,23 @@ class LRResult:
         Returns:
             The axes; `ax.figure.savefig(path)` saves it.
         """
-        return plot.draw_result(self, ax)
+        return plot.draw_result(self.evidence, self.plan, ax)
+
+    def plot_schedule(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the LR of the reference group against the optimizer step, the end of the warm-up and the end marked.
+
+        Args:
+            ax: Where to draw; None makes a new figure.
+
+        Returns:
+            The axes; `ax.figure.savefig(path)` saves it.
+
+        Raises:
+            NoSignalError: There is no plan to draw.
+        """
+        if self.plan is None:
+            raise NoSignalError(f"there is no schedule to draw: {self.status.sentence}")
+        return plot.draw_plan(self.plan, ax)
 
     def apply(self, optimizer: "Optimizer | Sequence[Optimizer]", *schedulers: "LRScheduler") -> None:
         """Set the suggested peak: every group is scaled by one ratio, so that the groups keep theirs.
@@ -188,7 +199,7 @@ class LRResult:
 
     def to_json(self, path: "str | PathLike[str] | None" = None) -> str:
         """Return the result as JSON, and write it to a file if one is named."""
-        text = json.dumps({"schema": SCHEMA, **_plain(self)}, allow_nan=False, indent=1)
+        text = write_json(self.evidence, self.plan)
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text
@@ -213,7 +224,7 @@ class LRResult:
 
     @classmethod
     def parse(cls, text: str) -> "LRResult":
-        """Return the result that `to_json` put into words; nothing in the text is executed.
+        """Read what `to_json` returned; nothing in the text is executed.
 
         Args:
             text: What `to_json` returned.
@@ -221,65 +232,20 @@ class LRResult:
         Raises:
             InputError: The text is not such a result, or of another version.
         """
-        try:
-            data = json.loads(text, parse_float=_finite, parse_constant=_finite, parse_int=_whole)
-            if data["schema"] not in (1, SCHEMA):
-                raise InputError(
-                    f"`schema` must be {SCHEMA}, or 1, got {data['schema']!r}; made by another version of lrfinder"
-                )
-            if data["schema"] == 1:
-                data = _renamed(data)
-            return cls(check_evidence(typed(Evidence, data["evidence"])), _plan(data["plan"]))
-        except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-            raise InputError(f"`text` must be a result that to_json returned, got {text[:40]!r}: {error}") from error
+        return cls(*read_json(text))
 
 
-def _renamed(data: Any) -> Any:
-    """Data of schema 1 under the names of today."""
-    if isinstance(data, list):
-        return [_renamed(part) for part in data]
-    if not isinstance(data, dict):
-        return data
-    return {OLD_NAMES.get(name, name): _renamed(part) for name, part in data.items()}
+def conclude(evidence: Evidence, request: Request, lrs: Sequence[float] | None) -> LRResult:
+    """Return evidence with its plan, where it holds one.
 
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"it holds {text}, which is no finite number")
-    return number
-
-
-def _whole(text: str) -> int:
-    if len(text) > LONGEST_NUMBER:
-        raise ValueError(f"it holds a number of {len(text)} digits, which counts nothing")
-    return int(text)
-
-
-def _plain(result: LRResult) -> dict[str, Any]:
-    plan = result.plan
-    fields = None if plan is None else {name: getattr(plan, name) for name in plan.__slots__}
-    if fields is not None:
-        fields |= {name: fields[name] and to_plain(fields[name]) for name in SHAPES}
-        fields["reasons"] = [asdict(reason) for reason in fields["reasons"]]
-    return {"evidence": asdict(result.evidence), "plan": fields}
-
-
-def _plan(data: Any) -> Plan | None:
-    if data is None:
-        return None
-    function = _function_in(data["schedule"])
-    if function is None:
-        return check_plan(typed(Plan, data, **{name: data.get(name) and from_plain(data[name]) for name in SHAPES}))
-    lost = f"The schedule was the function {function}, which a file cannot hold."
-    plan = check_plan(typed(Plan, data, **dict.fromkeys(SHAPES)))
-    return replace(plan, warnings=(*plan.warnings, lost))
-
-
-def _function_in(shape: Any) -> str | None:
-    """The name of the function that a written schedule is or is built on, or None."""
-    if isinstance(shape, list):
-        return next((name for part in shape if (name := _function_in(part)) is not None), None)
-    if not isinstance(shape, dict):
-        return None
-    return str(shape.get("name")) if shape.get("family") == "custom" else _function_in(list(shape.values()))
+    Args:
+        evidence: What was measured.
+        request: What the plan is for.
+        lrs: The rates that were swept: a peak beyond them is none. None where no sweep was made.
+    """
+    if evidence.status is not Status.OK:
+        return LRResult(evidence, None)
+    plan = make_plan(evidence, request)
+    if plan is None or (lrs is not None and not lrs[0] <= plan.lr <= lrs[-1]):
+        return LRResult(replace(evidence, status=Status.OUT_OF_RANGE), None)
+    return LRResult(evidence, plan)

@@ -1,20 +1,118 @@
-"""Records from plain data of unknown origin: every field is checked against its annotation, nothing is executed."""
+"""Results as JSON: every field read is checked against its annotation, nothing is executed."""
 
+import json
 import math
 import types
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass, replace
 from enum import Enum
-from itertools import pairwise
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from lrfinder.advice.plan import Plan
 from lrfinder.errors import InputError
 from lrfinder.evidence.evidence import Evidence
+from lrfinder.schedules import from_plain, to_plain
 
-__all__ = ["check_evidence", "check_plan", "typed"]
+__all__ = ["SCHEMA", "read_json", "typed", "write_json"]
 
 Record = TypeVar("Record")
+
+SCHEMA = 2
+
+OLD_NAMES = {"races": "edge_trials", "rehearsals": "pilots", "small": "min_gain", "windows": "steps_per_epoch"}
+"""What schema 1 called a field."""
+
+SHAPES = ("schedule", "outline")
+"""Fields of a plan that hold a schedule."""
+
+LONGEST_NUMBER = 18
+"""Digits of a whole number beyond which it counts nothing that was measured."""
+
+
+def write_json(evidence: Evidence, plan: Plan | None) -> str:
+    """Return evidence and plan as JSON."""
+    return json.dumps(
+        {"schema": SCHEMA, "evidence": asdict(evidence), "plan": None if plan is None else _plain_plan(plan)},
+        allow_nan=False,
+        indent=1,
+    )
+
+
+def read_json(text: str) -> tuple[Evidence, Plan | None]:
+    """Read what `write_json` returned, or what the release before it did.
+
+    Args:
+        text: The JSON.
+
+    Raises:
+        InputError: The text is not such a result, or of another version.
+    """
+    try:
+        data = json.loads(text, parse_float=_finite, parse_constant=_finite, parse_int=_whole)
+        if data["schema"] not in (1, SCHEMA):
+            raise InputError(
+                f"`schema` must be {SCHEMA}, or 1, got {data['schema']!r}; made by another version of lrfinder"
+            )
+        if data["schema"] == 1:
+            data = _renamed(data)
+        return _checked(typed(Evidence, data["evidence"])), _plan(data["plan"])
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise InputError(f"`text` must be a result that to_json returned, got {text[:40]!r}: {error}") from error
+
+
+def _plain_plan(plan: Plan) -> dict[str, Any]:
+    shapes = {name: getattr(plan, name) for name in SHAPES}
+    rest = asdict(replace(plan, schedule=None, outline=None))
+    return rest | {name: shape and to_plain(shape) for name, shape in shapes.items()}
+
+
+def _plan(data: Any) -> Plan | None:
+    if data is None:
+        return None
+    function = _function_in(data["schedule"])
+    if function is None:
+        return typed(Plan, data, **{name: data.get(name) and from_plain(data[name]) for name in SHAPES})
+    lost = f"The schedule was the function {function}, which a file cannot hold."
+    plan = typed(Plan, data, **dict.fromkeys(SHAPES))
+    return replace(plan, warnings=(*plan.warnings, lost))
+
+
+def _function_in(shape: Any) -> str | None:
+    """The name of the function that a written schedule is or is built on, or None."""
+    if isinstance(shape, list):
+        return next((name for part in shape if (name := _function_in(part)) is not None), None)
+    if not isinstance(shape, dict):
+        return None
+    return str(shape.get("name")) if shape.get("family") == "custom" else _function_in(list(shape.values()))
+
+
+def _checked(evidence: Evidence) -> Evidence:
+    facts = evidence.facts
+    _check(0 <= facts.reference < len(facts.bases), "reference", "the index of a base", facts.reference)
+    _check(all(trials.lrs for trials in (*evidence.edge_trials, *evidence.pilots)), "lrs", "a peak at least", [])
+    return evidence
+
+
+def _renamed(data: Any) -> Any:
+    """Data of schema 1 under the names of today."""
+    if isinstance(data, list):
+        return [_renamed(part) for part in data]
+    if not isinstance(data, dict):
+        return data
+    return {OLD_NAMES.get(name, name): _renamed(part) for name, part in data.items()}
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"it holds {text}, which is no finite number")
+    return number
+
+
+def _whole(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:
+        raise ValueError(f"it holds a number of {len(text)} digits, which counts nothing")
+    return int(text)
 
 
 def typed(record: type[Record], data: object, **given: object) -> Record:
@@ -94,50 +192,3 @@ def _check(is_fine: bool, name: str, wanted: str, value: object) -> None:
 
 def _shown(value: object) -> str:
     return f"{value!r:.60}"
-
-
-def check_evidence(evidence: Evidence) -> Evidence:
-    """Return evidence whose parts fit together, as a measurement leaves them.
-
-    Args:
-        evidence: What was read.
-
-    Raises:
-        InputError: Rates that are none, or lists that do not belong together.
-    """
-    for name, lr in {**evidence.suggestions, "diverged_at": evidence.diverged_at}.items():
-        _check(lr is None or lr > 0, name, "a positive rate or None", lr)
-    if evidence.smooth is not None:
-        _check_ladder("smooth", evidence.smooth.lrs, evidence.smooth.losses, evidence.smooth.slopes)
-    for name, runs in (("edge_trials", evidence.edge_trials), ("pilots", evidence.pilots)):
-        for trials in runs:
-            _check_ladder(name, trials.lrs, trials.losses)
-            _check(trials.steps > 0, "steps", "positive", trials.steps)
-            _check(trials.factor > 0, "factor", "positive", trials.factor)
-            _check(trials.windows is None or trials.windows > 0, "windows", "positive or None", trials.windows)
-    facts = evidence.facts
-    _check(0 <= facts.reference < len(facts.bases), "reference", "the index of a base", facts.reference)
-    return evidence
-
-
-def check_plan(plan: Plan) -> Plan:
-    """Return a plan that can be followed.
-
-    Args:
-        plan: What was read.
-
-    Raises:
-        InputError: A rate outside its interval, or a length that is none.
-    """
-    low, high = plan.interval
-    _check(0 < low <= plan.lr <= high, "interval", f"positive and hold `lr`={plan.lr:g}", plan.interval)
-    for name, steps in (("total_steps", plan.total_steps), ("steps_per_epoch", plan.steps_per_epoch)):
-        _check(steps is None or steps > 0, name, "positive or None", steps)
-    _check(plan.warmup >= 0, "warmup", "at least 0", plan.warmup)
-    return plan
-
-
-def _check_ladder(name: str, lrs: Sequence[float], *columns: Sequence[object]) -> None:
-    lengths = [len(column) for column in (lrs, *columns)]
-    _check(lengths[0] > 0 and len(set(lengths)) == 1, name, "lists of one length, not empty", lengths)
-    _check(all(a < b for a, b in pairwise((0.0, *lrs))), name, "at rates that are positive and ascend", list(lrs))

@@ -1,52 +1,47 @@
 """Tuning: trials, then pilots of the whole training in small; `tune_lr` for plain torch, `tune_loop` for any `Loop`."""
 
-import math
-import statistics
 from collections.abc import Callable
-from functools import partial
-from typing import Unpack, cast
+from typing import Unpack
 
 from torch import nn
 
-from lrfinder.advice import recommend
-from lrfinder.advice.notes import add_notes
-from lrfinder.advice.optimizers import usual_lr
-from lrfinder.advice.peak import length_factors, linear_peak
-from lrfinder.advice.plan import PlanOptions, Request
+from lrfinder.advice.calibration import FITTED
+from lrfinder.advice.notes import Cost, add_notes
+from lrfinder.advice.peak import factor_of, pilot_start
+from lrfinder.advice.recommend import check_request, schedule_for
+from lrfinder.advice.request import Horizon, PlanOptions, Request
 from lrfinder.display.progress import Bar, bar
 from lrfinder.errors import InputError, NoSignalError
-from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.divergence import drop_of
 from lrfinder.evidence.evidence import Evidence, add_pilots
 from lrfinder.evidence.outcome import min_gain_off_plateau
-from lrfinder.evidence.trials import Trials, climb_and_line
-from lrfinder.keywords import accepts_old_names, shows_options_of
+from lrfinder.evidence.trials import Trials
+from lrfinder.keywords import accepts_old_names, shows_options_of, split_options
 from lrfinder.loop import Loop, Snapshot
-from lrfinder.result import LRResult
+from lrfinder.result import LRResult, conclude
 from lrfinder.schedules import Schedule
 from lrfinder.schedules.base import flag
 from lrfinder.schedules.compose import plateau_in
-from lrfinder.search.budget import budget_for, lengthened, spend
-from lrfinder.search.edge import guess
-from lrfinder.search.measure import EvaluateOn, SearchOptions, conclude, held_out_of, search, split_options
-from lrfinder.search.pilot import PilotBatches, draw_pilots, run_pilot
-from lrfinder.search.sweep import ladder
+from lrfinder.search.budget import (
+    FEWEST_TO_TRY,
+    SEARCH,
+    Spending,
+    budget_for,
+    least_for_a_pilot,
+    pilot_steps_on_plateau,
+    spend,
+)
+from lrfinder.search.explore import TrialBatches
+from lrfinder.search.measure import EvaluateOn, SearchOptions, held_out_of, search
+from lrfinder.search.pilot import draw_pilots, in_small, run_pilot
+from lrfinder.search.sweep import exponential_range
+from lrfinder.search.trial import Shape, warmup_and_linear
 from lrfinder.snapshot.snapshot import exclusive
 from lrfinder.training import distributed as ranks
 from lrfinder.training.feed import Loader
 from lrfinder.training.torch_loop import TorchLoop
 
 __all__ = ["tune_loop", "tune_lr"]
-
-GUESS_TO_PEAK = 0.2
-"""The best peak over the edge as a sweep tells it, where nothing else is known."""
-
-ALONE = 0.5
-"""Of where the best peak may be, for a trial that the budget pays for alone: too low a peak leaves a plateau more
-surely than too high a one."""
-
-POINTS = 16
-"""Of a schedule that become one step of a pilot."""
 
 
 @shows_options_of(Request, hidden=("rule", "open_ended"), after=TorchLoop)
@@ -151,9 +146,35 @@ def tune_loop(
         InputError: An argument that cannot be used.
         NoSignalError: With `strict`, no reliable rate.
     """
+    request = _check(loop, planning, progress=progress, strict=strict)
+    horizon = request.horizon(loop.facts)
+    spending = spend(budget_for(horizon.steps, budget), horizon.steps)
+    lrs = exponential_range(lr_min, lr_max, spending.search)
+    with exclusive(), loop.preserved() as snapshot, bar(loop, spending.steps, wanted=progress) as on_step:
+        held_out = held_out_of(loop, evaluate_on)
+        batches = draw_pilots(loop, spending.pilots, spending.length, horizon, held_out)
+        # A sweep that diverges at once costs half of what it may: is there enough left for a pilot on a plateau?
+        is_paid = _plateau_steps(spending, horizon, spending.search / 2) > 0
+        evidence, lrs = search(loop, snapshot, lrs, held_out=held_out, ends_on_plateau=is_paid, on_step=on_step)
+        steps = _plateau_steps(spending, horizon, evidence.cost_steps)
+        if steps and evidence.is_plateau:
+            # The epoch may end among these batches: then a few samples that evaluate may have been trained on.
+            batches = draw_pilots(loop, 1, steps, horizon, held_out)
+        evidence = add_pilots(evidence, _pilots(loop, snapshot, batches, evidence, request, spending, on_step))
+    result = conclude(evidence, request, lrs)
+    if result.plan is not None:
+        cost = Cost(spending.steps, SEARCH, least_for_a_pilot(), FEWEST_TO_TRY)
+        result = LRResult(result.evidence, add_notes(result.plan, result.evidence, horizon, cost))
+    if strict and result.plan is None:
+        raise NoSignalError(result.status.sentence)
+    return result
+
+
+def _check(loop: Loop, planning: PlanOptions, *, progress: bool, strict: bool) -> Request:
+    """The request of a tuning, or InputError where it cannot be made."""
     if not loop.can_measure:
         raise InputError(
-            "a tuning must be able to judge a run by its loss, got a loop whose steps are the training's own "
+            "a tuning must be able to evaluate a trial by its loss, got a loop whose steps are the training's own "
             "(`train_step`, manual optimization); use find_lr, whose sweep needs no more than that"
         )
     if "rule" in planning:
@@ -161,68 +182,54 @@ def tune_loop(
     flag("progress", progress)
     flag("strict", strict)
     request = Request(**planning)
-    total_steps = request.horizon(loop.facts)
-    if total_steps is None:
+    if not request.horizon(loop.facts).is_known:
         raise InputError(
-            "`total_steps` must be given to rehearse the training, got None; pass it, or `epochs`, or use find_lr"
+            "`total_steps` must be given to run pilots of the training, got None; pass it, or `epochs`, or use find_lr"
         )
-    recommend.check(request, loop.facts)
-    spending = spend(budget_for(total_steps, budget), total_steps)
-    lrs = ladder(lr_min, lr_max, spending.search)
-    with exclusive(), loop.preserved() as snapshot, bar(loop, spending.steps, wanted=progress) as on_step:
-        held_out = held_out_of(loop, evaluate_on)
-        set_up = draw_pilots(loop, spending.pilots, spending.length, total_steps, held_out, request.steps_per_epoch)
-        longer = partial(lengthened, total_steps=total_steps, planned=spending.length)
-        is_paid = longer(spending.steps - spending.search / 2) > 0
-        evidence, lrs = search(loop, snapshot, lrs, held_out=held_out, ends_on_plateau=is_paid, on_step=on_step)
-        length = longer(spending.steps - evidence.cost_steps)
-        if length and evidence.is_plateau:
-            set_up.clear()
-            # The epoch may end among these windows: then a few samples of the judges may have been trained on.
-            set_up = draw_pilots(loop, 1, length, total_steps, held_out, request.steps_per_epoch)
-        schedule = recommend.schedule_for(evidence, request)
-        trials = _rehearsed(loop, snapshot, set_up, evidence, (schedule, total_steps, spending.steps), on_step, request)
-        evidence = add_pilots(evidence, trials)
-    result = add_notes(conclude(evidence, lrs, request), spending)
-    if strict and result.plan is None:
-        raise NoSignalError(result.status.sentence)
-    return result
+    check_request(request, loop.facts)
+    return request
 
 
-def _rehearsed(
+def _plateau_steps(spending: Spending, horizon: Horizon, cost: float) -> int:
+    """The steps of a pilot's trials on a plateau, once the search has cost so much."""
+    return pilot_steps_on_plateau(spending.steps - cost, horizon.steps, spending.length)
+
+
+def _pilots(
     loop: Loop,
     snapshot: Snapshot,
-    draw_pilots: list[PilotBatches],
+    batches: list[TrialBatches],
     evidence: Evidence,
-    training: tuple[Schedule, int, int],
-    on_step: Bar | None,
     request: Request,
+    spending: Spending,
+    on_step: Bar | None,
 ) -> list[Trials]:
     """The pilots, with what the search left of the budget."""
-    schedule, total_steps, steps = training
     curve = evidence.curve
     if curve is None or not len(curve):
         return []
-    is_shape = plateau_in(schedule) is None
-    factor = recommend.factor_of(loop.facts, schedule, total_steps)[0] if is_shape else 1.0
+    schedule, horizon = schedule_for(evidence, request), request.horizon(loop.facts)
+    shape_of, factor = _small_shape(loop, schedule, horizon)
     loss_scale = drop_of(curve.levels)
     min_gain = min_gain_off_plateau(evidence.edge_trials[0].start, loss_scale) if evidence.is_plateau else 0.0
-    exploded = [
-        lr for race in evidence.edge_trials for lr, loss in zip(race.lrs, race.losses, strict=True) if loss is None
+    diverged = [
+        lr for one in evidence.edge_trials for lr, loss in zip(one.lrs, one.losses, strict=True) if loss is None
     ]
     made: list[Trials] = []
-    left = float(steps - evidence.cost_steps)
-    for i, set_up in enumerate(draw_pilots):
-        first_peak = min([_near(evidence, made, set_up, total_steps, request), *exploded])
-        first_peak *= 1.0 if left >= 2 * set_up.steps else ALONE
+    left = float(spending.steps - evidence.cost_steps)
+    for i, pilot in enumerate(batches):
+        steps = len(pilot.train)
+        epochs = max(1.0, steps / (pilot.steps_per_epoch or steps))
+        start = pilot_start(evidence, curve, made, steps, epochs, horizon, finetune=request.finetune)
+        start = min([start, *diverged]) * (1.0 if left >= 2 * steps else FITTED.lone_pilot)
         made.append(
             run_pilot(
                 loop,
                 snapshot,
-                set_up,
-                shape=_in_small(schedule, total_steps, set_up.steps) if is_shape else climb_and_line,
-                first_peak=first_peak * factor,
-                budget=left / (len(draw_pilots) - i),
+                pilot,
+                shape=shape_of(steps),
+                first_peak=start * factor,
+                budget=left / (len(batches) - i),
                 factor=factor,
                 min_gain=min_gain,
                 loss_scale=loss_scale,
@@ -234,32 +241,9 @@ def _rehearsed(
     return made
 
 
-def _in_small(schedule: Schedule, total_steps: int, length: int) -> Callable[[float], float]:
-    """A schedule by the share of the way, the mean over each of so many steps: no cycle is seen at one phase alone."""
-
-    def factor(share: float) -> float:
-        shares = (share + ((i + 0.5) / POINTS - 0.5) / length for i in range(POINTS))
-        return statistics.fmean(schedule(max(0, min(total_steps - 1, int(at * total_steps)))) for at in shares)
-
-    return factor
-
-
-def _near(evidence: Evidence, made: list[Trials], set_up: PilotBatches, total_steps: int, request: Request) -> float:
-    """Where the best peak of a trial with a line to zero may be: as before, as races have it, or as is usual."""
-    if made and made[-1].best is not None:
-        return made[-1].best / made[-1].factor
-    epochs = max(1.0, set_up.steps / len(set_up.windows))
-    shares = length_factors(evidence.facts, set_up.steps, epochs, total_steps, request.steps_per_epoch)
-    longer = 1 / math.prod(shares.values())
-    curve = cast(Curve, evidence.curve)
-    sure = [trials for trials in evidence.edge_trials if trials.is_sure]
-    told = partial(linear_peak, steps_per_epoch=request.steps_per_epoch, finetune=request.finetune)
-    found = told(evidence, total_steps) if sure else None
-    if found is not None:
-        return 10 ** found[0] * longer
-    if sure:  # and still winning at the highest peak
-        return max(cast(float, trials.best) for trials in sure) / 2
-    usual = None if request.finetune else usual_lr(evidence.facts, curve.levels[0])
-    if usual is None:
-        return guess(curve) * GUESS_TO_PEAK * longer
-    return (usual if evidence.edge_trials else math.sqrt(guess(curve) * GUESS_TO_PEAK * usual)) * longer
+def _small_shape(loop: Loop, schedule: Schedule, horizon: Horizon) -> tuple[Callable[[int], Shape], float]:
+    """The schedule in small by a pilot's steps, and its factor; a schedule with feedback stands for a linear decay."""
+    if plateau_in(schedule) is not None:
+        return lambda steps: warmup_and_linear, 1.0
+    factor, _ = factor_of(loop.facts, schedule, horizon)
+    return lambda steps: in_small(schedule, horizon.steps, steps), factor

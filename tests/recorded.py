@@ -6,12 +6,12 @@ import numpy as np
 
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.divergence import Divergence
-from lrfinder.search.sweep import ladder
+from lrfinder.search.sweep import exponential_range
 
 
 def recorded(losses, lr_min=1e-7, lr_max=10.0):
     """The curve that a sweep over these losses records: it ends where they diverge or are not finite."""
-    lrs = ladder(lr_min, lr_max, len(losses))
+    lrs = exponential_range(lr_min, lr_max, len(losses))
     divergence = Divergence((len(lrs) - 1) / math.log10(lr_max / lr_min))
     kept = []
     for loss in losses:

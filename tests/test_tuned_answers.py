@@ -10,7 +10,7 @@ from least_squares import LeastSquares, Recursion, best_peak, error_after
 from quadratic import QuadraticLoop
 from torch import nn
 
-from lrfinder.evidence.trials import climb_and_line
+from lrfinder.evidence.trials import warmup_and_linear
 from lrfinder.schedules import Constant, Cosine, Linear
 from lrfinder.search.pilot import draw_pilot, run_pilot
 from lrfinder.tune import tune_loop, tune_lr
@@ -242,7 +242,7 @@ def test_the_best_peak_falls_with_the_length(name):
 def test_what_training_cannot_change_does_not_matter(seed):
     """Offsets of the batches ten times the signal leave the pilots' best peak where it was: judges are paired."""
     plain, hidden = (
-        rehearsed(LeastSquares(seed, offset=offset), SHORT, climb_and_line, first_peak=0.2, budget=250)
+        rehearsed(LeastSquares(seed, offset=offset), SHORT, warmup_and_linear, first_peak=0.2, budget=250)
         for offset in (0.0, 5.0)
     )
 

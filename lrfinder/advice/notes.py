@@ -1,90 +1,102 @@
 """What a tuning leaves open: what its pilots did not settle, and what a larger budget would buy."""
 
-from dataclasses import replace
-from functools import partial
-from typing import cast
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from lrfinder.advice.calibration import FITTED
 from lrfinder.advice.peak import spread_of
 from lrfinder.advice.plan import Plan, Reason
-from lrfinder.advice.recommend import EIGHTY_PERCENT
+from lrfinder.advice.request import Horizon
+from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.trials import Trials
-from lrfinder.result import LRResult
-from lrfinder.search.budget import SEARCH, Spending, least_for_a_pilot
-from lrfinder.search.measure import FEWEST_TO_RACE
 
-__all__ = ["add_notes"]
+__all__ = ["Cost", "add_notes"]
 
 
-def add_notes(result: LRResult, spending: Spending) -> LRResult:
-    """Return a tuning with what it leaves open among its warnings and reasons.
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a tuning could spend, in step-equivalents.
 
     Args:
-        result: What was found; without a plan it stays as it is.
-        spending: What the budget was meant for.
+        budget: All of it.
+        search: The search before the pilots, where the budget allows one in full.
+        least_for_pilots: The smallest budget that pays for a pilot.
+        least_for_trials: The smallest search that pays for short trials.
     """
-    plan, pilots = result.plan, result.evidence.pilots
-    if plan is None:
-        return result
-    reasons, warnings = list(plan.reasons), list(plan.warnings)
-    if any(trials.best is not None for trials in pilots):
+
+    budget: int
+    search: int
+    least_for_pilots: int
+    least_for_trials: int
+
+
+def add_notes(plan: Plan, evidence: Evidence, horizon: Horizon, cost: Cost) -> Plan:
+    """Return the plan of a tuning with what it leaves open among its warnings and reasons.
+
+    Args:
+        plan: What was advised.
+        evidence: What was measured.
+        horizon: Length of the training.
+        cost: What the budget was meant for.
+    """
+    reasons, warnings, pilots = list(plan.reasons), list(plan.warnings), evidence.pilots
+    if evidence.has_pilot_peak:
         warnings += _at_an_end(pilots)
-        if result.evidence.is_plateau:
-            text = "The sweep cannot be read and a trial left the loss where it was: so the runs are few and long."
+        if evidence.is_plateau:
+            text = "The sweep cannot be read and a trial left the loss where it was: so the pilots are few and long."
             reasons.append(Reason(text, "moderate"))
-        reasons += _twice(result, spending)
+        reasons += _twice_the_budget(plan, evidence, horizon, cost)
     elif pilots:
         warnings.append(_lost(pilots))
     else:
-        warnings.append(_too_small(spending))
-    return replace(result, plan=replace(plan, reasons=tuple(reasons), warnings=tuple(warnings)))
+        warnings.append(_too_small(cost))
+    return replace(plan, reasons=tuple(reasons), warnings=tuple(warnings))
 
 
-def _at_an_end(pilots: tuple[Trials, ...]) -> list[str]:
-    """Where no pilot has its best run between others: the best may lie beyond."""
-    gains = [trials for trials in pilots if trials.best is not None]
-    if any(trials.is_enclosed for trials in gains):
+def _at_an_end(pilots: Sequence[Trials]) -> list[str]:
+    """A warning where no pilot has its best trial between others: the best peak may lie beyond."""
+    with_best = [trials for trials in pilots if trials.best is not None]
+    if any(trials.is_enclosed for trials in with_best):
         return []
-    end = " or ".join(sorted({"highest" if trials.is_open else "lowest" for trials in gains}))
+    end = " or ".join(sorted({"highest" if trials.is_open else "lowest" for trials in with_best}))
     return [f"The best pilot is the {end} that the budget paid for; a larger one would look beyond."]
 
 
-def _twice(result: LRResult, spending: Spending) -> list[Reason]:
+def _twice_the_budget(plan: Plan, evidence: Evidence, horizon: Horizon, cost: Cost) -> list[Reason]:
     """What twice the budget would make of the interval, as long as that is not the whole training."""
-    plan, pilots = cast(Plan, result.plan), result.evidence.pilots
-    total_steps = cast(int, plan.total_steps)
-    if 2 * spending.steps >= total_steps:
+    pilots, budget = evidence.pilots, cost.budget
+    if 2 * budget >= horizon.steps:
         return []
-    searched = result.cost_steps - sum(trials.cost for trials in pilots)
-    times = (2 * spending.steps - searched) / (spending.steps - searched)
+    searched = evidence.cost_steps - sum(trials.cost for trials in pilots)
+    times = (2 * budget - searched) / (budget - searched)
     now = plan.interval[1] / plan.lr
-    spread = partial(spread_of, pilots, total_steps)
-    then = now * 10 ** (EIGHTY_PERCENT * (spread(times) - spread()))
+    narrower = spread_of(pilots, horizon, times) - spread_of(pilots, horizon)
+    then = now * 10 ** (FITTED.interval_deviations * narrower)
     text = (
-        f"The interval is the peak times or over {now:.2g}; twice the budget, {2 * spending.steps:,} steps, would "
+        f"The interval is the peak times or over {now:.2g}; twice the budget, {2 * budget:,} steps, would "
         f"make it about {then:.2g}."
     )
     return [Reason(text, "weak")]
 
 
-def _lost(pilots: tuple[Trials, ...]) -> str:
-    """What pilots say that only lost."""
-    text = "No pilot lowered the loss of what judges it, so that the peak is that of `find_lr`"
+def _lost(pilots: Sequence[Trials]) -> str:
+    """What pilots show that only raised the loss."""
+    text = "No pilot lowered the loss of its evaluation batches, so that the peak is that of `find_lr`"
     finite = [loss for loss in pilots[0].losses if loss is not None]
     if len(finite) > 1 and finite == sorted(finite):
         return (
-            f"{text}; the lower theirs the less they lost, so it may be too high. Where runs lose whatever their rate "
-            "the training may have too many epochs for its data."
+            f"{text}; the lower the peak the less the loss rose, so it may be too high. Where the loss rises at every "
+            "peak the training may have too many epochs for its data."
         )
     return f"{text}."
 
 
-def _too_small(spending: Spending) -> str:
-    """What a budget without pilots came to, and what one takes."""
-    least, steps = least_for_a_pilot(), spending.steps
-    text = f"The budget of {steps} steps is too small to rehearse the training; that takes {least}."
-    if steps >= FEWEST_TO_RACE:
+def _too_small(cost: Cost) -> str:
+    """What a budget without pilots came to, and what one with them takes."""
+    text = f"The budget of {cost.budget} steps is too small for pilots; they take {cost.least_for_pilots}."
+    if cost.budget >= cost.least_for_trials:
         return f"{text} The answer is that of `find_lr`."
     return (
-        f"{text} Nor does it pay for trials, which take {FEWEST_TO_RACE}: the peak is read off the sweep, "
-        f"whatever the length of the training. `find_lr` costs {SEARCH} and is surer."
+        f"{text} Nor does it pay for short trials, which take {cost.least_for_trials}: the peak is read off the sweep, "
+        f"whatever the length of the training. `find_lr` costs {cost.search} and is surer."
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from lrfinder.advice.calibration import FITTED, Calibration
 from lrfinder.loop import Facts
 
 __all__ = ["Kind", "kind_of", "own_decay", "own_pace", "usual_lr"]
@@ -10,10 +11,6 @@ __all__ = ["Kind", "kind_of", "own_decay", "own_pace", "usual_lr"]
 Kind = Literal["adam", "sgd", "muon", "other"]
 
 ADAM_LIKE = ("adam", "lamb", "adabelief")
-
-USUAL_NORMALISED, USUAL_SGD = 0.16, 63.0
-"""Medians on the tasks of benchmarks/tasks.py: of the best LR over the size of the weights for 16 optimizers of Adam's
-kind (standard deviation 0.7 decades), of LR x loss / (1 - momentum) over its square for 17 of SGD (0.6)."""
 
 _AVERAGED = (
     "It averages its own iterates in place of a decay: a schedule on top would only slow it. Give it its own warm-up "
@@ -63,7 +60,7 @@ def kind_of(facts: Facts) -> Kind:
     return "adam" if any(word in name for word in ADAM_LIKE) else "other"
 
 
-def usual_lr(facts: Facts, loss: float) -> float | None:
+def usual_lr(facts: Facts, loss: float, calibration: Calibration = FITTED) -> float | None:
     """Return the peak that most trainings with such an optimizer want, or None where nothing is known of it.
 
     It moves as it must: as the size of the weights where the gradient's own size is divided out, else as its square,
@@ -72,6 +69,7 @@ def usual_lr(facts: Facts, loss: float) -> float | None:
     Args:
         facts: Of the training.
         loss: Before training.
+        calibration: The constants.
 
     Returns:
         A LR of the reference group, for a line to zero.
@@ -81,15 +79,15 @@ def usual_lr(facts: Facts, loss: float) -> float | None:
     if not size or not slow > 0:
         return None
     if kind_of(facts) == "adam":
-        return USUAL_NORMALISED * size
+        return calibration.usual_normalised * size
     if name == "rmsprop":
-        return USUAL_NORMALISED * size * slow
-    return USUAL_SGD * size**2 * slow / loss if name == "sgd" and loss > 0 else None
+        return calibration.usual_normalised * size * slow
+    return calibration.usual_sgd * size**2 * slow / loss if name == "sgd" and loss > 0 else None
 
 
-def own_decay(facts: Facts) -> float:
+def own_decay(facts: Facts, calibration: Calibration = FITTED) -> float:
     """Return the power of 1 / step with which an optimizer shrinks its own steps: a half for Adagrad, else nothing."""
-    return 0.5 if facts.optimizer.lower().split(" and ")[0] == "adagrad" else 0.0
+    return calibration.adagrad_exponent if facts.optimizer.lower().split(" and ")[0] == "adagrad" else 0.0
 
 
 def own_pace(facts: Facts) -> str | None:

@@ -1,250 +1,285 @@
-"""What short runs say of the peak for a whole training: constants that were fitted on real trainings, and in words."""
+"""The peak and its interval: one formula from what was measured, the facts and the horizon."""
 
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from lrfinder.advice.optimizers import own_decay, usual_lr
-from lrfinder.advice.plan import QUOTED_STEPS, Request
+from lrfinder.advice.calibration import FITTED, Calibration
+from lrfinder.advice.factors import final_speed, length_factors, pull_factor, samples_factor, steps_exponent
+from lrfinder.advice.optimizers import own_decay, own_pace, usual_lr
+from lrfinder.advice.plan import Estimate, Factor, Source
+from lrfinder.advice.request import QUOTED_STEPS, Horizon
+from lrfinder.advice.schedule_factor import peak_factor
+from lrfinder.evidence.curve import Curve
+from lrfinder.evidence.edge import edge_of_curve
 from lrfinder.evidence.evidence import Evidence
+from lrfinder.evidence.rules import RULES
 from lrfinder.evidence.trials import Trials
 from lrfinder.loop import Facts
+from lrfinder.schedules import Schedule
 
-__all__ = [
-    "HORIZON_EXPONENT",
-    "TRUST",
-    "edge_of_decay",
-    "in_words",
-    "length_factors",
-    "linear_peak",
-    "ramp",
-    "spread_of",
-]
+__all__ = ["Peak", "factor_of", "linear_peak", "peak", "pilot_start", "spread_of"]
 
-EDGE_TO_PEAK = 0.32
-FEW, PLENTY = 100, 1_000
-SAMPLES_EXPONENT, EPOCHS_EXPONENT = 0.7, 0.4
-SPREAD_OF_RACE = 0.41
-"""Chosen on the tasks of benchmarks/tasks.py by what benchmarks/constants.py shows, rounded."""
 
-PULL, FAR = 0.4, 2.0
-"""Of the way to what is usual for the optimizer, where that is near; half of it these decades away, and less beyond."""
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """A peak and how it was computed.
 
-HORIZON_EXPONENT = 0.2
-"""The best peak falls as (T' / T)**0.2."""
+    Args:
+        lr: LR of the reference group.
+        interval: Holds the best peak with a probability of 80 %.
+        estimates: What it was computed from.
+        factors: What these were multiplied by.
+    """
 
-FADING, FULL_PULL = 0.5, 60
-"""The longer pilots are, the less they are drawn to what is usual."""
+    lr: float
+    interval: tuple[float, float]
+    estimates: tuple[Estimate, ...] = ()
+    factors: tuple[Factor, ...] = ()
 
-DECAYING = 3.0
-"""Of an optimizer that shrinks its own steps: what the edge of so short runs has to be multiplied by besides. Chosen on
-the six trainings with it of benchmarks/further.py, none of which is among those."""
 
-TRUST = 0.8
-"""The weight of the pilots beside the trials."""
+def peak(
+    evidence: Evidence,
+    schedule: Schedule,
+    horizon: Horizon,
+    *,
+    finetune: bool = False,
+    calibration: Calibration = FITTED,
+) -> Peak:
+    """Compute the peak for a schedule from everything that was measured.
 
-SPREAD, LEAST_SPREAD = 0.36, 0.2
-"""Standard deviation of the best peak, in decades, about what pilots of 40 steps say, and the least of any."""
+    Where there are trials, log10(peak) is the mean of what the edge of the short ones and the best of the pilots come
+    to (`linear_peak`), plus log10 of the schedule's factor. Otherwise the rules decide: the peak is the geometric mean
+    of all that have an answer, those that move with the speed of the sweep brought to one speed; it is held to half of
+    the rate where the sweep began to diverge. For fine-tuning without pilots it is a third, and the interval reaches
+    down by as much more.
 
-SHRINKS_PER_DECADE, GROWS_PER_DECADE, USUAL_TIMES = 0.13, 0.3, 18
-"""How their length lessens it, and how that of the training raises it: where it is more than 18 times theirs, or, for
-the trials, more than a thousand steps; as on the long trainings of benchmarks/further.py."""
+    Args:
+        evidence: Must hold a suggestion or a trial.
+        schedule: What the peak is for.
+        horizon: Length of the training.
+        finetune: Whether the model is pretrained and should keep what it knows.
+        calibration: The constants.
+
+    Returns:
+        The peak, its 80 % interval, and how both were computed.
+    """
+    factor, factor_spread = factor_of(evidence.facts, schedule, horizon, calibration)
+    linear = linear_peak(evidence, horizon, finetune=finetune, calibration=calibration)
+    factors: list[Factor] = [Factor("peak", "schedule", factor)]
+    if linear is not None:
+        center, spread = linear.center + math.log10(factor), linear.spread
+        estimates, factors = linear.estimates, [*linear.factors, *factors]
+    else:
+        mean, spread = _mean_of_rules(evidence, calibration)
+        estimates = (Estimate("rules", 10**mean),)
+        center = _held(evidence, _held(evidence, mean, calibration) + math.log10(factor), calibration)
+        if not math.isclose(center, mean + math.log10(factor)):
+            factors.append(Factor("peak", "divergence", 10 ** (center - mean) / factor))
+    if any(math.isclose(trials.factor, factor) for trials in evidence.pilots):
+        factor_spread *= 1 - calibration.trust_in_pilots
+    reach = calibration.interval_deviations * math.hypot(spread, factor_spread)
+    lr, low, high = 10**center, 10 ** (center - reach), 10 ** (center + reach)
+    if finetune and not evidence.has_pilot_peak:
+        lr, low = lr * calibration.finetune_factor, low * calibration.finetune_factor
+        factors.append(Factor("peak", "finetune", calibration.finetune_factor))
+    return Peak(lr, (low, high), estimates, tuple(factors))
+
+
+def factor_of(
+    facts: Facts, schedule: Schedule, horizon: Horizon, calibration: Calibration = FITTED
+) -> tuple[float, float]:
+    """Return a schedule's best peak over a linear decay's, and the standard deviation of its log10.
+
+    An optimizer that averages its own iterates stands for the linear decay, whatever the schedule.
+    """
+    if own_pace(facts):
+        return 1.0, calibration.rules_spread
+    return peak_factor(schedule, horizon.steps, calibration)
+
+
+@dataclass(frozen=True, slots=True)
+class LinearPeak:
+    """The best peak for a linear decay to zero, as the trials have it.
+
+    Args:
+        center: Log10 of the peak.
+        spread: One standard deviation of it, in decades.
+        estimates: What it is the mean of.
+        factors: What these were multiplied by.
+    """
+
+    center: float
+    spread: float
+    estimates: tuple[Estimate, ...]
+    factors: tuple[Factor, ...]
 
 
 def linear_peak(
-    evidence: Evidence, total_steps: int, *, steps_per_epoch: int | None = None, finetune: bool = False
-) -> tuple[float, float] | None:
-    """Return the best peak for a line to zero as the short runs have it, and how sure that is.
+    evidence: Evidence, horizon: Horizon, *, finetune: bool = False, calibration: Calibration = FITTED
+) -> LinearPeak | None:
+    """Compute the best peak for a linear decay to zero from the trials; None where none of them shows one.
 
-    The edge of the trials counts as `recommend.peak` says. Pilots train the same number of epochs: the best
-    of them counts times (T' / T)**0.2 for T' steps, times (E' / E)**0.4 where they had fewer epochs than the training
-    after all, times (N / 1000)**0.7 for N samples from 100 to 1,000, and drawn to `usual_lr` as the edge is, less where
-    they are long. The mean of both in decades counts the pilots four fifths. For Adagrad the exponent of steps is
-    lower by a half, so that a longer training wants a higher peak.
+    With N samples, E epochs and T steps, and the constants of the calibration:
+
+    - from the edge of the short trials: edge x 0.32 x momentum's final speed x min(1, N / 1000)**0.7 x E**-0.4
+      x (T / 1000)**-0.2, drawn towards the usual peak of the optimizer;
+    - from the best of the pilots, which had T' steps and E' epochs: best x (T' / T)**0.2 x min(1, E' / E)**0.4
+      x min(1, N / 1000)**0.7, drawn towards the usual peak, the less the longer the pilots.
+
+    The mean of both in decades counts the pilots four fifths. Adagrad shrinks its own steps, so that its exponent of
+    the steps is lower by a half and its edge counts three times. What is not known of the data counts for nothing;
+    for fine-tuning nothing is drawn towards the usual peak, which is for training from scratch.
 
     Args:
-        evidence: Of the runs.
-        total_steps: T, the optimizer steps of the training.
-        steps_per_epoch: Optimizer steps of an epoch; None takes the measured loader's.
-        finetune: Whether the model is pretrained, so that what is usual from scratch says nothing.
-
-    Returns:
-        Log10 of the peak and one standard deviation in decades; None where no run points at one.
+        evidence: Of the trials.
+        horizon: Length of the training.
+        finetune: Whether the model is pretrained.
+        calibration: The constants.
     """
-    raced, best = (
-        None if lr is None else math.log10(lr * math.prod(shares.values()))
-        for lr, shares in (
-            (evidence.edge, _shares(evidence, total_steps, steps_per_epoch, finetune=finetune)),
-            (_best(evidence), _shares_of_best(evidence, total_steps, steps_per_epoch, finetune=finetune)),
-        )
-    )
+    edge = _from_edge(evidence, horizon, calibration, finetune=finetune)
+    best = _from_pilots(evidence, horizon, calibration, finetune=finetune)
+    found = [one for one in (edge, best) if one is not None]
+    if not found:
+        return None
+    factors = tuple(factor for _, some in found for factor in some)
+    logs = [math.log10(lr * math.prod(factor.value for factor in some)) for lr, some in found]
+    if edge is None or best is None:
+        source: Source = "edge" if best is None else "pilots"
+        estimates: tuple[Estimate, ...] = (Estimate(source, found[0][0]),)
+        center = logs[0]
+    else:
+        trust = calibration.trust_in_pilots
+        estimates = (Estimate("edge", edge[0], 1 - trust), Estimate("pilots", best[0], trust))
+        center = trust * logs[1] + (1 - trust) * logs[0]
     if best is None:
-        longer = GROWS_PER_DECADE * max(0.0, math.log10(total_steps / QUOTED_STEPS))
-        return None if raced is None else (raced, SPREAD_OF_RACE + longer)
-    return best if raced is None else TRUST * best + (1 - TRUST) * raced, spread_of(evidence.pilots, total_steps)
+        longer = calibration.spread_grows * max(0.0, math.log10(horizon.steps / QUOTED_STEPS))
+        return LinearPeak(center, calibration.edge_spread + longer, estimates, factors)
+    return LinearPeak(center, spread_of(evidence.pilots, horizon, calibration=calibration), estimates, factors)
 
 
-def _fall_with_steps(facts: Facts) -> float:
-    """Return the power of 1 / T with which the best peak falls as a training of T steps becomes longer.
+def _from_edge(
+    evidence: Evidence, horizon: Horizon, calibration: Calibration, *, finetune: bool
+) -> tuple[float, list[Factor]] | None:
+    """The edge of the short trials, and what it is multiplied by."""
+    edge, facts = evidence.edge, evidence.facts
+    if edge is None:
+        return None
+    epochs, steps = horizon.epochs, horizon.steps
+    factors = [
+        Factor("edge", "fitted", calibration.edge_to_peak),
+        Factor("edge", "momentum", final_speed(facts, evidence.edge_trials[0].steps)),
+        samples_factor("edge", facts, horizon, calibration),
+        Factor("edge", "epochs", epochs**-calibration.epochs_exponent, wanted_at=epochs),
+        Factor("edge", "steps", (steps / QUOTED_STEPS) ** -steps_exponent(facts, calibration), wanted_at=steps),
+        Factor("edge", "own_decay", calibration.decaying_edge if own_decay(facts, calibration) else 1.0),
+    ]
+    return edge, factors if finetune else [
+        *factors,
+        *pull_factor("edge", evidence.edge_trials, edge, factors, facts, calibration),
+    ]
 
-    Where the optimizer shrinks its own steps the peak need not, and rises instead.
-    """
-    return HORIZON_EXPONENT - own_decay(facts)
+
+def _from_pilots(
+    evidence: Evidence, horizon: Horizon, calibration: Calibration, *, finetune: bool
+) -> tuple[float, list[Factor]] | None:
+    """The best peak of the pilots as for a linear decay, and what it is multiplied by."""
+    each = [trials.best / trials.factor for trials in evidence.pilots if trials.best is not None]
+    if not each:
+        return None
+    best, facts, first = statistics.geometric_mean(each), evidence.facts, evidence.pilots[0]
+    factors = [
+        *length_factors(facts, first.steps, first.epochs, horizon, calibration),
+        samples_factor("pilots", facts, horizon, calibration),
+    ]
+    if finetune:
+        return best, factors
+    fading = min(1.0, calibration.full_pull_steps / first.steps) ** calibration.pull_fading
+    return best, [*factors, *pull_factor("pilots", evidence.pilots, best, factors, facts, calibration, fading)]
 
 
-def length_factors(
-    facts: Facts, steps: int, epochs: float | None, total_steps: int, steps_per_epoch: int | None
-) -> dict[str, float]:
-    """Return what the best peak of a pilot is multiplied by for its length, and what for.
+def pilot_start(
+    evidence: Evidence,
+    curve: Curve,
+    earlier: Sequence[Trials],
+    steps: int,
+    epochs: float,
+    horizon: Horizon,
+    *,
+    finetune: bool = False,
+    calibration: Calibration = FITTED,
+) -> float:
+    """Return the peak of a linear decay at which pilots begin.
+
+    It is the best of the pilots before; else what the short trials come to, or half of the highest of them where that
+    was still the best; else the usual peak, or what the sweep shows of the edge, or the geometric mean of both.
 
     Args:
-        facts: Of the training.
+        evidence: Of the sweep and the short trials.
+        curve: The sweep.
+        earlier: Pilots that were run already.
         steps: Optimizer steps of the pilot.
-        epochs: How often it saw its batches, or None where that is not known.
-        total_steps: Optimizer steps of the training.
-        steps_per_epoch: Those of an epoch; None takes the measured loader's.
-
-    Returns:
-        Shares by their reasons; epochs that were not rehearsed only lower the peak.
+        epochs: How often it passes over its batches.
+        horizon: Length of the training.
+        finetune: Whether the model is pretrained.
+        calibration: The constants.
     """
-    planned = facts.epochs(total_steps, steps_per_epoch)
-    made = planned if epochs is None else epochs
-    return {
-        f"for {total_steps:,} steps instead of {steps}": (steps / total_steps) ** _fall_with_steps(facts),
-        f"for {_many(planned)} epochs instead of {_many(made)}": min(1.0, made / planned) ** EPOCHS_EXPONENT,
-    }
+    if earlier and earlier[-1].best is not None:
+        return earlier[-1].best / earlier[-1].factor
+    shorter = 1 / math.prod(f.value for f in length_factors(evidence.facts, steps, epochs, horizon, calibration))
+    sure = [trials for trials in evidence.edge_trials if trials.is_sure]
+    found = linear_peak(evidence, horizon, finetune=finetune, calibration=calibration) if sure else None
+    if found is not None:
+        return float(10**found.center * shorter)
+    highest = [trials.best for trials in sure if trials.best is not None]
+    if highest:
+        return max(highest) / 2
+    swept = edge_of_curve(curve) * calibration.sweep_edge_to_peak
+    usual = None if finetune else usual_lr(evidence.facts, curve.levels[0], calibration)
+    if usual is None:
+        return swept * shorter
+    return (usual if evidence.edge_trials else math.sqrt(swept * usual)) * shorter
 
 
-def edge_of_decay(facts: Facts) -> float:
-    """Return what the edge has to be multiplied by for an optimizer that shrinks its own steps; 1 for the others."""
-    return DECAYING if own_decay(facts) else 1.0
+def spread_of(
+    pilots: Sequence[Trials], horizon: Horizon, times: float = 1.0, calibration: Calibration = FITTED
+) -> float:
+    """Return one standard deviation, in decades, of the best peak about what pilots come to.
 
-
-def spread_of(pilots: Sequence[Trials], total_steps: int, times: float = 1.0) -> float:
-    """Return how sure the peak is that pilots say for a training.
+    More and longer pilots narrow it; a training that is far longer than the longest of them widens it.
 
     Args:
-        pilots: All of them; more make it surer by their noise, longer ones by how far they are carried too.
-        total_steps: Optimizer steps of the training; the more it is longer than the longest, the less sure.
+        pilots: All of them.
+        horizon: Length of the training.
         times: As if they were so many times as long.
-
-    Returns:
-        One standard deviation in decades.
+        calibration: The constants.
     """
     steps, longest = sum(trials.steps for trials in pilots), max(trials.steps for trials in pilots)
-    short = SPREAD - SHRINKS_PER_DECADE * math.log10(times * steps / 40)
-    far = SPREAD + GROWS_PER_DECADE * math.log10(total_steps / (times * longest) / USUAL_TIMES)
-    inside = max(LEAST_SPREAD, short, far)
-    return inside if any(trials.is_enclosed for trials in pilots) else math.hypot(inside, SPREAD)
+    c = calibration
+    short = c.pilot_spread - c.spread_shrinks * math.log10(times * steps / c.pilot_spread_steps)
+    far = c.pilot_spread + c.spread_grows * math.log10(horizon.steps / (times * longest) / c.usual_length_ratio)
+    inside = max(c.least_spread, short, far)
+    return inside if any(trials.is_enclosed for trials in pilots) else math.hypot(inside, c.pilot_spread)
 
 
-def in_words(evidence: Evidence, request: Request) -> tuple[str, ...]:
-    """Return how the runs became the peak for a line, a sentence for each kind."""
-    length = (request.horizon(evidence.facts) or QUOTED_STEPS, request.steps_per_epoch)
-    edge, best, words = evidence.edge, _best(evidence), []
-    if edge is not None:
-        shares = _shares(evidence, *length, finetune=request.finetune)
-        words.append(_sentence("The trials", shares, edge, "their edge") if best else _alone(shares, edge))
-    if best is not None:
-        shares = _shares_of_best(evidence, *length, finetune=request.finetune)
-        counts = "" if edge is None else f" This counts {100 * TRUST:.0f} % in the mean of both."
-        words.append(_sentence("The pilots", shares, best, _whose(evidence)) + counts)
-    return tuple(words)
+def _mean_of_rules(evidence: Evidence, calibration: Calibration) -> tuple[float, float]:
+    """Log10 of the geometric mean of all rules that have an answer, at the reference speed, and its spread."""
+    density = calibration.reference_density
+    speed = (evidence.points_per_decade or density) / density
+    weighed = {name: rule.moves_with_speed for name, rule in RULES.items() if rule.is_weighed}
+    logs = [
+        math.log10(lr * (speed if weighed[name] else 1.0))
+        for name, lr in evidence.suggestions.items()
+        if lr is not None and name in weighed
+    ]
+    spread = calibration.rules_spread
+    disagreement = statistics.stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else spread
+    return statistics.fmean(logs), math.hypot(spread, disagreement)
 
 
-def _whose(evidence: Evidence) -> str:
-    is_line = all(trials.factor == 1 for trials in evidence.pilots)
-    return "their best" if is_line else "their best, as for a line"
-
-
-def _alone(shares: dict[str, float], edge: float) -> str:
-    lr = edge * math.prod(shares.values())
-    return f"The peak for a line to zero, {lr:.1e}, is the edge of the trials, {edge:.1e}, times {_said(shares)}."
-
-
-def _sentence(who: str, shares: dict[str, float], measured: float, what: str) -> str:
-    lr = measured * math.prod(shares.values())
-    return f"{who} say {lr:.1e} for the peak of a line: {what}, {measured:.1e}, times {_said(shares)}."
-
-
-def _said(shares: dict[str, float]) -> str:
-    return ", ".join(f"{share:.2g} {why}" for why, share in shares.items() if f"{share:.2g}" != "1") or "1"
-
-
-def _many(count: float) -> str:
-    return f"{count:,.0f}" if count >= 100 else f"{count:.3g}"
-
-
-def ramp(facts: Facts, steps: int) -> float:
-    """The mean share of its final speed that plain momentum has reached in a run; Adam corrects for it.
-
-    Args:
-        facts: Of the training.
-        steps: Optimizer steps of the run.
-
-    Returns:
-        1 without momentum; else the mean over the steps t of 1 - beta**t.
-    """
-    beta, second = facts.betas
-    if second or not 0 < beta < 1:
-        return 1.0
-    return 1 - (1 - beta**steps) / (steps * (1 - beta))
-
-
-def _best(evidence: Evidence) -> float | None:
-    """The best peak of the pilots as for a line, the geometric mean where there are several; None without any."""
-    best = [trials.best / trials.factor for trials in evidence.pilots if trials.best is not None]
-    return statistics.geometric_mean(best) if best else None
-
-
-def _shares_of_best(
-    evidence: Evidence, total_steps: int, steps_per_epoch: int | None, *, finetune: bool = False
-) -> dict[str, float]:
-    """What the best pilot's peak is multiplied by, and what for."""
-    best = _best(evidence)
-    if best is None:
-        return {}
-    steps, epochs = evidence.pilots[0].steps, evidence.pilots[0].epochs
-    shares = {
-        **length_factors(evidence.facts, steps, epochs, total_steps, steps_per_epoch),
-        **_of_samples(evidence.facts, steps_per_epoch),
-    }
-    fading = min(1.0, FULL_PULL / steps) ** FADING
-    return shares if finetune else {**shares, **_pull(evidence, evidence.pilots, best, shares, fading)}
-
-
-def _shares(
-    evidence: Evidence, total_steps: int, steps_per_epoch: int | None, *, finetune: bool = False
-) -> dict[str, float]:
-    """What the edge is multiplied by, and what for; what is not known of the data counts for nothing."""
-    if evidence.edge is None:
-        return {}
-    facts = evidence.facts
-    epochs = facts.epochs(total_steps, steps_per_epoch)
-    shares = {
-        "as fitted on real trainings": EDGE_TO_PEAK,
-        "for momentum, which a short run hardly builds up": ramp(facts, evidence.edge_trials[0].steps),
-        **_of_samples(facts, steps_per_epoch),
-        f"for {_many(epochs)} epochs": epochs**-EPOCHS_EXPONENT,
-        f"for {total_steps:,} steps": (total_steps / QUOTED_STEPS) ** -_fall_with_steps(facts),
-        f"for the steps that {facts.optimizer} shrinks itself": edge_of_decay(facts),
-    }
-    return shares if finetune else {**shares, **_pull(evidence, evidence.edge_trials, evidence.edge, shares)}
-
-
-def _of_samples(facts: Facts, steps_per_epoch: int | None) -> dict[str, float]:
-    per_epoch = steps_per_epoch or facts.steps_per_epoch or 0
-    samples = max(FEW, per_epoch * (facts.batch_size or 0) * facts.ranks or PLENTY)
-    return {f"for {samples:,} samples": min(1.0, samples / PLENTY) ** SAMPLES_EXPONENT}
-
-
-def _pull(
-    evidence: Evidence, runs: Sequence[Trials], measured: float, shares: dict[str, float], fading: float = 1.0
-) -> dict[str, float]:
-    """What brings a rate towards the usual one."""
-    usual = usual_lr(evidence.facts, statistics.fmean(trials.start for trials in runs))
-    if usual is None:
-        return {}
-    away = math.log10(usual / (measured * math.prod(shares.values())))
-    factor = float(10 ** (fading * PULL * away / (1 + (away / FAR) ** 2)))
-    return {f"towards what is usual for {evidence.facts.optimizer}": factor}
+def _held(evidence: Evidence, center: float, calibration: Calibration) -> float:
+    """Log10 of a rate, held to half of where the sweep diverged."""
+    if evidence.diverged_at is None:
+        return center
+    return min(center, math.log10(evidence.diverged_at * calibration.under_divergence))

@@ -1,24 +1,17 @@
-"""The records of a recommendation: what is asked for, what is advised, and why."""
+"""The records of a recommendation: what is advised, what it was computed from, and why."""
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import Literal
 
-from lrfinder.display import plot, report
-from lrfinder.display.notebook import html_of
+from lrfinder.advice.request import QUOTED_STEPS
 from lrfinder.errors import InputError
-from lrfinder.loop import Facts
 from lrfinder.schedules import Schedule, describe
-from lrfinder.schedules.base import flag, number, whole
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-__all__ = ["QUOTED_STEPS", "Grade", "Plan", "PlanOptions", "Reason", "Request"]
+__all__ = ["Estimate", "Factor", "Grade", "Plan", "Reason", "Source"]
 
 Grade = Literal["strong", "moderate", "weak"]
-
-QUOTED_STEPS = 1_000
-"""The horizon that a plan speaks of where none is known."""
+Source = Literal["edge", "pilots", "rules", "peak"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,118 +30,63 @@ class Reason:
         return f"{self.text} [{self.grade} evidence]"
 
 
-class PlanOptions(TypedDict, total=False):
-    """The keyword options of `Request`, where they are explained."""
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One correction between what was measured and the peak.
 
-    total_steps: int | None
-    schedule: str | Schedule
-    epochs: float | None
-    steps_per_epoch: int | None
-    finetune: bool
-    may_extend: bool
-    early_stopping: bool
-    open_ended: bool
+    Args:
+        source: The estimate that it belongs to; `peak` for what corrects the mean of all.
+        name: What it corrects for: `fitted`, `momentum`, `samples`, `epochs`, `steps`, `own_decay`, `usual`,
+            `schedule`, `finetune`, `divergence`.
+        value: What is multiplied.
+        measured_at: The quantity (steps, epochs) in what was measured, where it has one.
+        wanted_at: The same quantity in the training.
+    """
+
+    source: Source
+    name: str
+    value: float
+    measured_at: float | None = None
+    wanted_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What the user asks of a plan.
+class Estimate:
+    """What one source measured.
 
     Args:
-        total_steps: Optimizer steps of the whole training; None leaves the schedule open and speaks in fractions.
-        schedule: `recommended`, a name of the catalogue, or a schedule of your own.
-        rule: The name of the suggestion that is to be the peak, unscaled; None weighs all.
-        epochs: The length of the training in epochs, instead of `total_steps`.
-        steps_per_epoch: Optimizer steps of an epoch; None takes the measured loader's.
-        finetune: The model is pretrained and should keep what it knows.
-        may_extend: The training may go on beyond `total_steps`, or be branched.
-        early_stopping: The training may be stopped before `total_steps`.
-        open_ended: Nobody knows how long the training takes: plan for a cooldown that is begun when it should end.
-
-    Raises:
-        InputError: A length that is none or is given twice, or options that exclude each other.
+        source: `edge` of the short trials, best of the `pilots`, or mean of the `rules`.
+        measured: LR of the reference group; times the factors of this source it is a peak for a linear decay to zero.
+        weight: In the mean of all estimates in decades.
     """
 
-    total_steps: int | None = None
-    schedule: str | Schedule = "recommended"
-    rule: str | None = None
-    epochs: float | None = None
-    steps_per_epoch: int | None = None
-    finetune: bool = False
-    may_extend: bool = False
-    early_stopping: bool = False
-    open_ended: bool = False
-
-    def __post_init__(self) -> None:
-        if self.total_steps is not None:
-            object.__setattr__(self, "total_steps", _steps(self.total_steps))
-        if self.epochs is not None:
-            number("epochs", self.epochs, "(0, inf)", "pass the epochs of the whole training")
-        if self.steps_per_epoch is not None:
-            remedy = "it is len(loader), over the accumulated batches of a step"
-            object.__setattr__(self, "steps_per_epoch", whole("steps_per_epoch", self.steps_per_epoch, remedy))
-        for name in ("finetune", "may_extend", "early_stopping", "open_ended"):
-            flag(name, getattr(self, name))
-        self._check_together()
-
-    def _check_together(self) -> None:
-        if self.total_steps is not None and self.epochs is not None:
-            raise InputError(f"`epochs` must be left out beside `total_steps`={self.total_steps}, got {self.epochs}")
-        if not self.open_ended:
-            return
-        if self.total_steps is not None or self.epochs is not None:
-            raise InputError(
-                f"`open_ended` must be left out where the length is known, got `total_steps`={self.total_steps} "
-                f"and `epochs`={self.epochs}; may_extend=True is for a length that may grow"
-            )
-        if self.is_particular and not (isinstance(self.schedule, str) and self.schedule == "stable_decay"):
-            raise InputError(
-                '`schedule` must be "recommended" or "stable_decay" where `open_ended` is asked for, '
-                f"got {self.schedule!r}, which needs a length"
-            )
-
-    @property
-    def is_particular(self) -> bool:
-        """Whether a schedule is asked for by name or as an object."""
-        return not (isinstance(self.schedule, str) and self.schedule == "recommended")
-
-    def horizon(self, facts: Facts) -> int | None:
-        """Return the optimizer steps of the whole training, or None where they are not known.
-
-        Args:
-            facts: Of the loop, for the steps of an epoch.
-
-        Raises:
-            InputError: Epochs are given and nobody knows how many steps one has.
-        """
-        if self.epochs is None:
-            return self.total_steps
-        steps = self.steps_per_epoch or facts.steps_per_epoch
-        if steps is None:
-            raise InputError(
-                f"`steps_per_epoch` must be given with `epochs`={self.epochs} for a loader without length, got None; "
-                "or pass total_steps="
-            )
-        return max(1, round(self.epochs * steps))
+    source: Source
+    measured: float
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to train with. `print` it for the advice.
+    """What to train with.
 
     Args:
         lr: Peak LR of the reference group, for `schedule`.
         interval: The range that holds the best peak with a probability of 80 %.
         schedule: Factor of the peak for each optimizer step; None where `total_steps` is not known.
         total_steps: Optimizer steps of the whole training, or None.
-        warmup: Optimizer steps of the climb, inside `total_steps`.
+        warmup: Optimizer steps of the warm-up, inside `total_steps`.
         rule: The rule whose own rate `lr` is, or None where everything measured was weighed.
-        reasons: Why, each with the grade of its evidence.
+        reasons: Why this schedule, each with the grade of its evidence.
         runner_up: The next best schedule and what it is expected to cost.
         warnings: What a person should know before trusting this.
         code: Lines of torch code that use the plan.
         outline: Where `schedule` is None: what it would be for a training of 1,000 steps.
         steps_per_epoch: Optimizer steps of an epoch, or None.
+        estimates: What the peak was computed from; empty where a rule was named.
+        factors: What the estimates were multiplied by, each with its source.
+
+    Raises:
+        InputError: A rate outside its interval, or a length that is not positive.
     """
 
     lr: float
@@ -163,12 +101,23 @@ class Plan:
     code: str = ""
     outline: Schedule | None = None
     steps_per_epoch: int | None = None
+    estimates: tuple[Estimate, ...] = ()
+    factors: tuple[Factor, ...] = ()
+
+    def __post_init__(self) -> None:
+        low, high = self.interval
+        if not 0 < low <= self.lr <= high:
+            raise InputError(f"`interval` must be positive and hold `lr`={self.lr:g}, got {self.interval}")
+        for name in ("total_steps", "steps_per_epoch"):
+            steps = getattr(self, name)
+            if steps is not None and not steps > 0:
+                raise InputError(f"`{name}` must be positive or None, got {steps}")
+        if self.warmup < 0:
+            raise InputError(f"`warmup` must be at least 0, got {self.warmup}")
 
     def __str__(self) -> str:
-        return report.advice(self)
-
-    def _repr_html_(self) -> str:
-        return html_of(self, self)
+        low, high = self.interval
+        return f"peak {self.lr:.2e} ({low:.0e} to {high:.0e}), {self.schedule_text}"
 
     @property
     def shape(self) -> Schedule | None:
@@ -177,7 +126,7 @@ class Plan:
 
     @property
     def shown_steps(self) -> int:
-        """The optimizer steps that a picture or a printout speaks of; a tenth of them climb where the end is open."""
+        """Optimizer steps that a picture or a printout covers; a tenth of them warm up where the end is open."""
         return self.total_steps or max(QUOTED_STEPS, 10 * self.warmup)
 
     @property
@@ -186,7 +135,7 @@ class Plan:
         return "a function that the file could not hold" if self.shape is None else describe(self.shape)
 
     def lr_at(self, share: float) -> float:
-        """LR of the reference group after a share (0 to 1) of the training; at 1, that of the last step.
+        """LR of the reference group after a part (0 to 1) of the training; at 1, that of the last step.
 
         Raises:
             InputError: The schedule was a function, and was lost in a file.
@@ -195,24 +144,10 @@ class Plan:
             raise InputError(f"`schedule` must be known for the LR at {share:g} of the training, got {self.shape}")
         return self.lr * self.shape(round(share * (self.shown_steps - 1)))
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the LR of the reference group against the optimizer step, the end of the warm-up and the end marked.
+    def factors_of(self, source: Source) -> tuple[Factor, ...]:
+        """Return the factors of one source."""
+        return tuple(factor for factor in self.factors if factor.source == source)
 
-        Args:
-            ax: Where to draw; None makes a new figure.
-
-        Returns:
-            The axes; `ax.figure.savefig(path)` saves it.
-        """
-        return plot.draw_plan(self, ax)
-
-
-def _steps(total_steps: object) -> int:
-    """The optimizer steps of a training as a plain int."""
-    try:
-        return whole("total_steps", total_steps, "")
-    except InputError:
-        raise InputError(
-            f"`total_steps` must be a positive whole number of optimizer steps, got {total_steps!r}; "
-            "it is epochs * len(loader), over the accumulated batches of a step"
-        ) from None
+    def peak_of(self, estimate: Estimate) -> float:
+        """Return the peak for a linear decay to zero that an estimate comes to with its factors."""
+        return estimate.measured * math.prod(factor.value for factor in self.factors_of(estimate.source))

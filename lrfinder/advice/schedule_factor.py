@@ -1,5 +1,6 @@
 """How high the best peak of a schedule is, beside that of a line to zero."""
 
+from lrfinder.advice.calibration import FITTED, Calibration
 from lrfinder.schedules.base import Schedule
 from lrfinder.schedules.bound import predicted
 from lrfinder.schedules.catalogue import CATALOGUE
@@ -11,14 +12,8 @@ from lrfinder.schedules.stable import StableDecay
 
 __all__ = ["peak_factor"]
 
-SHORT = 50
-"""Below so many steps the catalogue's priors, which are for a thousand, say less than the bound."""
 
-SPREAD_OF_THE_BOUND = 0.3
-"""Standard deviation, in decades, of a best peak about the bound's, for a schedule that nobody has measured."""
-
-
-def peak_factor(schedule: Schedule, total_steps: int) -> tuple[float, float]:
+def peak_factor(schedule: Schedule, total_steps: int, calibration: Calibration = FITTED) -> tuple[float, float]:
     """Return the best peak of a schedule over the line's, and how sure that is.
 
     A member that the catalogue would build for these steps has the catalogue's prior, with warm-up or without. Any
@@ -27,6 +22,7 @@ def peak_factor(schedule: Schedule, total_steps: int) -> tuple[float, float]:
     Args:
         schedule: the schedule.
         total_steps: the optimizer steps of the training.
+        calibration: the constants.
 
     Returns:
         The ratio of the rates that factor 1 stands for, and one standard deviation of its log10.
@@ -38,16 +34,16 @@ def peak_factor(schedule: Schedule, total_steps: int) -> tuple[float, float]:
         >>> round(peak_factor(lambda step: 0.5, 1000)[0], 2)
         0.69
     """
-    entry = _row(schedule, total_steps)
+    entry = _entry_of(schedule, total_steps, calibration.shortest_catalogued)
     if entry is not None:
         return entry.peak_factor, entry.spread
     line = predicted(Linear(total_steps), total_steps)
     family = next((e for e in CATALOGUE.values() if type(_body(schedule)) is e.family), None)
-    spread = max(family.spread if family else 0.0, SPREAD_OF_THE_BOUND)
+    spread = max(family.spread if family else 0.0, calibration.bound_spread)
     return predicted(schedule, total_steps).lr / line.lr, spread
 
 
-def _row(schedule: Schedule, total_steps: int) -> Entry | None:
+def _entry_of(schedule: Schedule, total_steps: int, shortest: float) -> Entry | None:
     """The row of the catalogue that makes this very schedule for so many steps, or cannot be asked of the bound."""
     body, climb = _body(schedule), schedule.steps if isinstance(schedule, Warmup) else 0
     for entry in CATALOGUE.values():
@@ -55,7 +51,7 @@ def _row(schedule: Schedule, total_steps: int) -> Entry | None:
             continue
         if isinstance(body, ReduceOnPlateau) or (isinstance(body, StableDecay) and body.steps is None):
             return entry
-        if total_steps >= SHORT and body in (entry.body(total_steps), entry.body(max(1, total_steps - climb))):
+        if total_steps >= shortest and body in (entry.body(total_steps), entry.body(max(1, total_steps - climb))):
             return entry
     return None
 

@@ -150,7 +150,7 @@ def _report(trainings: list[Training], steps: int) -> None:
 
 def _save(found: LRResult, trainings: list[Training], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    figure_of(found).savefig(folder / "range_test.png", dpi=150)
+    figure_of(found.evidence, found.plan).savefig(folder / "range_test.png", dpi=150)
     _comparison(trainings).savefig(folder / "demo.png", dpi=150)
     print(f"\nwrote {folder / 'range_test.png'} and {folder / 'demo.png'}", file=sys.stderr)
 

@@ -220,7 +220,7 @@ def _tell(found: "LRResult", picture: Path | None, record: str | None) -> int:
 def _draw(found: "LRResult", picture: Path) -> None:
     from lrfinder.display.plot import figure_of
 
-    _save(figure_of(found), picture)
+    _save(figure_of(found.evidence, found.plan), picture)
 
 
 def _save(figure: "Figure", picture: Path) -> None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from lrfinder.display.plot import COLOURS, STYLE
+from lrfinder.evidence.rules import RULES
 from lrfinder.schedules import CATALOGUE, Entry
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ __all__ = ["draw_gallery"]
 
 POINTS = 600
 COLUMNS = 6
-KINDS = {"continuous": COLOURS["smooth"], "every interval": COLOURS["lr"], "on plateau": COLOURS["steepest"]}
+KINDS = {"continuous": COLOURS["smooth"], "every interval": COLOURS["lr"], "on plateau": RULES["steepest"].colour}
 """Colour of each frequency of change."""
 
 

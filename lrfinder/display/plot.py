@@ -2,16 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from lrfinder.display.report import LABELS
+from lrfinder.advice.plan import Plan
+from lrfinder.evidence.evidence import Evidence
+from lrfinder.evidence.rules import RULES
+from lrfinder.schedules import Schedule
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from lrfinder.advice.plan import Plan
-    from lrfinder.evidence.evidence import Evidence
-    from lrfinder.result import LRResult
-    from lrfinder.schedules import Schedule
 
 __all__ = ["COLOURS", "STYLE", "draw_plan", "draw_result", "draw_schedule", "figure_of"]
 
@@ -22,18 +20,13 @@ COLOURS = {
     "raw": "#999999",
     "smooth": "#0072B2",
     "lr": "#D55E00",
-    "steepest": "#009E73",
-    "valley": "#56B4E9",
-    "minimum": "#CC79A7",
-    "divergence": "#E69F00",
     "runs": "#7A5195",
     "diverged": "#000000",
 }
-"""Colours that people with any colour vision can tell apart (Okabe and Ito)."""
+"""Colours that people with any colour vision can tell apart (Okabe and Ito), as those of the rules."""
 
 MOST_POINTS = 2_000
 
-MARKERS = {"steepest": "v", "valley": "s", "minimum": "D", "divergence": "^"}
 LONGEST_NAME = 32
 
 
@@ -45,11 +38,12 @@ def new_axes(width: float = 7.5, height: float = 4.2) -> "Axes":
         return plt.subplots(figsize=(width, height))[1]
 
 
-def figure_of(found: "LRResult | Plan", width: float = 8.5, height: float = 4.2) -> "Figure":
-    """Return what `found.plot` draws, on a figure for a file: pyplot does not know it, so that none is left open.
+def figure_of(evidence: Evidence, plan: Plan | None, width: float = 8.5, height: float = 4.2) -> "Figure":
+    """Return what `LRResult.plot` draws, on a figure for a file: pyplot does not know it, so that none is left open.
 
     Args:
-        found: A result or a plan.
+        evidence: What was measured.
+        plan: What was advised, or None.
         width: Inches.
         height: Inches.
     """
@@ -58,42 +52,42 @@ def figure_of(found: "LRResult | Plan", width: float = 8.5, height: float = 4.2)
 
     with style.context(STYLE):
         figure = Figure(figsize=(width, height))
-        found.plot(figure.subplots())
+        draw_result(evidence, plan, figure.subplots())
     return figure
 
 
-def draw_result(result: "LRResult", ax: "Axes | None" = None) -> "Axes":
+def draw_result(evidence: Evidence, plan: Plan | None, ax: "Axes | None" = None) -> "Axes":
     """Draw a range test: raw losses, smooth curve, suggestions, trials, the peak's interval, the divergence.
 
-    Of a tuning the pilots are drawn instead, what was fitted through them, and the way from their best to the peak.
+    Of a tuning the pilots are drawn instead, the fit through them, and the way from their best to the peak.
 
     Args:
-        result: What to draw.
+        evidence: What was measured.
+        plan: What was advised, or None.
         ax: Where to draw; None makes a new figure.
 
     Returns:
         The axes.
     """
     ax = new_axes() if ax is None else ax
-    evidence, plan = result.evidence, result.plan
     if not evidence.pilots:
         _draw_curve(evidence, ax)
     if plan is not None:
         ax.axvspan(*plan.interval, color=COLOURS["lr"], alpha=0.12, lw=0, label="80 % interval")
         ax.axvline(plan.lr, color=COLOURS["lr"], lw=2, label=f"suggested peak {plan.lr:.2g}")
     if evidence.pilots:
-        _draw_rehearsals(result, ax)
+        _draw_pilots(evidence, plan, ax)
     else:
         _draw_readings(evidence, ax)
     ax.set(xscale="log", xlabel="learning rate of the reference group", ylabel=_measured(evidence))
-    ax.set_title(_title(result), fontsize="medium", loc="left")
+    ax.set_title(_title(evidence, plan), fontsize="medium", loc="left")
     ax.spines[["top", "right"]].set_visible(False)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
 
 
-def draw_schedule(schedule: "Schedule", steps: int, ax: "Axes | None" = None, *, lr: float = 1.0) -> "Axes":
+def draw_schedule(schedule: Schedule, steps: int, ax: "Axes | None" = None, *, lr: float = 1.0) -> "Axes":
     """Draw a schedule over the optimizer steps.
 
     Args:
@@ -117,7 +111,7 @@ def draw_schedule(schedule: "Schedule", steps: int, ax: "Axes | None" = None, *,
     return ax
 
 
-def draw_plan(plan: "Plan", ax: "Axes | None" = None) -> "Axes":
+def draw_plan(plan: Plan, ax: "Axes | None" = None) -> "Axes":
     """Draw the LR of a plan over the optimizer steps, the end of the warm-up and the end marked.
 
     Args:
@@ -146,13 +140,13 @@ def draw_plan(plan: "Plan", ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
-def _measured(evidence: "Evidence") -> str:
+def _measured(evidence: Evidence) -> str:
     if evidence.pilots:
         return "loss on batches not trained on"
     return "training loss" if evidence.curve is None or evidence.curve.after is None else "validation loss"
 
 
-def _draw_curve(evidence: "Evidence", ax: "Axes") -> None:
+def _draw_curve(evidence: Evidence, ax: "Axes") -> None:
     curve, smooth = evidence.curve, evidence.smooth
     if curve is None or not len(curve):
         return
@@ -173,27 +167,29 @@ def _draw_curve(evidence: "Evidence", ax: "Axes") -> None:
         ax.set_ylim(low - room, high + 2 * room)
 
 
-def _draw_readings(evidence: "Evidence", ax: "Axes") -> None:
+def _draw_readings(evidence: Evidence, ax: "Axes") -> None:
     """What was read off the curve, and the trials."""
     at = evidence.diverged_at
     if at is not None:
         ax.axvline(at, color=COLOURS["diverged"], ls=":", label=f"diverges {at:.2g}")
     _draw_suggestions(evidence, ax)
-    _draw_races(evidence, ax)
+    _draw_edge_trials(evidence, ax)
 
 
-def _draw_suggestions(evidence: "Evidence", ax: "Axes") -> None:
+def _draw_suggestions(evidence: Evidence, ax: "Axes") -> None:
     smooth = evidence.smooth
     for name, lr in evidence.suggestions.items():
         if lr is None or smooth is None:
             continue
         height = min(zip(smooth.lrs, smooth.losses, strict=True), key=lambda point: abs(point[0] / lr - 1))[1]
-        colour, marker = COLOURS.get(name, COLOURS["diverged"]), MARKERS.get(name, "o")
-        label = f"{LABELS.get(name, _plain(name))}: {lr:.2g}"
-        ax.plot([lr], [height], marker, ms=8, color=colour, mec="white", label=label, zorder=3)
+        rule = RULES.get(name)
+        label, colour, marker = (_plain(name), COLOURS["diverged"], "o")
+        if rule is not None:
+            label, colour, marker = rule.label, rule.colour, rule.marker
+        ax.plot([lr], [height], marker, ms=8, color=colour, mec="white", label=f"{label}: {lr:.2g}", zorder=3)
 
 
-def _draw_races(evidence: "Evidence", ax: "Axes") -> None:
+def _draw_edge_trials(evidence: Evidence, ax: "Axes") -> None:
     """What the trials came to, and their edge; those that exploded, or ended above the picture, at its top."""
     finite = [loss for trials in evidence.edge_trials for loss in trials.losses if loss is not None]
     if not finite:
@@ -217,9 +213,9 @@ def _draw_races(evidence: "Evidence", ax: "Axes") -> None:
         lines[0].set_clip_on(False)
 
 
-def _draw_rehearsals(result: "LRResult", ax: "Axes") -> None:
+def _draw_pilots(evidence: Evidence, plan: Plan | None, ax: "Axes") -> None:
     """The losses of the pilots, what was fitted through them, and an arrow from the best of each to the peak."""
-    pilots, plan = result.evidence.pilots, result.plan
+    pilots = evidence.pilots
     tried = [lr for trials in pilots for lr in trials.lrs] + list(plan.interval if plan else ())
     finite = [loss for trials in pilots for loss in (trials.start, *trials.losses) if loss is not None]
     low, high = min(finite), max(trials.start for trials in pilots)
@@ -258,8 +254,8 @@ def _plain(name: str, longest: int = LONGEST_NAME) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
-def _title(result: "LRResult") -> str:
-    facts = result.evidence.facts
-    kind = "Tuning" if result.evidence.pilots else "Range test"
+def _title(evidence: Evidence, plan: Plan | None) -> str:
+    facts = evidence.facts
+    kind = "Tuning" if evidence.pilots else "Range test"
     name = f"{kind} of {_plain(facts.model)} with {_plain(facts.optimizer)}"
-    return name if result.plan is not None else f"{name}: no suggestion ({result.status})"
+    return name if plan is not None else f"{name}: no suggestion ({evidence.status})"

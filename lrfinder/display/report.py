@@ -1,18 +1,15 @@
 """The printout: plain text, at most 100 columns."""
 
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from lrfinder.advice.plan import Estimate, Factor, Plan, Reason
+from lrfinder.evidence.evidence import Evidence
+from lrfinder.evidence.rules import RULES
+from lrfinder.evidence.trials import Trials
+from lrfinder.schedules import Entry
 
-    from lrfinder.advice.plan import Plan
-    from lrfinder.evidence.evidence import Evidence
-    from lrfinder.evidence.trials import Trials
-    from lrfinder.result import LRResult
-    from lrfinder.schedules import Entry
-
-__all__ = ["advice", "catalogue", "sparkline", "text"]
+__all__ = ["catalogue", "sparkline", "text"]
 
 WIDTH = 100
 LONGEST_NAME = 50
@@ -25,44 +22,96 @@ BARS_OF = 60
 """Steps that one bar of the catalogue stands for."""
 
 BARS = "▁▂▃▄▅▆▇█"
-LABELS = {"steepest": "steepest descent", "minimum": "minimum / 10", "divergence": "divergence / 4"}
 ENDED = {
-    "completed": "the whole ladder, nothing diverged",
+    "completed": "the whole range, nothing diverged",
     "diverged": "diverged from {at:.2g} on, stopped after {steps} steps",
     "non_finite": "the loss was no longer finite after {steps} steps",
 }
 
 
-def text(result: "LRResult", done: str | None = None) -> str:
-    """A result in words: what was measured, the peak, the schedule, and how to use them.
+FACTORS = {
+    "fitted": "as fitted on other trainings",
+    "momentum": "for momentum, which a short trial hardly builds up",
+    "samples": "for {wanted} samples",
+    "epochs": "for {wanted} epochs",
+    "steps": "for {wanted} steps",
+    "own_decay": "for the steps that {optimizer} shrinks itself",
+    "usual": "towards the usual LR of {optimizer}",
+}
+"""What each factor of an estimate is for."""
+
+
+def text(evidence: Evidence, plan: Plan | None, done: str | None = None) -> str:
+    """Write a result in words: what was measured, the peak, the schedule, and how to use them.
 
     Args:
-        result: What was found.
+        evidence: What was measured.
+        plan: What to train with; None where there is no reliable rate.
         done: What was done with it already, as a phrase, instead of how to do it by hand.
 
     Returns:
         At most 100 columns.
     """
-    evidence, plan = result.evidence, result.plan
     kind = "tuning" if evidence.pilots else "range test"
     lines = [f"lrfinder: {kind} of {_one_line(evidence.facts.model)}", *_sweep(evidence), *_spent(evidence, plan), ""]
-    lines += [*_suggestions(evidence), *_races(evidence), *_rehearsals(evidence), ""]
+    lines += [*_suggestions(evidence), *_edge_trials(evidence), *_pilots(evidence), ""]
     if plan is None:
-        lines += _wrapped("no suggestion", f"{result.status}: {result.status.sentence}")
-    elif done is None:
-        return "\n".join([*lines, advice(plan)])
+        lines += _wrapped("no suggestion", f"{evidence.status}: {evidence.status.sentence}")
     else:
-        lines += [*_peak(plan), "", *_schedule(plan)]
+        lines += [*_peak(plan), "", *_schedule(plan, _reasons_of_peak(evidence, plan))]
+        if done is None:
+            lines += ["", *_use(plan)]
     return "\n".join(lines if done is None else [*lines, "", *_wrapped("applied", done)])
 
 
-def advice(plan: "Plan") -> str:
-    """A plan in words: the peak, the schedule with the reasons for it, and how to use them."""
-    return "\n".join([*_peak(plan), "", *_schedule(plan), "", *_use(plan)])
+def _reasons_of_peak(evidence: Evidence, plan: Plan) -> list[Reason]:
+    """How the peak was computed, a sentence for each estimate and for what corrects their mean."""
+    names = {factor.name for factor in plan.factors_of("peak")}
+    reasons = []
+    for estimate in plan.estimates:
+        if estimate.source != "rules":
+            reasons.append(Reason(_estimate_in_words(evidence, plan, estimate), "moderate"))
+        elif "divergence" in names:
+            reasons.append(Reason("The peak is held at half of where the sweep diverged.", "moderate"))
+        else:
+            words = "the geometric mean of what the rules say, brought to one speed of the sweep"
+            reasons.append(Reason(f"Without trials the peak for a linear decay is {words}.", "weak"))
+    if plan.estimates and "finetune" in names:
+        words = "For fine-tuning the peak is a third of what was measured, which does not see what is forgotten."
+        reasons.append(Reason(words, "weak"))
+    return reasons
 
 
-def catalogue(entries: "Mapping[str, Entry]") -> str:
-    """The families of schedules as a table: kind, parameters and a picture, each with its use and its tip below."""
+def _estimate_in_words(evidence: Evidence, plan: Plan, estimate: Estimate) -> str:
+    lr, optimizer = plan.peak_of(estimate), _one_line(evidence.facts.optimizer)
+    shown = [factor for factor in plan.factors_of(estimate.source) if f"{factor.value:.2g}" != "1"]
+    product = ", ".join(_factor_in_words(factor, optimizer) for factor in shown) or "1"
+    if estimate.source == "edge" and estimate.weight == 1:
+        return (
+            f"The peak for a linear decay to zero, {lr:.1e}, is the edge of the trials, {estimate.measured:.1e}, "
+            f"times {product}."
+        )
+    if estimate.source == "edge":
+        return f"The trials come to {lr:.1e} for a linear decay: their edge, {estimate.measured:.1e}, times {product}."
+    best = "their best" if all(one.factor == 1 for one in evidence.pilots) else "their best, as for a linear decay"
+    words = f"The pilots come to {lr:.1e} for a linear decay: {best}, {estimate.measured:.1e}, times {product}."
+    return words if estimate.weight == 1 else f"{words} They count {100 * estimate.weight:.0f} % in the mean of both."
+
+
+def _factor_in_words(factor: Factor, optimizer: str) -> str:
+    wanted = "" if factor.wanted_at is None else _count(factor.wanted_at)
+    words = FACTORS[factor.name].format(wanted=wanted, optimizer=optimizer)
+    if factor.measured_at is not None:
+        words += f" instead of {_count(factor.measured_at)}"
+    return f"{factor.value:.2g} {words}"
+
+
+def _count(quantity: float) -> str:
+    return f"{quantity:,.0f}" if quantity >= 100 or quantity == int(quantity) else f"{quantity:.3g}"
+
+
+def catalogue(entries: Mapping[str, Entry]) -> str:
+    """Write the families of schedules as a table: kind, parameters, a picture, and below its use and its tip."""
     heads = ("name", "frequency", "quantity", "shape", "parameters")
     lines = [_row(heads)]
     for entry in entries.values():
@@ -84,7 +133,7 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 def sparkline(values: list[float]) -> str:
-    """Values as one line of bars, the highest bar for the largest, the lowest for what is not above zero.
+    """Write values as one line of bars, the highest bar for the largest, the lowest for what is not above zero.
 
     >>> sparkline([0.0, 0.5, 1.0])
     '▁▅█'
@@ -93,7 +142,7 @@ def sparkline(values: list[float]) -> str:
     return "".join(BARS[min(len(BARS) - 1, int(len(BARS) * value / top))] if value > 0 else BARS[0] for value in values)
 
 
-def _sweep(evidence: "Evidence") -> list[str]:
+def _sweep(evidence: Evidence) -> list[str]:
     facts, curve = evidence.facts, evidence.curve
     base = facts.bases[facts.reference]
     trained = f"{_one_line(facts.optimizer)} (base LR {base:g}" + (
@@ -113,7 +162,7 @@ def _sweep(evidence: "Evidence") -> list[str]:
     return lines
 
 
-def _spent(evidence: "Evidence", plan: "Plan | None") -> list[str]:
+def _spent(evidence: Evidence, plan: Plan | None) -> list[str]:
     """What all of the search cost, validation batches and trials included."""
     if not evidence.cost_steps:
         return []
@@ -122,25 +171,25 @@ def _spent(evidence: "Evidence", plan: "Plan | None") -> list[str]:
     return _wrapped("spent", f"the cost of {evidence.cost_steps:,} steps{share}")
 
 
-def _suggestions(evidence: "Evidence") -> list[str]:
-    """What each rule reads off the sweep; where trials were made they decide, and these are for comparison."""
+def _suggestions(evidence: Evidence) -> list[str]:
+    """What each rule reads off the sweep; where there are trials they decide, and these are for comparison."""
     if not evidence.suggestions:
         return []
     lines = ["  read off the sweep" + (", for comparison:" if evidence.has_trial_peak else ":")]
     for name, lr in evidence.suggestions.items():
-        label = LABELS.get(name, _one_line(name))
+        label = RULES[name].label if name in RULES else _one_line(name)
         lines.append(f"    {label:<18} {'no answer' if lr is None else f'{lr:.2e}'}")
     return lines
 
 
-def _races(evidence: "Evidence") -> list[str]:
-    """Every race: its peaks, what each came to, and where they lose what they win."""
+def _edge_trials(evidence: Evidence) -> list[str]:
+    """The short trials: their peaks, what each came to, and the edge."""
     lines = []
     for trials in evidence.edge_trials:
-        head = f"{trials.steps} steps each, all from the same start: a short climb to the peak, a line to zero"
+        head = f"{trials.steps} steps each, all from the same start: a short warm-up, a linear decay to zero"
         lines += ["", *_wrapped("trials", head), *_runs(trials)]
     if evidence.edge is not None:
-        meaning = "above it most of the best gain is lost; the peak is a share of it"
+        meaning = "above it most of the best gain is lost; the peak lies below"
         lines.append(f"    their edge      {evidence.edge:.2e}: {meaning}")
     return lines
 
@@ -149,19 +198,19 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
-def _rehearsals(evidence: "Evidence") -> list[str]:
-    """Every pilot: its peaks, what each came to, and the best of them."""
+def _pilots(evidence: Evidence) -> list[str]:
+    """The pilots: their peaks, what each came to, and the best of them."""
     lines = []
     for trials in evidence.pilots:
         head = f"{trials.steps} steps each, all from the same start: the schedule and the epochs in small"
         lines += ["", *_wrapped("pilots", head), *_runs(trials)]
-        how = "on a parabola through the best run and its neighbours" if trials.fit else "of those that were tried"
-        found = "none: no run lowered the loss" if trials.best is None else f"{trials.best:.2e}: {how}"
+        how = "on a parabola through the best trial and its neighbours" if trials.fit else "of those that were tried"
+        found = "none: no trial lowered the loss" if trials.best is None else f"{trials.best:.2e}: {how}"
         lines.append(f"    the best        {found}")
     return lines
 
 
-def _runs(trials: "Trials") -> list[str]:
+def _runs(trials: Trials) -> list[str]:
     """Runs in columns: their peaks, and what each came to."""
     losses = ["exploded" if loss is None else f"{loss:.4g}" for loss in trials.losses]
     lines = [f"    loss before     {trials.start:.4g}"]
@@ -172,7 +221,7 @@ def _runs(trials: "Trials") -> list[str]:
     return lines
 
 
-def _peak(plan: "Plan") -> list[str]:
+def _peak(plan: Plan) -> list[str]:
     low, high = plan.interval
     source = f"   (by your rule {_one_line(plan.rule)})" if plan.rule else ""
     line = f"suggested peak LR  {plan.lr:.2e}   80 % interval {low:.1e} to {high:.1e}{source}"
@@ -182,14 +231,14 @@ def _peak(plan: "Plan") -> list[str]:
     return lines
 
 
-def _schedule(plan: "Plan") -> list[str]:
+def _schedule(plan: Plan, of_peak: list[Reason]) -> list[str]:
     lines = _shape(plan)
-    for reason in plan.reasons:
+    for reason in (*plan.reasons, *of_peak):
         lines += _wrapped("  why", str(reason))
     return lines + (_wrapped("  or", plan.runner_up) if plan.runner_up else [])
 
 
-def _shape(plan: "Plan") -> list[str]:
+def _shape(plan: Plan) -> list[str]:
     """The schedule in words, its rates at five moments, and a line of bars."""
     shares = (0.0, 0.25, 0.5, 0.75, 1.0)
     head, words = _horizon(plan), _one_line(plan.schedule_text, 300)
@@ -207,9 +256,9 @@ def _shape(plan: "Plan") -> list[str]:
     ]
 
 
-def _horizon(plan: "Plan") -> str:
+def _horizon(plan: Plan) -> str:
     if plan.total_steps is None and plan.schedule is None:
-        return "suggested schedule, in shares of the training (peak as for 1,000 steps; pass total_steps= for yours)"
+        return "suggested schedule, in parts of the training (peak as for 1,000 steps; pass total_steps= for yours)"
     if plan.total_steps is None:
         return f"suggested schedule, of which the first {plan.shown_steps:,} steps are shown"
     epochs = ""
@@ -220,7 +269,7 @@ def _horizon(plan: "Plan") -> str:
     return f"suggested schedule for {plan.total_steps:,} steps{epochs}"
 
 
-def _use(plan: "Plan") -> list[str]:
+def _use(plan: Plan) -> list[str]:
     return ["  to use it", *(f"    {line}" for line in plan.code.splitlines())]
 
 

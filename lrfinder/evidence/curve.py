@@ -58,7 +58,7 @@ class Curve:
         return len(self.lrs)
 
     @property
-    def rungs_per_decade(self) -> float:
+    def points_per_decade(self) -> float:
         """Density of the ladder."""
         return (len(self) - 1) / math.log10(self.lrs[-1] / self.lrs[0]) if len(self) > 1 else 0.0
 

@@ -33,11 +33,11 @@ class Divergence:
     died does not explode). Differences alone are compared, so a shifted or scaled loss gives the same verdict.
 
     Args:
-        rungs_per_decade: Density of the ladder.
+        points_per_decade: Density of the ladder.
     """
 
-    def __init__(self, rungs_per_decade: float) -> None:
-        self._patience = max(5, math.ceil(PLATEAU_DECADES * rungs_per_decade))
+    def __init__(self, points_per_decade: float) -> None:
+        self._patience = max(5, math.ceil(PLATEAU_DECADES * points_per_decade))
         self._losses: list[float] = []
         self._jumps: list[float] = []
         self._best = math.inf

@@ -1,4 +1,4 @@
-"""What the judges of a run say of it: whether it won, lost, exploded, or left the loss where it was."""
+"""Did a trial improve the loss? Comparisons of the losses of the same batches before and after it."""
 
 import math
 import statistics
@@ -6,68 +6,88 @@ from collections.abc import Sequence
 
 from lrfinder.evidence.curve import is_number
 
-__all__ = ["divergence_limit", "eval_losses", "gain", "improved", "min_gain_off_plateau", "unchanged", "worsened"]
+__all__ = ["divergence_limit", "gain", "improved", "losses_after", "min_gain_off_plateau", "unchanged", "worsened"]
 
 DIVERGED_TIMES = 10.0
-"""A trial whose loss rises by this many times the loss at the start, or what the sweep won of it, is ended."""
+"""A trial is ended when its loss has risen by this many times the scale of the loss."""
 
-RISEN, HARDLY_FALLEN = 0.02, 0.04
-"""Shares of the loss at the start, or of what the sweep won of it: a trial has clearly lost whose loss rose by more
-than the first, and leaves no plateau where it did not and fell by no more than the second. On plateaus of
-benchmarks/tasks.py unsure trials fell by up to 0.022, elsewhere by 0.06 and more."""
+RISEN = 0.02
+"""A trial has worsened when its loss rose beyond chance by more than this share of the scale."""
 
-LEFT = 0.01
-"""Of the same: a run that wins no more has not left a plateau. A network that learns no more than how frequent its
-classes are wins half of that."""
+HARDLY_FALLEN = 0.04
+"""A trial that fell, not beyond chance, by at most this share of the scale has left the loss unchanged. On the plateaus
+of benchmarks/tasks.py such trials fell by up to 0.022, elsewhere by 0.06 and more."""
 
-DOUBT = 0.05
-"""The largest probability, by a signed-rank test, that what judges a trial fell by chance."""
+OFF_PLATEAU = 0.01
+"""A trial that gains at most this share of the scale has not left a plateau. A network that learns no more than how
+frequent its classes are gains half of it."""
+
+SIGNIFICANCE = 0.05
+"""Largest p-value of the signed-rank test at which a fall is taken as no chance."""
 
 
-def eval_losses(before: Sequence[float], losses: Sequence[float | None]) -> list[float] | None:
-    """The losses of the judges that had one before (the same where the step was skipped), None where one exploded."""
+def losses_after(before: Sequence[float], losses: Sequence[float | None]) -> list[float] | None:
+    """Return the losses after a trial of the batches that had a finite one before.
+
+    Args:
+        before: Loss of each evaluation batch before the trial.
+        losses: Losses during or after the trial, of which the last belong to these batches; None for a skipped step,
+            which leaves the loss before.
+
+    Returns:
+        One loss for each batch; None where the trial diverged, so that one of them is not finite or there is none.
+    """
     last = zip(before, losses[-len(before) :], strict=False)
     after = [first if loss is None else loss for first, loss in last if is_number(first)]
     return after if losses and all(map(is_number, after)) else None
 
 
-def divergence_limit(start: Sequence[float], loss_scale: float) -> float:
-    """The loss beyond which a trial will not come back, for a sweep that won `loss_scale`."""
-    return max(start) + DIVERGED_TIMES * _scale(start, loss_scale)
+def divergence_limit(before: Sequence[float], loss_scale: float) -> float:
+    """Return the loss beyond which a trial is ended: the largest before it plus ten times the scale of the loss.
+
+    Args:
+        before: Losses before the trial.
+        loss_scale: How far the sweep fell: the scale of a loss that begins near zero.
+    """
+    return max(before) + DIVERGED_TIMES * _scale(before, loss_scale)
 
 
-def gain(start: Sequence[float], losses: Sequence[float] | None) -> float:
-    """How far the judges fell; minus infinity where the trial exploded."""
-    return statistics.fmean(start) - statistics.fmean(losses) if losses else -math.inf
+def gain(before: Sequence[float], after: Sequence[float] | None) -> float:
+    """Return how far the mean loss fell; minus infinity where the trial diverged."""
+    return statistics.fmean(before) - statistics.fmean(after) if after else -math.inf
 
 
-def improved(start: Sequence[float], losses: Sequence[float], min_gain: float = 0.0) -> bool:
-    """Whether the losses fell beyond doubt: by the signed-rank test of Wilcoxon, or all of them where they are few."""
+def improved(before: Sequence[float], after: Sequence[float], min_gain: float = 0.0) -> bool:
+    """Whether the losses fell by more than `min_gain`, and not by chance.
+
+    It is no chance where every loss fell, or where Wilcoxon's signed-rank test says so.
+    """
     from scipy.stats import wilcoxon
 
-    drops = [before - after for before, after in zip(start[-len(losses) :], losses, strict=True)]
-    if statistics.fmean(drops) <= min_gain:
+    falls = [first - last for first, last in zip(before[-len(after) :], after, strict=True)]
+    if statistics.fmean(falls) <= min_gain:
         return False
-    return min(drops) > 0 or (any(drops) and bool(wilcoxon(drops, alternative="greater").pvalue <= DOUBT))
+    return min(falls) > 0 or (any(falls) and bool(wilcoxon(falls, alternative="greater").pvalue <= SIGNIFICANCE))
 
 
-def min_gain_off_plateau(start: float, loss_scale: float) -> float:
-    """The win beyond which a run has left a plateau, for a loss at the start and what the sweep won."""
-    return LEFT * _scale([start], loss_scale)
+def min_gain_off_plateau(before: float, loss_scale: float) -> float:
+    """Return the gain beyond which a trial has left a plateau: a hundredth of the scale of the loss."""
+    return OFF_PLATEAU * _scale([before], loss_scale)
 
 
-def worsened(start: Sequence[float], losses: Sequence[float] | None, loss_scale: float) -> bool:
-    """Whether a trial has exploded, or beyond doubt lost more than a share of its loss or of what a sweep won."""
-    return losses is None or improved(losses, start, RISEN * _scale(start, loss_scale))
+def worsened(before: Sequence[float], after: Sequence[float] | None, loss_scale: float) -> bool:
+    """Whether a trial diverged, or raised the loss by more than a fiftieth of its scale and not by chance."""
+    return after is None or improved(after, before, RISEN * _scale(before, loss_scale))
 
 
-def unchanged(start: Sequence[float], losses: Sequence[float] | None, min_gain: float, loss_scale: float) -> bool:
-    """Whether a trial has left the loss about where it was: not lower beyond doubt, and hardly changed."""
-    if losses is None or improved(start, losses, min_gain):
+def unchanged(before: Sequence[float], after: Sequence[float] | None, min_gain: float, loss_scale: float) -> bool:
+    """Whether a trial left the loss about where it was: no improvement, and a small change beside its scale."""
+    if after is None or improved(before, after, min_gain):
         return False
-    scale = _scale(start, loss_scale)
-    return scale > 0 and -RISEN * scale <= gain(start, losses) <= HARDLY_FALLEN * scale
+    scale = _scale(before, loss_scale)
+    return scale > 0 and -RISEN * scale <= gain(before, after) <= HARDLY_FALLEN * scale
 
 
-def _scale(start: Sequence[float], loss_scale: float) -> float:
-    return max(loss_scale, *map(abs, start))
+def _scale(before: Sequence[float], loss_scale: float) -> float:
+    """The scale of a loss: its size before the trial, or how far the sweep fell where that is more."""
+    return max(loss_scale, *map(abs, before))

@@ -1,18 +1,60 @@
-"""Suggestion rules: each reads one rate off a curve, or None where the curve does not hold it."""
+"""Rules: each reads one rate off a curve, or None where the curve does not hold it; `RULES` is their table."""
 
+import math
 from collections.abc import Callable
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import SupportsFloat, TypeAlias
 
+from lrfinder.errors import InputError
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.divergence import onset
 from lrfinder.evidence.smoothing import SmoothCurve, smooth
 
-__all__ = ["RULES", "Rule", "divergence", "minimum", "steepest", "valley"]
+__all__ = [
+    "RULES",
+    "UNDER_MINIMUM",
+    "Rule",
+    "RuleFunction",
+    "check_rule",
+    "divergence",
+    "minimum",
+    "read_rules",
+    "steepest",
+    "valley",
+]
 
-Rule: TypeAlias = Callable[[Curve], float | None]
+RuleFunction: TypeAlias = Callable[[Curve], float | None]
+"""Takes a curve and returns a rate of the reference group, or None for no answer."""
 
-UNDER_MINIMUM = 10.0
-UNDER_DIVERGENCE = 4.0
+UNDER_MINIMUM, UNDER_DIVERGENCE = 10, 4
+"""What the rates of the lowest loss and of the divergence are divided by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule and all that others have to know of it.
+
+    Args:
+        name: Its name in suggestions, options and files.
+        read: Reads the rate.
+        label: What reports and pictures call it.
+        moves_with_speed: Whether the rate it reads is proportional to the ratio between neighbouring rates of a sweep.
+        marker: Of its point in pictures, as in matplotlib.
+        colour: Of its point in pictures.
+        is_weighed: Whether it counts in the peak where trials have no answer.
+    """
+
+    name: str
+    read: RuleFunction
+    label: str
+    moves_with_speed: bool
+    marker: str
+    colour: str
+    is_weighed: bool = True
+
+    def __call__(self, curve: Curve) -> float | None:
+        """Read the rate off a curve."""
+        return self.read(curve)
 
 
 def steepest(curve: Curve) -> float | None:
@@ -77,5 +119,68 @@ def _descent(curve: Curve) -> SmoothCurve | None:
     return s if s is not None and s.lowest > 0 and s.trend == "falling" else None
 
 
-RULES: dict[str, Rule] = {"steepest": steepest, "valley": valley, "minimum": minimum, "divergence": divergence}
-"""Every rule by name; a new one is a function of the curve and a line here."""
+_TABLE = (
+    Rule("steepest", steepest, "steepest descent", moves_with_speed=True, marker="v", colour="#009E73"),
+    Rule("valley", valley, "valley", moves_with_speed=True, marker="s", colour="#56B4E9"),
+    Rule("minimum", minimum, f"minimum / {UNDER_MINIMUM}", moves_with_speed=True, marker="D", colour="#CC79A7"),
+    Rule(
+        "divergence",
+        divergence,
+        f"divergence / {UNDER_DIVERGENCE}",
+        moves_with_speed=False,
+        marker="^",
+        colour="#E69F00",
+    ),
+)
+
+RULES: dict[str, Rule] = {rule.name: rule for rule in _TABLE}
+"""Every rule by name; a new one is a function of the curve and an entry of the table."""
+
+
+def read_rules(curve: Curve, own_rule: RuleFunction | None = None) -> dict[str, float | None]:
+    """Return what every rule reads off a curve, by its name.
+
+    Args:
+        curve: A sweep.
+        own_rule: A rule of the user's own, asked beside the others.
+
+    Raises:
+        InputError: The user's own rule returns something that is no rate.
+    """
+    rules: dict[str, RuleFunction] = {**RULES}
+    if own_rule is not None:
+        rules[_name_of(own_rule)] = own_rule
+    return {name: _checked(name, rule(curve)) for name, rule in rules.items()}
+
+
+def check_rule(rule: str | RuleFunction | None) -> str | None:
+    """Return the name under which the suggestion of a rule that was asked for is found, None where none was.
+
+    Raises:
+        InputError: No rule has this name, or it is no function.
+    """
+    if rule is None:
+        return None
+    if callable(rule):
+        return _name_of(rule)
+    if not isinstance(rule, str) or rule not in RULES:
+        raise InputError(f"`rule` must be one of {', '.join(RULES)}, a function of the curve, or None, got {rule!r}")
+    return rule
+
+
+def _name_of(rule: RuleFunction) -> str:
+    """What a rule is called in the suggestions; one of the user's own hides none of the named ones."""
+    name = str(getattr(rule, "__name__", None) or getattr(rule, "name", type(rule).__name__))
+    named = RULES.get(name)
+    return name if named is None or rule is named or rule is named.read else f"your {name}"
+
+
+def _checked(name: str, lr: SupportsFloat | None) -> float | None:
+    """What a rule answered, as a plain number."""
+    if lr is None:
+        return None
+    if not isinstance(lr, SupportsFloat) or not 0 < float(lr) < math.inf:
+        raise InputError(
+            f"a rule must return a positive finite learning rate, or None for no answer, got {lr!r} from {name}"
+        )
+    return float(lr)

@@ -1,24 +1,17 @@
-"""Annealed trials from one start at several peaks: how one is run, the record of all."""
+"""The record of short trainings to several peaks, and what it shows: the best peak and the edge above it."""
 
 import math
 import statistics
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lrfinder.errors import LRFinderWarning
+from lrfinder.errors import InputError
 from lrfinder.evidence.outcome import improved
-from lrfinder.loop import Batch, Loop, Snapshot
-from lrfinder.search.sweep import MAX_SKIPS, Progress
-from lrfinder.snapshot.contents import OUT_OF_MEMORY
 
-__all__ = ["Runs", "Trials", "climb_and_line", "record", "run"]
-
-Runs = dict[float, list[float] | None]
-"""What each judge of a run gave, by its peak; None where the run exploded or made no step."""
+__all__ = ["Trials", "record_trials"]
 
 LOST = (0.2, 0.4, 0.6, 0.8)
-"""Shares of the best win; the edge is the mean, in decades, of where these are lost."""
+"""Parts of the best gain; the edge is the geometric mean of the peaks above the best one at which these are lost."""
 
 POINTS = 40
 """Pieces of the drawn parabola."""
@@ -26,18 +19,22 @@ POINTS = 40
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """Trials at several peaks, ascending: the same start, the same batches, the same annealed shape.
+    """Short trainings to several peaks, ascending: the same start, the same batches, the same shape of the LR.
 
     Args:
-        lrs: Peaks of the reference group.
-        losses: What each run came to, None where it exploded or made no step.
-        steps: Optimizer steps of each run.
-        start: The same loss before any; 0 where nothing could be run.
-        is_sure: Whether the best run lowered the loss beyond doubt.
+        lrs: Peak LRs of the reference group.
+        losses: Mean loss of the evaluation batches after each trial; None where it diverged or made no step.
+        steps: Optimizer steps of each trial.
+        start: Mean loss of the same batches before any trial; 0 where none could be run.
+        is_sure: Whether the best trial lowered the loss, and not by chance.
         cost: Step-equivalents spent on all of them.
-        min_gain: A win that says nothing.
-        factor: Of the shape that was run: its best peak over that of a line to zero.
-        windows: What each run was trained on, again and again, in optimizer steps; None where that is not known.
+        min_gain: A smaller gain says nothing.
+        factor: Best peak of the shape that was run over the best peak of a linear decay to zero.
+        steps_per_epoch: Optimizer steps of one pass over the batches of a trial; None where that is not known.
+
+    Raises:
+        InputError: Peaks that are not positive or do not ascend, lists of unequal length, or a number of steps or a
+            factor that is not positive.
     """
 
     lrs: tuple[float, ...]
@@ -48,14 +45,24 @@ class Trials:
     cost: float
     min_gain: float = 0.0
     factor: float = 1.0
-    windows: int | None = None
+    steps_per_epoch: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.lrs) != len(self.losses):
+            raise InputError(f"`losses` must be as many as `lrs`, {len(self.lrs)}, got {len(self.losses)}")
+        if any(a >= b for a, b in zip((0.0, *self.lrs), self.lrs, strict=False)):
+            raise InputError(f"`lrs` must be at rates that are positive and ascend, got {list(self.lrs)}")
+        for name in ("steps", "factor", "steps_per_epoch"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"`{name}` must be positive, got {value}")
 
     @property
     def best(self) -> float | None:
-        """The peak of the best run, at the lowest point of a parabola in log LR through it and its neighbours.
+        """The best peak: the lowest point of a parabola in log LR through the best trial and its neighbours.
 
-        It is at most half of the way to them, and the run itself where that is the lowest or the highest; None where no
-        run won more than `min_gain`.
+        It is at most half of the way to them, and the trial itself where that is the lowest or the highest; None where
+        no trial gained more than `min_gain`.
         """
         gains = self._gains
         most = max(gains, default=-math.inf)
@@ -71,14 +78,14 @@ class Trials:
 
     @property
     def epochs(self) -> float | None:
-        """How often each run was trained on the same, at least once; None where that is not known."""
-        return max(1.0, self.steps / self.windows) if self.windows else None
+        """How often each trial passed over its batches, at least once; None where that is not known."""
+        return max(1.0, self.steps / self.steps_per_epoch) if self.steps_per_epoch else None
 
     @property
     def fit(self) -> tuple[tuple[float, float], ...]:
         """The parabola that `best` is read off, as points of a peak and its loss from one neighbour to the other.
 
-        Empty where the best run has no neighbour on either side.
+        Empty where the best trial has no neighbour on either side.
         """
         gains, best = self._gains, self.best
         i = gains.index(max(gains)) if gains else 0
@@ -91,9 +98,10 @@ class Trials:
         return tuple((self.lrs[i] * math.exp(x), self.start - gains[i] + bend * x**2 + lean * x) for x in away)
 
     def _beside(self, i: int) -> tuple[tuple[float, float], tuple[float, float]]:
-        """How far away the neighbours of the best run are, in log LR, and what is lost there.
+        """How far away the neighbours of the best trial are, in log LR, and what they lose against it.
 
-        No run is worse than one that loses as much as the best one wins.
+        No neighbour counts as losing more than twice the best gain, so that one that diverged has a place on the
+        parabola.
         """
         gains = self._gains
         below, above = (
@@ -107,27 +115,27 @@ class Trials:
 
     @property
     def is_open(self) -> bool:
-        """Whether no run above the best one has lost, so that the edge lies anywhere beyond."""
-        gains = [loss for loss in self.losses if loss is not None]
-        return bool(gains) and self.losses[-1] == min(gains)
+        """Whether the highest trial is the best, so that the edge lies anywhere above it."""
+        finite = [loss for loss in self.losses if loss is not None]
+        return bool(finite) and self.losses[-1] == min(finite)
 
     @property
     def is_enclosed(self) -> bool:
-        """Whether runs both below and above the best one have lost against it."""
+        """Whether there are trials both below and above the best one."""
         gains = self._gains
         return bool(gains) and 0 < gains.index(max(gains)) < len(gains) - 1
 
     @property
     def is_blank(self) -> bool:
-        """Whether no run came to anything, as where a batch is not a number: it tells nothing of the training."""
+        """Whether no trial has a loss, as where a batch holds a NaN: that shows nothing of the training."""
         return all(loss is None for loss in self.losses)
 
     @property
     def edge(self) -> float | None:
-        """The peak above the best one at which half of what the best one wins is lost, give or take.
+        """The peak above the best one at which half of the best gain is lost.
 
-        It is the geometric mean of where 20, 40, 60 and 80 % are lost, each on a line in log LR between two runs. Where
-        no run was tried that high it is the highest peak that was tried; None where no run won more than `min_gain`.
+        It is the geometric mean of where 20, 40, 60 and 80 % are lost, each on a line in log LR between two trials.
+        Where no trial lost so much it is the highest peak that was tried; None where none gained more than `min_gain`.
         """
         gains = self._gains
         if not max(gains, default=-math.inf) > self.min_gain:
@@ -135,112 +143,48 @@ class Trials:
         return statistics.geometric_mean(self._where(gains, (1 - lost) * max(gains)) for lost in LOST)
 
     def _where(self, gains: Sequence[float], level: float) -> float:
-        """The peak above the best one at which the win has fallen to a level."""
+        """The peak above the best one at which the gain has fallen to a level."""
         most = max(gains)
         best = gains.index(most)
         beyond = next((i for i in range(best + 1, len(gains)) if gains[i] < level), None)
         if beyond is None:
             return self.lrs[-1]
         inside, outside = gains[beyond - 1], max(gains[beyond], -most)
-        share = (inside - level) / (inside - outside)
-        return float(self.lrs[beyond - 1] * (self.lrs[beyond] / self.lrs[beyond - 1]) ** share)
+        way = (inside - level) / (inside - outside)
+        return float(self.lrs[beyond - 1] * (self.lrs[beyond] / self.lrs[beyond - 1]) ** way)
 
 
-def run(
-    loop: Loop,
-    snapshot: Snapshot,
-    peak: float,
-    batches: Sequence[Batch],
-    *,
-    shape: Callable[[float], float],
-    limit: float,
-    judges: Sequence[Batch] | None = None,
-    on_step: Progress | None = None,
-) -> tuple[Sequence[float | None], int] | None:
-    """Run one trial from the start.
-
-    Args:
-        loop: What trains.
-        snapshot: The start.
-        peak: LR of the reference group.
-        batches: What to train on, one window to the step.
-        shape: The factor of the peak at each share of the way.
-        limit: The loss beyond which the trial is ended.
-        judges: What it is judged on at the end, instead of the losses of its own steps.
-        on_step: Called with the rate and the loss of every step.
-
-    Returns:
-        The loss before every step (None where it was skipped) or of every judge, none at all where the trial exploded,
-        and the steps made; None, with a warning, where a single process ran out of memory.
-    """
-    snapshot.restore()
-    try:
-        losses, made = _trace(loop, peak, batches, shape, limit, on_step)
-        return (losses if judges is None or not losses else [loop.loss(judge) for judge in judges]), made
-    except OUT_OF_MEMORY:
-        if loop.facts.ranks > 1:
-            raise
-    warnings.warn(
-        f"the trial to a peak of {peak:.2g} ran out of memory and is left out; make room, so that none is lost",
-        LRFinderWarning,
-        stacklevel=3,
-    )
-    return None
-
-
-def _trace(
-    loop: Loop,
-    peak: float,
-    batches: Sequence[Batch],
-    shape: Callable[[float], float],
-    limit: float,
-    on_step: Progress | None,
-) -> tuple[list[float | None], int]:
-    losses: list[float | None] = []
-    repeated = 0
-    for i, batch in enumerate(batches):
-        loop.lr = lr = peak * shape((i + 0.5) / len(batches))
-        loss = loop.step(batch)
-        # A GradScaler looks for its scale first: the first step is repeated until it is made.
-        while loss is None and i == 0 and repeated < MAX_SKIPS:
-            loss = loop.step(batch)
-            repeated += 1
-        losses.append(loss)
-        if loss is not None and not loss <= limit:
-            return [], repeated + len(losses)
-        if loss is not None and on_step is not None:
-            on_step(lr, loss)
-    stepped = any(loss is not None for loss in losses)
-    return losses if stepped else [], repeated + len(losses)
-
-
-def climb_and_line(share: float) -> float:
-    """A climb over a twentieth of the way, then a line to zero."""
-    return min(share / 0.05, (1 - share) / 0.95)
-
-
-def record(
-    runs: Runs,
-    start: Sequence[float],
+def record_trials(
+    losses: Mapping[float, Sequence[float] | None],
+    before: Sequence[float],
     steps: int,
     *,
-    spent: float,
+    cost: float,
     min_gain: float = 0.0,
     factor: float = 1.0,
-    windows: int | None = None,
+    steps_per_epoch: int | None = None,
 ) -> Trials:
-    """Everything that was run, ascending."""
-    lrs = sorted(runs)
-    finite = [losses for losses in runs.values() if losses]
-    best = min(finite, key=statistics.fmean, default=None)
+    """Record what was tried, ascending.
+
+    Args:
+        losses: By peak, the loss of every evaluation batch after the trial; None where it diverged or made no step.
+        before: Loss of the same batches before.
+        steps: As in `Trials`, like all that follow.
+        cost: Step-equivalents.
+        min_gain: A smaller gain says nothing.
+        factor: Of the shape.
+        steps_per_epoch: Of the trials' own batches.
+    """
+    lrs = sorted(losses)
+    best = min((after for after in losses.values() if after), key=statistics.fmean, default=None)
     return Trials(
         lrs=tuple(lrs),
-        losses=tuple(statistics.fmean(losses) if (losses := runs[lr]) else None for lr in lrs),
+        losses=tuple(statistics.fmean(after) if (after := losses[lr]) else None for lr in lrs),
         steps=steps,
-        start=statistics.fmean(start) if start else 0.0,
-        is_sure=best is not None and improved(start, best, min_gain),
-        cost=spent,
+        start=statistics.fmean(before) if before else 0.0,
+        is_sure=best is not None and improved(before, best, min_gain),
+        cost=cost,
         min_gain=min_gain,
         factor=factor,
-        windows=windows,
+        steps_per_epoch=steps_per_epoch,
     )

@@ -7,9 +7,11 @@ from numbers import Integral, Real
 
 from lrfinder.errors import InputError
 from lrfinder.schedules.base import whole
-from lrfinder.search.pilot import FEWEST_STEPS, pilot_steps
 
 __all__ = [
+    "FEWEST_STEPS",
+    "FEWEST_TO_TRY",
+    "FORWARDS_PER_STEP",
     "LEAST",
     "SEARCH",
     "SHARE",
@@ -18,25 +20,38 @@ __all__ = [
     "budget_for",
     "check_budget",
     "least_for_a_pilot",
-    "lengthened",
+    "pilot_steps",
+    "pilot_steps_on_plateau",
     "spend",
 ]
 
+FORWARDS_PER_STEP = 3
+"""Forward passes that cost as much as one optimizer step."""
+
 SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
-"""Of the training, what a tuning may cost unless told otherwise: 300 steps at least, a third of it at most."""
+"""Part of the training that a tuning may cost unless a budget is given: at least 300 steps, at most a third of it."""
 
 SHORTEST, FEWEST = 30, 10
 """Steps of the shortest training of which a third pays for a search, and of that search."""
 
 SEARCH = 100
-"""Steps of the search before the pilots, and of all where that leaves these too few."""
+"""Steps of the search before the pilots, and of all where that leaves too few for a pilot."""
 
-TWO_TRIALS, ONE_TRIAL, LONGEST_TIMES = 2.15, 1.15, 4
-"""On a plateau: the rest is what judges a trial before, and up to three steps that a GradScaler repeats. No trial is
-longer than four times those without a plateau, so that a large budget still tries several peaks."""
+FEWEST_TO_TRY = 75
+"""Steps of a search below which there are no trials: all of them are swept."""
+
+FEWEST_STEPS = 36
+"""Steps of the shortest pilot: with fewer it shows no more than a short trial; 24 did not on benchmarks/tasks.py."""
+
+PLANNED_PEAKS = 3.5
+"""Peaks that the budget of a pilot is planned for: some trials diverge early, and leave room for others."""
+
+TWO_PEAKS, ONE_PEAK, LONGEST_TIMES = 2.15, 1.15, 4
+"""Peaks that the rest of a budget pays for on a plateau, with the evaluation before and up to three steps that a
+GradScaler repeats. No trial is longer than four times those without a plateau, so that several peaks are tried."""
 
 LONG, MOST_PILOTS = 160, 4
-"""Trials longer than this are made fewer: the budget goes into a second pilot on other batches, up to four."""
+"""Steps from which trials are not made longer: the budget goes into a second pilot on other batches, up to four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +137,20 @@ def spend(steps: int, total_steps: int) -> Spending:
     return Spending(steps, search, pilots, min(total_steps, pilot_steps(steps - search, pilots)))
 
 
-def lengthened(left: float, total_steps: int, planned: int) -> int:
-    """Return the steps of the trials of a pilot that is to leave a plateau, which are few and long.
+def pilot_steps(budget: float, pilots: int = 1, peaks: float = PLANNED_PEAKS) -> int:
+    """Return the optimizer steps of a pilot's trials.
+
+    Args:
+        budget: Step-equivalents for all pilots.
+        pilots: How many share it.
+        peaks: How many peaks each is to try.
+    """
+    # An evaluation costs a ninth of a trial's steps (`pilot.EVAL_BATCHES_PER_STEP`), so nine tenths are steps.
+    return math.floor(9 * budget / (pilots * peaks * 10))
+
+
+def pilot_steps_on_plateau(left: float, total_steps: int, planned: int) -> int:
+    """Return the steps of a pilot's trials where the loss rests on a plateau: few and long.
 
     Args:
         left: Step-equivalents that are left of the budget.
@@ -133,13 +160,13 @@ def lengthened(left: float, total_steps: int, planned: int) -> int:
     Returns:
         Those of two trials, or where these would be short of a single one; 0 where that is short as well.
 
-    >>> lengthened(242, 1_000, planned=51), lengthened(56, 300, planned=0), lengthened(30, 300, planned=0)
-    (101, 43, 0)
+    >>> pilot_steps_on_plateau(242, 1_000, planned=51), pilot_steps_on_plateau(30, 300, planned=0)
+    (101, 0)
     """
     most = min(total_steps, LONGEST_TIMES * planned or total_steps)
-    two, one = (min(most, pilot_steps(left, trials=trials)) for trials in (TWO_TRIALS, ONE_TRIAL))
-    length = two if two >= 2 * FEWEST_STEPS else one
-    return length if length >= max(FEWEST_STEPS, planned) else 0
+    two, one = (min(most, pilot_steps(left, peaks=peaks)) for peaks in (TWO_PEAKS, ONE_PEAK))
+    steps = two if two >= 2 * FEWEST_STEPS else one
+    return steps if steps >= max(FEWEST_STEPS, planned) else 0
 
 
 def least_for_a_pilot() -> int:

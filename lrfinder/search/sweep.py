@@ -1,4 +1,4 @@
-"""The range test: one optimizer step at each rung of an exponential ladder of rates."""
+"""The range test: one optimizer step at each rate of an exponential range."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from lrfinder.evidence.divergence import Divergence, batch_resolution
 from lrfinder.loop import Batch, Loop
 from lrfinder.schedules.base import whole
 
-__all__ = ["ladder", "sweep"]
+__all__ = ["MAX_SKIPS", "OnStep", "exponential_range", "sweep"]
 
 MAX_SKIPS = 8
 """Skipped updates in a row (an overflowing GradScaler) that are repeated; the ninth ends the sweep."""
@@ -18,10 +18,11 @@ MAX_SKIPS = 8
 MIN_STRIDE = 1e-9
 """Natural logarithm of the smallest ratio between neighbours that rounding leaves constant."""
 
-Progress = Callable[[float, float], None]
+OnStep = Callable[[float, float], None]
+"""Called with the rate and the loss of every step."""
 
 
-def ladder(lr_min: float, lr_max: float, steps: int) -> list[float]:
+def exponential_range(lr_min: float, lr_max: float, steps: int) -> list[float]:
     """Rates from `lr_min` to `lr_max` with one constant ratio, both ends exact.
 
     Args:
@@ -35,7 +36,7 @@ def ladder(lr_min: float, lr_max: float, steps: int) -> list[float]:
     Raises:
         InputError: A rate that is not positive and finite, ends the wrong way round, fewer than 10 steps.
 
-    >>> ladder(1e-4, 1.0, 10)[:3]
+    >>> exponential_range(1e-4, 1.0, 10)[:3]
     [0.0001, 0.000278..., 0.000774...]
     """
     steps = whole("steps", steps, "100 is a good choice", least=10)
@@ -57,15 +58,15 @@ def _rate(name: str, value: object) -> float:
     raise InputError(f"`{name}` must be a positive finite learning rate, got {value!r}")
 
 
-def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None, held_out: Batch | None = None) -> Curve:
+def sweep(loop: Loop, lrs: list[float], on_step: OnStep | None = None, held_out: Batch | None = None) -> Curve:
     """Make one optimizer step at each rate and record the loss before it, until the ladder or the training ends.
 
     The state of the training is left where the sweep brought it: call this inside `loop.preserved()`.
 
     Args:
         loop: What trains.
-        lrs: Ascending rates of the reference group, as `ladder` makes them.
-        progress: Called with each rate and the loss that is watched.
+        lrs: Ascending rates of the reference group, as `exponential_range` makes them.
+        on_step: Called with each rate and the loss that is watched.
         held_out: Batches whose loss is measured after every step and watched instead of the training loss.
 
     Returns:
@@ -89,8 +90,8 @@ def sweep(loop: Loop, lrs: list[float], progress: Progress | None = None, held_o
             break
         losses.append(loss)
         after.append(watched)
-        if progress is not None:
-            progress(lr, watched)
+        if on_step is not None:
+            on_step(lr, watched)
         if loop.agree(divergence.add(watched, 0.0 if held_out is None else batch_resolution(losses))):
             stopped = "diverged"
             break

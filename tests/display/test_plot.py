@@ -10,7 +10,7 @@ from lrfinder.advice.recommend import Request, plan
 from lrfinder.display.plot import COLOURS, figure_of
 from lrfinder.evidence.evidence import add_edge_trials, read_curve
 from lrfinder.evidence.trials import Trials
-from lrfinder.search.sweep import ladder
+from lrfinder.search.sweep import exponential_range
 
 
 @pytest.fixture(autouse=True)
@@ -119,7 +119,7 @@ def test_every_status_can_be_drawn(status, losses):
 @pytest.mark.parametrize("points", [0, 1])
 def test_a_curve_without_pairs_can_be_drawn(points):
     """A sweep that ended at once is an empty picture, not an error."""
-    curve = Curve(ladder(1e-3, 1.0, 10)[:points], [1.0] * points, stopped="non_finite")
+    curve = Curve(exponential_range(1e-3, 1.0, 10)[:points], [1.0] * points, stopped="non_finite")
 
     drawn(LRResult(read_curve(curve, Facts()), None).plot())
 

@@ -22,7 +22,7 @@ def test_a_loss_measured_after_the_step_is_paired_with_its_own_rate():
 @pytest.mark.parametrize(("lrs", "density"), [(LRS, 1.0), ([1e-3], 0.0), ([], 0.0), ([1e-4, 1e-3, 1e-2], 1.0)])
 def test_density_counts_rungs_per_decade(lrs, density):
     """The density is that of the rates, and zero where there are fewer than two."""
-    assert Curve(lrs, lrs).rungs_per_decade == pytest.approx(density)
+    assert Curve(lrs, lrs).points_per_decade == pytest.approx(density)
 
 
 def test_a_curve_is_as_long_as_its_rates():

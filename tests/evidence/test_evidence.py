@@ -14,7 +14,7 @@ from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.evidence import add_edge_trials, read_curve
 from lrfinder.evidence.rules import RULES
 from lrfinder.evidence.trials import Trials
-from lrfinder.search.sweep import ladder
+from lrfinder.search.sweep import exponential_range
 
 SGD = torch.optim.SGD
 RULE = "steepest"
@@ -202,7 +202,7 @@ def test_a_rule_that_returns_no_rate_is_refused(answer):
 )
 def test_any_curve_can_be_measured(losses, scale, stopped):
     """Whatever finite losses a sweep saw, there is a status, and only finite numbers."""
-    curve = Curve(ladder(1e-6, 1.0, 60)[: len(losses)], [loss * scale for loss in losses], stopped=stopped)
+    curve = Curve(exponential_range(1e-6, 1.0, 60)[: len(losses)], [loss * scale for loss in losses], stopped=stopped)
 
     evidence = read_curve(curve, Facts())
 

@@ -6,9 +6,9 @@ import pytest
 
 from lrfinder.evidence.outcome import (
     divergence_limit,
-    eval_losses,
     gain,
     improved,
+    losses_after,
     min_gain_off_plateau,
     unchanged,
     worsened,
@@ -24,10 +24,10 @@ def moved(by):
 
 def test_judges_without_a_loss_before_judge_nothing():
     """One that was no number is left out, a skipped step leaves the loss before, one that exploded counts for all."""
-    assert eval_losses([1.0, math.nan, 3.0], [9.0, 0.5, 7.0, None]) == [0.5, 3.0]
-    assert eval_losses([1.0, 2.0], [0.5, math.inf]) is None
-    assert eval_losses([1.0, 2.0], [math.inf, 0.5]) is None
-    assert eval_losses([1.0, 2.0], []) is None
+    assert losses_after([1.0, math.nan, 3.0], [9.0, 0.5, 7.0, None]) == [0.5, 3.0]
+    assert losses_after([1.0, 2.0], [0.5, math.inf]) is None
+    assert losses_after([1.0, 2.0], [math.inf, 0.5]) is None
+    assert losses_after([1.0, 2.0], []) is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.divergence import onset
 from lrfinder.evidence.rules import RULES, divergence, minimum, steepest, valley
 from lrfinder.evidence.smoothing import SmoothCurve, smooth
-from lrfinder.search.sweep import ladder
+from lrfinder.search.sweep import exponential_range
 
 every_rule = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 
@@ -52,7 +52,7 @@ def test_ten_times_the_rates_give_ten_times_the_rate(rule):
 def test_a_tail_that_is_not_finite_reads_as_a_divergence(rule, tail):
     """A sweep that ends in NaN or infinity is read like one that exploded there."""
     losses = descent()[:85]
-    exploded = Curve(ladder(1e-7, 10.0, 100)[:85], losses, stopped="diverged")
+    exploded = Curve(exponential_range(1e-7, 10.0, 100)[:85], losses, stopped="diverged")
 
     ended = recorded([*losses, *[tail] * 15])
 
@@ -64,7 +64,7 @@ def test_a_tail_that_is_not_finite_reads_as_a_divergence(rule, tail):
 @pytest.mark.parametrize("points", [0, 1, 2, 8])
 def test_too_few_points_have_no_answer(rule, points):
     """A completed curve of up to eight losses is too short to read."""
-    curve = Curve(ladder(1e-7, 10.0, 10)[:points], [2.0 - 0.1 * i for i in range(points)])
+    curve = Curve(exponential_range(1e-7, 10.0, 10)[:points], [2.0 - 0.1 * i for i in range(points)])
 
     assert rule(curve) is None
 
@@ -99,7 +99,7 @@ def test_noise_alone_hardly_ever_has_an_answer(rule):
 )
 def test_a_rate_lies_inside_the_sweep_or_is_none(losses, scale, stopped):
     """Whatever finite losses a sweep has seen, every rule names a rate that was swept, or none."""
-    lrs = ladder(1e-6, 1.0, 60)[: len(losses)]
+    lrs = exponential_range(1e-6, 1.0, 60)[: len(losses)]
     curve = Curve(lrs, [loss * scale for loss in losses], stopped=stopped)
 
     rates = [rule(curve) for rule in RULES.values()]
@@ -114,7 +114,7 @@ def test_steepest_is_where_the_slope_is_lowest():
 
 def test_valley_is_the_middle_of_the_fall():
     """On a straight fall from 1e-4 to 1e-1 the valley is half-way, in log LR."""
-    lrs = ladder(1e-7, 1e-1, 121)
+    lrs = exponential_range(1e-7, 1e-1, 121)
     losses = [1.0 - max(0, i - 60) / 60 for i in range(121)]
 
     assert math.log10(valley(Curve(lrs, losses, after=losses))) == pytest.approx(-2.5, abs=0.15)
@@ -124,7 +124,7 @@ def test_valley_reads_the_longest_of_two_falls():
     """A small fall before a large one does not hold the answer."""
     losses = [5.0] * 20 + [5 - 0.02 * i for i in range(20)] + [4.8] * 20 + [4.8 - 0.1 * i for i in range(40)]
 
-    assert valley(recorded(losses)) > ladder(1e-7, 10.0, 100)[60]
+    assert valley(recorded(losses)) > exponential_range(1e-7, 10.0, 100)[60]
 
 
 def test_minimum_is_a_tenth_of_the_lowest():
@@ -138,7 +138,7 @@ def test_minimum_is_a_tenth_of_the_lowest():
 def test_minimum_outside_the_sweep_is_none():
     """Where a tenth of the lowest rate was not swept there is no answer, while the others have one."""
     losses = [2.0 - 0.05 * i for i in range(20)]
-    curve = Curve(ladder(0.1, 0.9, 20), losses)
+    curve = Curve(exponential_range(0.1, 0.9, 20), losses)
 
     assert minimum(curve) is None
     assert steepest(curve) is not None
@@ -153,7 +153,7 @@ def test_divergence_is_a_quarter_of_the_onset():
 
 def test_divergence_outside_the_sweep_is_none():
     """Where a quarter of the onset was not swept there is no answer."""
-    assert divergence(Curve(ladder(1.0, 3.0, 12), [2.0**i for i in range(12)], stopped="diverged")) is None
+    assert divergence(Curve(exponential_range(1.0, 3.0, 12), [2.0**i for i in range(12)], stopped="diverged")) is None
 
 
 def drawn(monkeypatch, losses, slopes=None, lrs=None):

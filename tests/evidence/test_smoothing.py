@@ -6,12 +6,12 @@ from recorded import descent, noise, recorded
 
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.smoothing import smooth
-from lrfinder.search.sweep import ladder
+from lrfinder.search.sweep import exponential_range
 
 
 def measured(losses):
     """A completed curve whose losses were measured after each step, so that no pairing shifts it."""
-    return Curve(ladder(1e-7, 10.0, len(losses)), losses, after=losses)
+    return Curve(exponential_range(1e-7, 10.0, len(losses)), losses, after=losses)
 
 
 def ramp(seed, knee, noise, steps=100):
@@ -104,7 +104,7 @@ def test_the_blow_up_is_not_smoothed():
 @pytest.mark.parametrize(("losses", "enough"), [(8, False), (9, True)])
 def test_fewer_than_eight_pairs_are_not_smoothed(losses, enough):
     """Eight pairs of rate and result take nine losses; with fewer there is no smooth curve."""
-    curve = Curve(ladder(1e-3, 1.0, 10)[:losses], [1.0 - 0.1 * i for i in range(losses)])
+    curve = Curve(exponential_range(1e-3, 1.0, 10)[:losses], [1.0 - 0.1 * i for i in range(losses)])
 
     assert (smooth(curve) is not None) is enough
 

@@ -21,7 +21,7 @@ from lrfinder.evidence.rules import RULES
 from lrfinder.evidence.trials import Trials
 from lrfinder.search.edge import STEPS
 from lrfinder.search.measure import conclude
-from lrfinder.search.sweep import ladder
+from lrfinder.search.sweep import exponential_range
 
 finite = st.floats(-LARGEST, LARGEST)
 shapes = st.one_of(
@@ -41,7 +41,7 @@ def curves(draw):
     """Any sweep that a loop can have reported: finite losses, however wild."""
     losses = [min(max(loss, -LARGEST), LARGEST) for loss in draw(shapes)]
     lr_min, decades = draw(st.floats(1e-9, 1e-2)), draw(st.floats(0.5, 10))
-    lrs = ladder(lr_min, lr_min * 10**decades, max(10, len(losses)))[: len(losses)]
+    lrs = exponential_range(lr_min, lr_min * 10**decades, max(10, len(losses)))[: len(losses)]
     after = draw(st.none() | st.just([-loss for loss in losses]))
     return Curve(lrs, losses, after, draw(st.sampled_from(["completed", "diverged", "non_finite"])))
 

@@ -119,9 +119,9 @@ def test_stretched_parameters_divide_the_rate_for_adam(scale):
 DENSITIES = (12.5, 25, 50)
 
 
-def at_density(rungs_per_decade, **options):
+def at_density(points_per_decade, **options):
     """A sweep over the eight decades about the limit of h = 2, so many rungs to the decade."""
-    return swept(Quadratic(2.0), steps=round(8 * rungs_per_decade) + 1, lr_min=1e-6, lr_max=100.0, **options)
+    return swept(Quadratic(2.0), steps=round(8 * points_per_decade) + 1, lr_min=1e-6, lr_max=100.0, **options)
 
 
 @pytest.mark.parametrize("density", DENSITIES)

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from twins import dataset, state_of, training
 
 from lrfinder import Facts, LRFinderWarning, TorchLoop
-from lrfinder.evidence.trials import Trials, climb_and_line
+from lrfinder.evidence.trials import Trials, warmup_and_linear
 from lrfinder.search import pilot as module
 from lrfinder.search.edge import FARTHEST, PER_DECADE
 from lrfinder.search.pilot import PilotBatches, draw_pilot, draw_pilots, run_pilot
@@ -53,7 +53,7 @@ def rehearsed(loop=None, *, first_peak=0.5, budget=1e4, steps=STEPS, judges=13, 
         batches = [loop.draw() for _ in range(steps + judges)]
         made = PilotBatches(steps, batches[:steps], batches[steps:], judges / 3)
         return run_pilot(
-            loop, snapshot, made, shape=climb_and_line, first_peak=first_peak, budget=budget, **options
+            loop, snapshot, made, shape=warmup_and_linear, first_peak=first_peak, budget=budget, **options
         ), loop
 
 
@@ -160,7 +160,7 @@ def test_windows_are_trained_on_again_in_their_order():
     loop.step = lambda batch: seen.append(batch) or 1.0
     with loop.preserved() as snapshot:
         made = PilotBatches(7, ["a", "b", "c"], ["d"], 1 / 3)
-        run_pilot(loop, snapshot, made, shape=climb_and_line, first_peak=0.1, budget=8.0)
+        run_pilot(loop, snapshot, made, shape=warmup_and_linear, first_peak=0.1, budget=8.0)
 
     assert seen == list("abcabca")
 
@@ -169,7 +169,7 @@ def test_an_arm_runs_the_shape_at_its_peak():
     """Its rates are the peak times the shape at the middle of every step."""
     _, loop = rehearsed(first_peak=0.1, budget=STEPS + 9, steps=STEPS)
 
-    assert loop.rates == pytest.approx([0.1 * climb_and_line((i + 0.5) / STEPS) for i in range(STEPS)])
+    assert loop.rates == pytest.approx([0.1 * warmup_and_linear((i + 0.5) / STEPS) for i in range(STEPS)])
 
 
 def test_three_arms_half_a_decade_apart_come_first():
@@ -337,7 +337,7 @@ def test_every_arm_begins_at_the_start():
     loop = QuadraticLoop()
     with counted(loop) as (snapshot, restored):
         trials = run_pilot(
-            loop, snapshot, PilotBatches(9, [[0]], [[1]], 1 / 3), shape=climb_and_line, first_peak=0.1, budget=60.0
+            loop, snapshot, PilotBatches(9, [[0]], [[1]], 1 / 3), shape=warmup_and_linear, first_peak=0.1, budget=60.0
         )
         assert loop.theta == 1.0
 
@@ -353,7 +353,7 @@ def torch_rehearsal(seed=0):
     before = state_of(t)
     with loop.preserved() as snapshot:
         made = draw_pilot(loop, 10, 40)
-        trials = run_pilot(loop, snapshot, made, shape=climb_and_line, first_peak=0.01, budget=60.0)
+        trials = run_pilot(loop, snapshot, made, shape=warmup_and_linear, first_peak=0.01, budget=60.0)
         inside = state_of(t)["parameters"]
     return trials, before, inside, state_of(t)
 

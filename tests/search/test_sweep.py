@@ -9,9 +9,9 @@ from quadratic import QuadraticLoop
 from torch import nn
 
 from lrfinder import InputError, TorchLoop
-from lrfinder.search.sweep import ladder, sweep
+from lrfinder.search.sweep import exponential_range, sweep
 
-LRS = ladder(1e-4, 100.0, 60)
+LRS = exponential_range(1e-4, 100.0, 60)
 
 
 @settings(derandomize=True, deadline=None, max_examples=100)
@@ -22,7 +22,7 @@ LRS = ladder(1e-4, 100.0, 60)
 )
 def test_a_ladder_has_exact_ends_and_one_ratio(low, decades, steps):
     """Both ends are the numbers asked for, and every stride is the same, the first and the last included."""
-    lrs = ladder(low, low * 10**decades, steps)
+    lrs = exponential_range(low, low * 10**decades, steps)
 
     ratios = np.diff(np.log(lrs))
 
@@ -32,12 +32,12 @@ def test_a_ladder_has_exact_ends_and_one_ratio(low, decades, steps):
 
 def test_a_ladder_spans_all_that_floats_hold():
     """Ends six hundred decades apart do not overflow."""
-    assert ladder(1e-300, 1e300, 13)[6] == pytest.approx(1.0)
+    assert exponential_range(1e-300, 1e300, 13)[6] == pytest.approx(1.0)
 
 
 def test_a_ladder_is_made_of_plain_floats():
     """Ends and steps given as NumPy numbers leave no NumPy number behind."""
-    assert {type(lr) for lr in ladder(np.float32(1e-3), np.float64(1.0), np.int64(10))} == {float}
+    assert {type(lr) for lr in exponential_range(np.float32(1e-3), np.float64(1.0), np.int64(10))} == {float}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_ladder_is_made_of_plain_floats():
 def test_a_ladder_that_cannot_be_climbed_is_refused(arguments, message):
     """Too few steps, ends that are no rates, ends the wrong way round or too near: one sentence each."""
     with pytest.raises(InputError, match=message):
-        ladder(*arguments)
+        exponential_range(*arguments)
 
 
 def test_the_rate_recorded_is_the_rate_used():
@@ -151,7 +151,7 @@ def test_what_was_won_must_stay_lost_for_six_tenths_of_a_decade(steps, rungs):
     """Six rungs of ten per decade, seven of a few more; the median of three sees the loss one rung late."""
     script = [2.3 - 0.1 * i for i in range(15)] + [2.3] * 27
 
-    curve = sweep(QuadraticLoop(script=script), ladder(1e-4, 1.0, steps))
+    curve = sweep(QuadraticLoop(script=script), exponential_range(1e-4, 1.0, steps))
 
     assert len(curve) == 15 + 1 + rungs
 
@@ -165,7 +165,7 @@ def test_a_network_driven_to_death_counts_as_diverged():
     loop = TorchLoop(model, [(x, x.sum(1, keepdim=True))], optimizer=torch.optim.Adam(model.parameters()))
 
     with loop.preserved():
-        curve = sweep(loop, ladder(1e-5, 100.0, 100))
+        curve = sweep(loop, exponential_range(1e-5, 100.0, 100))
 
     assert dead[-1]
     assert (curve.stopped, max(curve.losses)) == ("diverged", curve.losses[0])

@@ -14,7 +14,7 @@ from twins import Training, dataset, plain, refused, state_of, sweep, training
 
 from lrfinder import Curve, Facts, TorchLoop
 from lrfinder.evidence.evidence import read_curve
-from lrfinder.search.sweep import ladder
+from lrfinder.search.sweep import exponential_range
 from lrfinder.search.sweep import sweep as climb
 
 
@@ -240,7 +240,7 @@ def test_a_fall_that_is_tiny_beside_the_deviation_between_batches_is_no_signal(d
     """However smooth it is: what one batch more or less would do is a hundred times larger."""
     losses, after = smooth_fall(depth, rise=depth / 10)
 
-    evidence = read_curve(Curve(ladder(1e-7, 1.0, 70), losses, after, "diverged"), Facts())
+    evidence = read_curve(Curve(exponential_range(1e-7, 1.0, 70), losses, after, "diverged"), Facts())
 
     assert evidence.status == status
 
@@ -252,6 +252,6 @@ def test_a_rise_that_is_tiny_beside_the_deviation_between_batches_is_no_divergen
     loop, held_out_losses = QuadraticLoop(script=losses), iter(after)
     loop.loss = lambda batch: next(held_out_losses)
 
-    curve = climb(loop, ladder(1e-7, 1.0, 70), held_out=BATCHES)
+    curve = climb(loop, exponential_range(1e-7, 1.0, 70), held_out=BATCHES)
 
     assert (curve.stopped == "diverged") is diverged

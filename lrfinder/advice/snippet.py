@@ -1,0 +1,74 @@
+"""The lines of torch code that use a plan."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from lrfinder.schedules import Custom, Schedule, Shape, StableDecay, Warmup
+from lrfinder.schedules.base import parameters_of
+from lrfinder.schedules.compose import plateau_in
+
+__all__ = ["code_for"]
+
+LONGEST_LINE = 92
+
+
+def code_for(lr: float, schedule: Schedule | None, optimizers: int, *, keeps_pace: bool) -> str:
+    """Return the lines of code that use a plan, where its result is called `found`.
+
+    Args:
+        lr: Peak LR of the reference group.
+        schedule: What to train along; None where the length is not known.
+        optimizers: How many were swept.
+        keeps_pace: Whether the optimizer sets its own pace, so that no schedule is attached.
+    """
+    if optimizers > 1:
+        return "\n".join(_for_several(schedule, keeps_pace=keeps_pace))
+    if schedule is None or keeps_pace:
+        note = "no scheduler: it sets its own pace" if keeps_pace else "pass total_steps= to get the schedule too"
+        return f"found.apply(optimizer)  # scales every group; {note}"
+    lines = [
+        "import lrfinder",
+        *_schedule_lines(schedule),
+        f"scheduler = lrfinder.attach(optimizer, schedule, lr={lr:.3g})",
+        "# in the loop: optimizer.step(), then scheduler.step()",
+    ]
+    if plateau_in(schedule) is not None:
+        lines.append("# after each validation: scheduler.step(metric)")
+    if any(isinstance(shape, StableDecay) and shape.steps is None for shape in _shapes_in(schedule)):
+        lines.append("# once, when the end is near: scheduler.begin_cooldown(steps), a fifth of those made by then")
+    return "\n".join(lines)
+
+
+def _for_several(schedule: Schedule | None, *, keeps_pace: bool) -> list[str]:
+    lines = ["found.apply(optimizers)  # the list that was swept: all groups of all, by one ratio"]
+    if schedule is None or keeps_pace:
+        return lines
+    attaching = "schedulers = [lrfinder.attach(o, schedule) for o in optimizers]  # step each after its optimizer"
+    return ["import lrfinder", *_schedule_lines(schedule), *lines, attaching]
+
+
+def _schedule_lines(schedule: Schedule) -> list[str]:
+    """The schedule as code, or where that is impossible or long, where to find it."""
+    lines = [f"schedule = {schedule!r}"]
+    if isinstance(schedule, Warmup) and len(lines[0]) > LONGEST_LINE:
+        lines = ["schedule = Warmup(", f"    body={schedule.body!r},", f"    steps={schedule.steps},", ")"]
+    shapes = list(_shapes_in(schedule))
+    holds_function = not shapes or any(isinstance(shape, Custom) for shape in shapes)
+    if holds_function or max(map(len, lines)) > LONGEST_LINE:
+        return ["schedule = found.plan.schedule"]
+    return [f"from lrfinder.schedules import {', '.join(sorted({type(shape).__name__ for shape in shapes}))}", *lines]
+
+
+def _shapes_in(value: Any) -> Iterator[Shape]:
+    """Walk the shapes that a schedule consists of.
+
+    Yields:
+        Each of them, the schedule itself first.
+    """
+    if isinstance(value, tuple):
+        for part in value:
+            yield from _shapes_in(part)
+    elif isinstance(value, Shape):
+        yield value
+        for name in parameters_of(value):
+            yield from _shapes_in(getattr(value, name))

@@ -1,0 +1,160 @@
+"""Try one peak after another from the same snapshot, on the same batches, until a rule is satisfied."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from lrfinder.evidence.curve import is_number
+from lrfinder.evidence.outcome import divergence_limit, gain, losses_after
+from lrfinder.evidence.trials import Trials, record_trials
+from lrfinder.loop import Batch, Loop, Snapshot
+from lrfinder.search.sweep import OnStep
+from lrfinder.search.trial import Shape, run_trial, warmup_and_linear
+
+__all__ = ["FARTHEST", "PER_DECADE", "Explored", "NextPeak", "TrialBatches", "explore", "peak_at", "stride"]
+
+PER_DECADE = 8
+"""Peaks that may be tried to the decade: the grid that a grid index counts along."""
+
+FARTHEST = 40
+"""Grid indices that a peak may be away from the first."""
+
+STRIDE, LONGEST_STRIDE = 4, 16
+"""Grid indices between neighbouring peaks: half a decade, and two decades where the gain grows as the peak does."""
+
+NEARLY_LINEAR = 0.8
+"""A gain that grows by more than this part of what the peak does is far below the edge: the stride is doubled."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialBatches:
+    """What the trials of one exploration train on and are evaluated on.
+
+    Args:
+        train: One batch for each optimizer step.
+        evaluation: What every trial is evaluated on.
+        forward_cost: Step-equivalents of one evaluation of them all.
+        reads_steps: Whether the losses of a trial's own last steps, which are taken before each step on these batches,
+            are its evaluation, so that it costs nothing beyond the steps.
+        steps_per_epoch: Optimizer steps of one pass over the training batches; None where none is seen twice.
+    """
+
+    train: Sequence[Batch]
+    evaluation: Sequence[Batch]
+    forward_cost: float
+    reads_steps: bool = False
+    steps_per_epoch: int | None = None
+
+
+@dataclass(slots=True)
+class Explored:
+    """What was tried so far.
+
+    Args:
+        before: Finite losses of the evaluation batches before any trial.
+        min_gain: A smaller gain says nothing.
+        loss_scale: How far the sweep fell.
+        after: By grid index, the losses of the same batches after the trial; None where it diverged.
+    """
+
+    before: list[float]
+    min_gain: float
+    loss_scale: float
+    after: dict[int, list[float] | None] = field(default_factory=dict)
+
+    @property
+    def gains(self) -> dict[int, float]:
+        """How far each trial lowered the mean loss; minus infinity where it diverged."""
+        return {index: gain(self.before, losses) for index, losses in self.after.items()}
+
+    @property
+    def best(self) -> int:
+        """The grid index of the largest gain."""
+        gains = self.gains
+        return max(gains, key=gains.__getitem__)
+
+
+NextPeak = Callable[[Explored], int | None]
+"""Gives the grid index of the peak to try next, None to end."""
+
+
+def peak_at(first_peak: float, index: int) -> float:
+    """Return the peak at a grid index, the first one standing at 0."""
+    return float(first_peak * 10 ** (index / PER_DECADE))
+
+
+def explore(
+    loop: Loop,
+    snapshot: Snapshot,
+    batches: TrialBatches,
+    *,
+    first_peak: float,
+    next_peak: NextPeak,
+    budget: float,
+    shape: Shape = warmup_and_linear,
+    factor: float = 1.0,
+    min_gain: float = 0.0,
+    loss_scale: float = 0.0,
+    on_step: OnStep | None = None,
+    on_trial: Callable[[int, float], None] | None = None,
+) -> Trials:
+    """Run trials at one peak after another until the rule ends it or the budget is spent.
+
+    An evaluation batch whose loss is not finite before any trial is left out. A trial that ran out of memory counts as
+    one that diverged for the rule, and is not recorded.
+
+    Args:
+        loop: What trains; its loss can be had without a step.
+        snapshot: The start, to which the training is put back before every trial and at the end.
+        batches: What to train and to evaluate on.
+        first_peak: LR of the reference group.
+        next_peak: The rule that gives the next peak.
+        budget: Step-equivalents to spend.
+        shape: The factor of the peak at each part of a trial.
+        factor: Best peak of this shape over that of a linear decay to zero.
+        min_gain: A smaller gain says nothing.
+        loss_scale: How far the sweep fell, the scale of a loss that begins near zero.
+        on_step: Called with the rate and the loss of every step.
+        on_trial: Called after every trial with their number and the best peak so far.
+
+    Returns:
+        The record of the trials.
+    """
+    snapshot.restore()
+    before = [loop.loss(batch, train=batches.reads_steps) for batch in batches.evaluation]
+    explored = Explored([loss for loss in before if is_number(loss)], min_gain, loss_scale)
+    out_of_memory: set[int] = set()
+    evaluating = 0.0 if batches.reads_steps else batches.forward_cost
+    cost, longest = batches.forward_cost, len(batches.train)
+    index: int | None = 0 if explored.before else None
+    while index is not None and cost + longest + evaluating <= budget:
+        limit = divergence_limit(explored.before, loss_scale)
+        peak = peak_at(first_peak, index)
+        losses, steps = run_trial(loop, snapshot, peak, batches.train, shape=shape, limit=limit, on_step=on_step)
+        if losses is None:
+            out_of_memory.add(index)
+        if losses and not batches.reads_steps:
+            losses = [loop.loss(batch) for batch in batches.evaluation]
+        cost, longest = cost + steps + (evaluating if losses else 0.0), max(longest, steps)
+        explored.after[index] = losses_after(before, losses or [])
+        if on_trial is not None:
+            on_trial(len(explored.after), peak_at(first_peak, explored.best))
+        index = next_peak(explored)
+    snapshot.restore()
+    return record_trials(
+        {peak_at(first_peak, i): losses for i, losses in explored.after.items() if i not in out_of_memory},
+        explored.before,
+        len(batches.train),
+        cost=cost,
+        min_gain=min_gain,
+        factor=factor,
+        steps_per_epoch=batches.steps_per_epoch,
+    )
+
+
+def stride(gains: dict[int, float]) -> int:
+    """Return how many grid indices to go up: more where the gain still grows as the peak does."""
+    if len(gains) < 2:
+        return STRIDE
+    *_, before, last = sorted(gains)
+    grown = gains[before] * 10 ** ((last - before) / PER_DECADE)
+    return min(2 * (last - before), LONGEST_STRIDE) if gains[last] > NEARLY_LINEAR * grown > 0 else STRIDE
