@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long reliability mutation lint bench-lightning pictures bench bench-overhead \
-	bench-scale bench-oracles bench-constants bench-tuning bench-further bench-end-to-end test-lightning-matrix clean
+	bench-scale bench-oracles bench-fit bench-tuning bench-further bench-end-to-end test-lightning-matrix clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -74,9 +74,8 @@ bench-scale: $(BENCH_STAMP)  ## memory, disk and seconds of a search up to 100M 
 bench-oracles: $(BENCH_STAMP)  ## make what is missing of the best learning rates that bench compares with: hours, resumable
 	$(MEASURE) benchmarks/oracles.py
 
-bench-constants: $(BENCH_STAMP)  ## which constants turn the edge of the miniature runs into the peak, fitted anew
-	$(MEASURE) benchmarks/constants.py
-	$(MEASURE) benchmarks/tuning_constants.py
+bench-fit: $(BENCH_STAMP)  ## which constants turn trials into the peak, fitted anew and printed to paste; resumable
+	$(MEASURE) benchmarks/fit.py
 
 bench-further: $(BENCH_STAMP)  ## tune_lr beyond the suite: with Adagrad, and on longer trainings; a quarter of an hour
 	$(MEASURE) benchmarks/further.py

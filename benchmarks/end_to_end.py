@@ -123,7 +123,7 @@ def ours(task, seed, search=find_lr):
     found = search(model, loader, loss_fn=task.loss_fn, optimizer=optimizer, **told)
     charged = math.ceil(found.evidence.cost_steps)
     left = task.total_steps - charged
-    plan = found.plan and found.recommend(total_steps=left, schedule=primary(left))
+    plan = found.plan and found.recommend(total_steps=left, schedule=primary(left)).plan
     lr, schedule = (plan.lr, plan.schedule) if plan else (STOCK_LR, primary(left))
     loss = _along(task, model, loader, optimizer, schedule, lr, left)
     return {"loss": loss, "lr": lr, "charged": charged, "answered": plan is not None}

@@ -1,7 +1,7 @@
 """Trainings beyond the suite: Adagrad on six of its tasks, and five of them four times as long and more.
 
 Tasks of the suite, changed; none of them is scored in the tables of docs/benchmarks.md. Those with Adagrad chose
-`lrfinder.transfer.DECAYING` and the exponent of `lrfinder.optimizers.own_decay`, the long ones how the interval widens
+`Calibration.decaying_edge` and `Calibration.adagrad_exponent`, the long ones how the interval widens
 with the length. `make bench-further` takes twenty minutes; results are kept in benchmarks/results/further.json, and
 oracles that are stored there are not made again.
 """

@@ -22,6 +22,7 @@ from tasks import TASKS, chosen
 from lrfinder import tune_lr
 from lrfinder.advice.optimizers import own_decay, usual_lr
 from lrfinder.advice.peak import linear_peak
+from lrfinder.advice.request import Horizon
 
 __all__ = ["STORED", "ask", "page"]
 
@@ -55,7 +56,8 @@ def ask(task, seed, budget, schedule="primary"):
         progress=False,
     )
     evidence, pilots = tuned.evidence, tuned.evidence.pilots
-    before = linear_peak(replace(evidence, pilots=()), task.total_steps)
+    horizon = Horizon(task.total_steps, evidence.facts.steps_per_epoch)
+    before = linear_peak(replace(evidence, pilots=()), horizon)
     return {
         "task": task.name,
         "seed": seed,
@@ -66,9 +68,11 @@ def ask(task, seed, budget, schedule="primary"):
         "status": str(tuned.status),
         "steps": tuned.cost_steps,
         "seconds": round(time.perf_counter() - begin, 3),
-        "raced": before and 10 ** before[0],
+        "raced": before and 10**before.center,
         "usual": usual_lr(evidence.facts, pilots[0].start) if pilots else None,
-        "pilots": [[trials.steps, trials.best, len(trials.lrs), trials.is_open, trials.windows] for trials in pilots],
+        "pilots": [
+            [trials.steps, trials.best, len(trials.lrs), trials.is_open, trials.steps_per_epoch] for trials in pilots
+        ],
         "decay": own_decay(evidence.facts),
     }
 

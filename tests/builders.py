@@ -1,4 +1,4 @@
-"""Records for tests: trials, evidence, plans and results, each whole with every field that does not matter filled in."""
+"""Records for tests: trials, evidence, plans and results, each with every field that does not matter filled in."""
 
 from recorded import descent, recorded
 

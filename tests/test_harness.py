@@ -3,18 +3,20 @@
 import json
 import math
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from builders import EDGE, evidence
 from torch import nn
 
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
-MODULES = ("accuracy", "end_to_end", "endings", "oracles", "scoring", "tables", "tasks", "tuning")
-accuracy, end_to_end, endings, oracles, scoring, tables, tasks, tuning = map(pytest.importorskip, MODULES)
+MODULES = ("accuracy", "end_to_end", "endings", "fit", "oracles", "scoring", "tables", "tasks", "tuning")
+accuracy, end_to_end, endings, fit, oracles, scoring, tables, tasks, tuning = map(pytest.importorskip, MODULES)
 
 
 @pytest.fixture
@@ -185,3 +187,28 @@ def test_a_generated_part_replaces_only_what_is_between_its_markers(tmp_path):
     page.write_text("nothing")
     with pytest.raises(ValueError, match="must hold"):
         tables.write("new", page, "short")
+
+
+def test_the_fit_calls_the_formula_of_the_package(tiny):
+    """A stored row gives the very peak that `find_lr` suggested, and another one under other constants."""
+    row = json.loads(json.dumps(fit.row_of(tiny, 0, "find")))
+    evidence = fit.typed(fit.Evidence, row["evidence"])
+    model, loader, optimizer = tiny.build(0)
+    shape = oracles.SCHEDULES["primary"](tiny.total_steps)
+    options = {"total_steps": tiny.total_steps, "schedule": shape, "progress": False}
+
+    found = fit.find_lr(model, loader, loss_fn=tiny.loss_fn, optimizer=optimizer, **options)
+
+    assert 10 ** fit.peak(row, evidence, {}) == pytest.approx(found.lr)
+    assert 10 ** fit.peak(row, evidence, {"edge_to_peak": 0.64}) > 1.2 * found.lr
+
+
+def test_a_task_is_answered_with_the_constants_that_are_best_on_the_others():
+    """Of two changes each task gets the one that the other task likes."""
+    changes, costs = [{"edge_to_peak": 0.1}, {"edge_to_peak": 0.9}], {"a": np.array([0, 1]), "b": np.array([1, 0])}
+    pair = evidence(edge_trials=[EDGE])
+    rows = [{"task": task, "seed": 0, "steps": 1000, "evidence": asdict(pair)} for task in "ab"]
+
+    first, second = fit.left_out(rows, changes, costs)
+
+    assert first.lr > second.lr

@@ -11,8 +11,8 @@ from typing import Any
 
 __all__ = ["FITTED", "Calibration", "Constant", "constants"]
 
-_EDGES = "make bench-constants, on the 34 trainings of benchmarks/tasks.py"
-_PILOTS = "make bench-constants, on the pilots that make bench-tuning stored"
+_EDGES = "make bench-fit, on the 34 trainings of benchmarks/tasks.py"
+_PILOTS = "make bench-fit, on the pilots that make bench-tuning stored"
 _FURTHER = "make bench-further, on six trainings with Adagrad and six long ones"
 _FIRST = "eight small trainings, before there were trials"
 _BUDGET = "make bench-tuning, on the 34 trainings of benchmarks/tasks.py"
