@@ -13,6 +13,7 @@ from lrfinder.advice.notes import add_notes
 from lrfinder.advice.optimizers import usual_lr
 from lrfinder.advice.peak import length_factors, linear_peak
 from lrfinder.advice.plan import PlanOptions, Request
+from lrfinder.checks import check_flag
 from lrfinder.display.progress import Bar, bar
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence.curve import Curve
@@ -24,7 +25,6 @@ from lrfinder.keywords import accepts_old_names, shows_options_of
 from lrfinder.loop import Loop, Snapshot
 from lrfinder.result import LRResult
 from lrfinder.schedules import Schedule
-from lrfinder.schedules.base import flag
 from lrfinder.schedules.compose import plateau_in
 from lrfinder.search.budget import budget_for, lengthened, spend
 from lrfinder.search.edge import guess
@@ -158,8 +158,8 @@ def tune_loop(
         )
     if "rule" in planning:
         raise InputError("`tune_loop` takes no `rule`, since pilots decide, got one; name it to range_test or find_lr")
-    flag("progress", progress)
-    flag("strict", strict)
+    check_flag("progress", progress)
+    check_flag("strict", strict)
     request = Request(**planning)
     total_steps = request.horizon(loop.facts)
     if total_steps is None:

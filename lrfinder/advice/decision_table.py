@@ -25,7 +25,7 @@ from lrfinder.schedules import (
     Warmup,
     describe,
 )
-from lrfinder.schedules.base import count
+from lrfinder.schedules.base import format_steps
 from lrfinder.schedules.bound import predicted, sampled
 from lrfinder.schedules.compose import plateau_in, span
 
@@ -143,7 +143,7 @@ def _open_ended(case: TableInput) -> Decision:
 
 
 def _constant(case: TableInput) -> Decision:
-    reason = Reason(f"With {count(case.steps)} there is nothing to shape.", "weak")
+    reason = Reason(f"With {format_steps(case.steps)} there is nothing to shape.", "weak")
     return Decision(Constant(), 0, (reason,))
 
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from lrfinder.checks import check_flag, check_number, check_whole
 from lrfinder.display import plot, report
 from lrfinder.display.notebook import html_of
 from lrfinder.errors import InputError
 from lrfinder.loop import Facts
 from lrfinder.schedules import Schedule, describe
-from lrfinder.schedules.base import flag, number, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,12 +83,12 @@ class Request:
         if self.total_steps is not None:
             object.__setattr__(self, "total_steps", _steps(self.total_steps))
         if self.epochs is not None:
-            number("epochs", self.epochs, "(0, inf)", "pass the epochs of the whole training")
+            check_number("epochs", self.epochs, "(0, inf)", "pass the epochs of the whole training")
         if self.steps_per_epoch is not None:
             remedy = "it is len(loader), over the accumulated batches of a step"
-            object.__setattr__(self, "steps_per_epoch", whole("steps_per_epoch", self.steps_per_epoch, remedy))
+            object.__setattr__(self, "steps_per_epoch", check_whole("steps_per_epoch", self.steps_per_epoch, remedy))
         for name in ("finetune", "may_extend", "early_stopping", "open_ended"):
-            flag(name, getattr(self, name))
+            check_flag(name, getattr(self, name))
         self._check_together()
 
     def _check_together(self) -> None:
@@ -210,7 +210,7 @@ class Plan:
 def _steps(total_steps: object) -> int:
     """The optimizer steps of a training as a plain int."""
     try:
-        return whole("total_steps", total_steps, "")
+        return check_whole("total_steps", total_steps, "")
     except InputError:
         raise InputError(
             f"`total_steps` must be a positive whole number of optimizer steps, got {total_steps!r}; "

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from lrfinder.schedules.base import Shape, keep, whole
+from lrfinder.checks import check_whole
+from lrfinder.schedules.base import Shape, keep
 
 __all__ = ["REX", "LogAnneal"]
 
@@ -28,7 +29,7 @@ class REX(Shape):
     steps: int
 
     def __post_init__(self) -> None:
-        keep(self, steps=whole("steps", self.steps, _HORIZON))
+        keep(self, steps=check_whole("steps", self.steps, _HORIZON))
 
     def __call__(self, step: int) -> float:
         """Return the factor of the peak at `step`."""
@@ -58,7 +59,7 @@ class LogAnneal(Shape):
     steps: int
 
     def __post_init__(self) -> None:
-        keep(self, steps=whole("steps", self.steps, _HORIZON))
+        keep(self, steps=check_whole("steps", self.steps, _HORIZON))
 
     def __call__(self, step: int) -> float:
         """Return the factor of the peak at `step`."""

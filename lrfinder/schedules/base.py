@@ -1,12 +1,10 @@
 """What a schedule is, how it is said in words, and the checks that every constructor shares."""
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import fields
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from lrfinder.errors import InputError
+from lrfinder.checks import check_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +56,7 @@ class Shape(ABC):
         from lrfinder.display.plot import draw_schedule
         from lrfinder.schedules.compose import span
 
-        shown = whole(
+        shown = check_whole(
             "steps", (span(self) or 1_000) if steps is None else steps, "pass how many steps to draw, None for all"
         )
         return draw_schedule(self, shown, ax)
@@ -100,51 +98,11 @@ def keep(shape: Shape, **values: object) -> None:
         object.__setattr__(shape, name, value)
 
 
-def whole(name: str, value: object, remedy: str, *, least: int = 1) -> int:
-    """Return `value` as a plain int of at least `least`, or raise InputError."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        kind = "a positive whole number" if least == 1 else f"a whole number of at least {least}"
-        raise InputError(f"`{name}` must be {kind}, got {value!r}; {remedy}")
-    return int(value)
+def format_factor(factor: float) -> str:
+    """Return a factor in words."""
+    return "zero" if factor == 0 else f"{100 * factor:.3g} % of the peak"
 
 
-def flag(name: str, value: object) -> bool:
-    """Return `value` if it is True or False, or raise InputError: a word like "no" would count as True."""
-    if not isinstance(value, bool):
-        remedy = "write it without quotes" if isinstance(value, str) else "pass bool(...) of it"
-        raise InputError(f"`{name}` must be True or False, got {value!r}; {remedy}")
-    return value
-
-
-def number(name: str, value: object, interval: str, remedy: str) -> float:
-    """Return `value` as a plain float inside an interval written like "(0, 1]", or raise InputError."""
-    low, high = (float(end) for end in interval[1:-1].split(","))
-    x = _as_float(value)
-    above = low < x if interval[0] == "(" else low <= x
-    below = x < high if interval[-1] == ")" else x <= high
-    if above and below:
-        return x
-    bounds = f"a number in {interval}"
-    if math.isinf(high):
-        bounds = f"a finite number {'above' if interval[0] == '(' else 'of at least'} {low:g}"
-    raise InputError(f"`{name}` must be {bounds}, got {value!r}; {remedy}")
-
-
-def _as_float(value: object) -> float:
-    """Return a number as a plain float; what is none, or too large for one, as NaN."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return math.nan
-    try:
-        return float(value)
-    except OverflowError:
-        return math.nan
-
-
-def share(fraction: float) -> str:
-    """Return a fraction of the peak in words."""
-    return "zero" if fraction == 0 else f"{100 * fraction:.3g} % of the peak"
-
-
-def count(steps: float) -> str:
+def format_steps(steps: float) -> str:
     """Return a number of steps in words."""
     return "1 step" if steps == 1 else f"{steps:,.1f} steps" if steps % 1 else f"{steps:,.0f} steps"

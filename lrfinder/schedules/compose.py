@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from lrfinder.checks import check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Schedule, Shape, count, describe, keep, whole
+from lrfinder.schedules.base import Schedule, Shape, describe, format_steps, keep
 from lrfinder.schedules.custom import Custom
 from lrfinder.schedules.plateau import ReduceOnPlateau
 from lrfinder.schedules.stable import StableDecay
@@ -34,7 +35,7 @@ class Warmup(Shape):
 
     def __post_init__(self) -> None:
         remedy = "pass the optimizer steps of the climb, 0 for none"
-        keep(self, body=as_shape("body", self.body), steps=whole("steps", self.steps, remedy, least=0))
+        keep(self, body=as_shape("body", self.body), steps=check_whole("steps", self.steps, remedy, least=0))
 
     def __call__(self, step: int) -> float:
         """Return the factor of the peak at `step`."""
@@ -44,7 +45,7 @@ class Warmup(Shape):
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase."""
         body = describe(self.body, start + self.steps)
-        return f"warm-up over {count(self.steps)}, then {body}" if self.steps else body
+        return f"warm-up over {format_steps(self.steps)}, then {body}" if self.steps else body
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Then(Shape):
     at: int
 
     def __post_init__(self) -> None:
-        at = whole("at", self.at, "pass the step at which the second schedule takes over", least=0)
+        at = check_whole("at", self.at, "pass the step at which the second schedule takes over", least=0)
         if isinstance(self.first, Then) and self.first.at >= at:
             raise InputError(
                 f"`at` must exceed the first schedule's own `at`={self.first.at}, got {at}; leave a part out"
@@ -107,7 +108,7 @@ class Epochwise(Shape):
     steps_per_epoch: int
 
     def __post_init__(self) -> None:
-        steps = whole("steps_per_epoch", self.steps_per_epoch, "pass the optimizer steps of an epoch")
+        steps = check_whole("steps_per_epoch", self.steps_per_epoch, "pass the optimizer steps of an epoch")
         keep(self, body=_blind("body", self.body), steps_per_epoch=steps)
 
     def __call__(self, step: int) -> float:
@@ -116,7 +117,7 @@ class Epochwise(Shape):
 
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase."""
-        return f"{describe(self.body)}, each step an epoch of {count(self.steps_per_epoch)}"
+        return f"{describe(self.body)}, each step an epoch of {format_steps(self.steps_per_epoch)}"
 
 
 def cool_down(schedule: Schedule, steps: int, *, at: int) -> Then:
@@ -141,7 +142,7 @@ def cool_down(schedule: Schedule, steps: int, *, at: int) -> Then:
     flat, start = found
     if at < start:
         raise InputError(f"`at` must be at least {start}, where the flat part begins, got {at}; cool down later")
-    length = whole("steps", steps, "pass the optimizer steps of the cooldown")
+    length = check_whole("steps", steps, "pass the optimizer steps of the cooldown")
     return Then(schedule, StableDecay(length, cooldown=1.0, shape=flat.shape, floor=flat.floor), at=at)
 
 

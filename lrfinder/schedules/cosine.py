@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
+from lrfinder.checks import check_number, check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+from lrfinder.schedules.base import Shape, format_factor, format_steps, keep
 
 __all__ = ["Cosine", "WarmRestarts"]
 
@@ -34,8 +35,8 @@ class Cosine(Shape):
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        steps = whole("steps", self.steps, "pass the optimizer steps over which to decay")
-        keep(self, steps=steps, floor=number("floor", self.floor, "[0, 1]", _FLOOR))
+        steps = check_whole("steps", self.steps, "pass the optimizer steps over which to decay")
+        keep(self, steps=steps, floor=check_number("floor", self.floor, "[0, 1]", _FLOOR))
 
     def __call__(self, step: int) -> float:
         """Return the factor of the peak at `step`."""
@@ -43,7 +44,7 @@ class Cosine(Shape):
 
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase."""
-        return f"a cosine to {share(self.floor)} at step {start + self.steps:,}"
+        return f"a cosine to {format_factor(self.floor)} at step {start + self.steps:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,12 @@ class WarmRestarts(Shape):
     def __post_init__(self) -> None:
         keep(
             self,
-            first_cycle=number("first_cycle", self.first_cycle, "[1, inf)", "pass the steps of the first cycle"),
-            multiplier=number("multiplier", self.multiplier, "[1, inf)", "pass 1 for equal cycles, 2 to double them"),
-            floor=number("floor", self.floor, "[0, 1]", _FLOOR),
-            decay=number("decay", self.decay, "(0, 1]", "pass 1 to start each cycle at the peak"),
+            first_cycle=check_number("first_cycle", self.first_cycle, "[1, inf)", "pass the steps of the first cycle"),
+            multiplier=check_number(
+                "multiplier", self.multiplier, "[1, inf)", "pass 1 for equal cycles, 2 to double them"
+            ),
+            floor=check_number("floor", self.floor, "[0, 1]", _FLOOR),
+            decay=check_number("decay", self.decay, "(0, 1]", "pass 1 to start each cycle at the peak"),
         )
 
     @classmethod
@@ -96,9 +99,9 @@ class WarmRestarts(Shape):
         Returns:
             Restarts with a first cycle of steps (multiplier - 1) / (multiplier ** cycles - 1), seldom a whole number.
         """
-        total = whole("steps", steps, "pass the optimizer steps of the training")
-        number_of_cycles = whole("cycles", cycles, "pass how many cycles fill the training")
-        growth = number("multiplier", multiplier, "[1, inf)", "pass 1 for equal cycles, 2 to double them")
+        total = check_whole("steps", steps, "pass the optimizer steps of the training")
+        number_of_cycles = check_whole("cycles", cycles, "pass how many cycles fill the training")
+        growth = check_number("multiplier", multiplier, "[1, inf)", "pass 1 for equal cycles, 2 to double them")
         first = total / math.fsum(growth**i for i in range(number_of_cycles))
         if first < 1:
             raise InputError(
@@ -115,7 +118,7 @@ class WarmRestarts(Shape):
         """Return the shape as a phrase."""
         grow = f", each {self.multiplier:g} times as long as the one before" if self.multiplier > 1 else ""
         sink = f", each from {self.decay:g} times as high" if self.decay < 1 else ""
-        return f"cosines to {share(self.floor)} over {count(self.first_cycle)}{grow}{sink}"
+        return f"cosines to {format_factor(self.floor)} over {format_steps(self.first_cycle)}{grow}{sink}"
 
     def _place(self, step: int) -> tuple[int, float]:
         """Return the number of the cycle and the progress in it; a cycle that is full but for rounding is over."""

@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from lrfinder.checks import check_number, check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+from lrfinder.schedules.base import Shape, format_factor, format_steps, keep
 from lrfinder.schedules.cosine import half_wave
 
 __all__ = ["OneCycle", "Triangular"]
@@ -45,9 +46,9 @@ class Triangular(Shape):
             raise InputError(f"`mode` must be one of {', '.join(_MODES)}, got {self.mode!r}; check the spelling")
         keep(
             self,
-            half_cycle=whole("half_cycle", self.half_cycle, "pass the steps from the bottom to the top"),
-            base=number("base", self.base, "(0, 1]", "pass the fraction of the peak at the bottom, such as 0.1"),
-            gamma=number("gamma", self.gamma, "(0, 1]", "pass the factor of the height per step, such as 0.9999"),
+            half_cycle=check_whole("half_cycle", self.half_cycle, "pass the steps from the bottom to the top"),
+            base=check_number("base", self.base, "(0, 1]", "pass the fraction of the peak at the bottom, such as 0.1"),
+            gamma=check_number("gamma", self.gamma, "(0, 1]", "pass the factor of the height per step, such as 0.9999"),
         )
         if self.gamma != 1 and self.mode != "exp_range":
             raise InputError(f"`gamma` must be 1 for mode {self.mode!r}, got {self.gamma}; pass mode='exp_range'")
@@ -63,7 +64,9 @@ class Triangular(Shape):
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase."""
         lower = {"triangular": "", "triangular2": ", half as high each time", "exp_range": ", ever lower"}
-        return f"triangles up from {share(self.base)} over {count(2 * self.half_cycle)}{lower[self.mode]}"
+        return (
+            f"triangles up from {format_factor(self.base)} over {format_steps(2 * self.half_cycle)}{lower[self.mode]}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,14 @@ class OneCycle(Shape):
     def __post_init__(self) -> None:
         keep(
             self,
-            steps=whole("steps", self.steps, "pass the optimizer steps of the training"),
-            rise=number("rise", self.rise, "(0, 1)", "pass the fraction of the training that climbs, such as 0.3"),
-            start=number("start", self.start, "(0, 1]", "pass the fraction of the peak to start at, such as 0.04"),
-            end=number("end", self.end, "[0, 1]", "pass the fraction of the peak to end at, such as 4e-6"),
+            steps=check_whole("steps", self.steps, "pass the optimizer steps of the training"),
+            rise=check_number(
+                "rise", self.rise, "(0, 1)", "pass the fraction of the training that climbs, such as 0.3"
+            ),
+            start=check_number(
+                "start", self.start, "(0, 1]", "pass the fraction of the peak to start at, such as 0.04"
+            ),
+            end=check_number("end", self.end, "[0, 1]", "pass the fraction of the peak to end at, such as 4e-6"),
         )
 
     @property
@@ -115,4 +122,5 @@ class OneCycle(Shape):
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase."""
         top, last = start + self.top, start + self.steps - 1
-        return f"one cycle: from {share(self.start)} up to step {top:,}, down to {share(self.end)} at step {last:,}"
+        low, end = format_factor(self.start), format_factor(self.end)
+        return f"one cycle: from {low} up to step {top:,}, down to {end} at step {last:,}"

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from lrfinder.checks import check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Schedule, Shape, parameters_of, whole
+from lrfinder.schedules.base import Schedule, Shape, parameters_of
 from lrfinder.schedules.compose import Warmup
 from lrfinder.schedules.plateau import PlateauState, ReduceOnPlateau
 
@@ -64,8 +65,8 @@ class Entry:
         Returns:
             The bare shape without warm-up, else `Warmup(shape over the rest, warmup)`.
         """
-        total = whole("total_steps", total_steps, "pass the optimizer steps of the whole training")
-        climb = whole("warmup", warmup, "pass the optimizer steps of the climb, 0 for none", least=0)
+        total = check_whole("total_steps", total_steps, "pass the optimizer steps of the whole training")
+        climb = check_whole("warmup", warmup, "pass the optimizer steps of the climb, 0 for none", least=0)
         if climb >= total:
             raise InputError(f"`warmup` must be below `total_steps`={total}, got {climb}; it lies inside the horizon")
         return Warmup(self.body(total - climb), climb) if climb and not self.rises else self.body(total)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
 
+from lrfinder.checks import check_flag, check_number, check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, count, flag, keep, number, share, whole
+from lrfinder.schedules.base import Shape, format_factor, format_steps, keep
 from lrfinder.schedules.inverse import intervals
 
 __all__ = ["Exponential", "StepDecay"]
@@ -47,9 +48,9 @@ class Exponential(Shape):
     def __post_init__(self) -> None:
         keep(
             self,
-            gamma=number("gamma", self.gamma, "(0, 1]", _GAMMA),
-            every=whole("every", self.every, _EVERY),
-            staircase=flag("staircase", self.staircase),
+            gamma=check_number("gamma", self.gamma, "(0, 1]", _GAMMA),
+            every=check_whole("every", self.every, _EVERY),
+            staircase=check_flag("staircase", self.staircase),
         )
 
     @classmethod
@@ -63,7 +64,9 @@ class Exponential(Shape):
         Returns:
             A decay with the steps as its interval.
         """
-        return cls(number("final_ratio", final_ratio, "(0, 1]", "pass the factor to arrive at, such as 0.01"), steps)
+        return cls(
+            check_number("final_ratio", final_ratio, "(0, 1]", "pass the factor to arrive at, such as 0.01"), steps
+        )
 
     @classmethod
     def half_life(cls, steps: int) -> Self:
@@ -84,7 +87,7 @@ class Exponential(Shape):
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase."""
         how = "in stairs of" if self.staircase else "per"
-        return f"an exponential decay to {share(self.gamma)} {how} {count(self.every)}"
+        return f"an exponential decay to {format_factor(self.gamma)} {how} {format_steps(self.every)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +119,9 @@ class StepDecay(Shape):
         if (self.every is None) == (self.milestones is None):
             given = f"every={self.every!r}, milestones={self.milestones!r}"
             raise InputError(f"`every` or `milestones` must be given and not both, got {given}; leave one out")
-        keep(self, gamma=number("gamma", self.gamma, "(0, 1]", _GAMMA))
+        keep(self, gamma=check_number("gamma", self.gamma, "(0, 1]", _GAMMA))
         if self.every is not None:
-            keep(self, every=whole("every", self.every, _EVERY))
+            keep(self, every=check_whole("every", self.every, _EVERY))
         if self.milestones is not None:
             keep(self, milestones=_increasing(self.milestones))
 
@@ -130,7 +133,7 @@ class StepDecay(Shape):
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase."""
         if self.milestones is None:
-            return f"the rate times {self.gamma:g} every {count(self.every or 1)}"
+            return f"the rate times {self.gamma:g} every {format_steps(self.every or 1)}"
         where = " and ".join(f"{start + milestone:,}" for milestone in self.milestones)
         return f"the rate times {self.gamma:g} at {'step' if len(self.milestones) == 1 else 'steps'} {where}"
 
@@ -140,7 +143,7 @@ def _increasing(milestones: object) -> tuple[int, ...]:
     remedy = "pass the steps of the cuts in order, such as (500, 750)"
     if not isinstance(milestones, list | tuple) or not milestones:
         raise InputError(f"`milestones` must be a list of steps, got {milestones!r}; {remedy}")
-    steps = tuple(whole("milestones", milestone, remedy) for milestone in milestones)
+    steps = tuple(check_whole("milestones", milestone, remedy) for milestone in milestones)
     if any(later <= earlier for earlier, later in pairwise(steps)):
         raise InputError(f"`milestones` must increase, got {milestones!r}; {remedy}")
     return steps

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-from lrfinder.schedules.base import Shape, count, flag, keep, number, share, whole
+from lrfinder.checks import check_flag, check_number, check_whole
+from lrfinder.schedules.base import Shape, format_factor, format_steps, keep
 
 __all__ = ["InverseSqrt", "InverseTime"]
 
@@ -37,9 +38,11 @@ class InverseTime(Shape):
     def __post_init__(self) -> None:
         keep(
             self,
-            rate=number("rate", self.rate, "[0, inf)", "pass the growth of the denominator per interval, such as 0.01"),
-            every=whole("every", self.every, "pass the steps of an interval, 1 to change at every step"),
-            staircase=flag("staircase", self.staircase),
+            rate=check_number(
+                "rate", self.rate, "[0, inf)", "pass the growth of the denominator per interval, such as 0.01"
+            ),
+            every=check_whole("every", self.every, "pass the steps of an interval, 1 to change at every step"),
+            staircase=check_flag("staircase", self.staircase),
         )
 
     @classmethod
@@ -53,7 +56,7 @@ class InverseTime(Shape):
         Returns:
             A decay with the steps as its interval.
         """
-        ratio = number("final_ratio", final_ratio, "(0, 1]", "pass the factor to arrive at, such as 0.1")
+        ratio = check_number("final_ratio", final_ratio, "(0, 1]", "pass the factor to arrive at, such as 0.1")
         return cls(1 / ratio - 1, every=steps)
 
     def __call__(self, step: int) -> float:
@@ -63,7 +66,7 @@ class InverseTime(Shape):
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase."""
         how = "in stairs of" if self.staircase else "after"
-        return f"an inverse-time decay to {share(1 / (1 + self.rate))} {how} {count(self.every)}"
+        return f"an inverse-time decay to {format_factor(1 / (1 + self.rate))} {how} {format_steps(self.every)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,10 @@ class InverseSqrt(Shape):
     def __post_init__(self) -> None:
         keep(
             self,
-            k=number("k", self.k, "[1, inf)", "below 1 the peak is never reached: lower the learning rate instead"),
-            every=whole("every", self.every, "pass the steps of an interval, 1 to change at every step"),
+            k=check_number(
+                "k", self.k, "[1, inf)", "below 1 the peak is never reached: lower the learning rate instead"
+            ),
+            every=check_whole("every", self.every, "pass the steps of an interval, 1 to change at every step"),
         )
 
     @classmethod
@@ -108,7 +113,7 @@ class InverseSqrt(Shape):
         Returns:
             A decay with k = sqrt(timescale).
         """
-        steps = number("timescale", timescale, "[1, inf)", "pass the steps to stay at the peak")
+        steps = check_number("timescale", timescale, "[1, inf)", "pass the steps to stay at the peak")
         return cls(math.sqrt(steps))
 
     def __call__(self, step: int) -> float:

@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from lrfinder.checks import check_number, check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, keep, number, whole
+from lrfinder.schedules.base import Shape, keep
 
 __all__ = ["PlateauState", "ReduceOnPlateau"]
 
@@ -68,11 +69,11 @@ class ReduceOnPlateau(Shape):
             raise InputError(f"`mode` must be 'min' or 'max', got {self.mode!r}; 'min' is for a loss")
         keep(
             self,
-            factor=number("factor", self.factor, "(0, 1)", "pass what a cut multiplies the rate by, such as 0.1"),
-            patience=whole("patience", self.patience, "pass the bad checks that are ignored", least=0),
-            threshold=number("threshold", self.threshold, "[0, 1)", "pass the fraction a better metric gains"),
-            cooldown=whole("cooldown", self.cooldown, "pass the checks to ignore after a cut", least=0),
-            floor=number("floor", self.floor, "[0, 1]", "pass the fraction of the peak to stop at"),
+            factor=check_number("factor", self.factor, "(0, 1)", "pass what a cut multiplies the rate by, such as 0.1"),
+            patience=check_whole("patience", self.patience, "pass the bad checks that are ignored", least=0),
+            threshold=check_number("threshold", self.threshold, "[0, 1)", "pass the fraction a better metric gains"),
+            cooldown=check_whole("cooldown", self.cooldown, "pass the checks to ignore after a cut", least=0),
+            floor=check_number("floor", self.floor, "[0, 1]", "pass the fraction of the peak to stop at"),
         )
 
     def __call__(self, step: int) -> float:

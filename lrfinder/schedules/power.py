@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from lrfinder.schedules.base import Shape, keep, number, share, whole
+from lrfinder.checks import check_number, check_whole
+from lrfinder.schedules.base import Shape, format_factor, keep
 
 __all__ = ["Constant", "Linear", "Polynomial"]
 
@@ -54,7 +55,11 @@ class Linear(Shape):
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        keep(self, steps=whole("steps", self.steps, _HORIZON), floor=number("floor", self.floor, "[0, 1]", _FLOOR))
+        keep(
+            self,
+            steps=check_whole("steps", self.steps, _HORIZON),
+            floor=check_number("floor", self.floor, "[0, 1]", _FLOOR),
+        )
 
     def __call__(self, step: int) -> float:
         """Return the factor of the peak at `step`."""
@@ -62,7 +67,7 @@ class Linear(Shape):
 
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase."""
-        return f"a line to {share(self.floor)} at step {start + self.steps:,}"
+        return f"a line to {format_factor(self.floor)} at step {start + self.steps:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +95,11 @@ class Polynomial(Shape):
     def __post_init__(self) -> None:
         keep(
             self,
-            steps=whole("steps", self.steps, _HORIZON),
-            power=number("power", self.power, "(0, inf)", "pass 1 for a line, 2 for a parabola, 0.5 to fall late"),
-            floor=number("floor", self.floor, "[0, 1]", _FLOOR),
+            steps=check_whole("steps", self.steps, _HORIZON),
+            power=check_number(
+                "power", self.power, "(0, inf)", "pass 1 for a line, 2 for a parabola, 0.5 to fall late"
+            ),
+            floor=check_number("floor", self.floor, "[0, 1]", _FLOOR),
         )
 
     def __call__(self, step: int) -> float:
@@ -101,7 +108,7 @@ class Polynomial(Shape):
 
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase."""
-        return f"a decay of power {self.power:g} to {share(self.floor)} at step {start + self.steps:,}"
+        return f"a decay of power {self.power:g} to {format_factor(self.floor)} at step {start + self.steps:,}"
 
 
 def power_decay(step: int, steps: int, power: float, floor: float) -> float:

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+from lrfinder.checks import check_number, check_whole
+from lrfinder.schedules.base import Shape, format_factor, format_steps, keep
 
 __all__ = ["Ramp", "Staircase"]
 
@@ -32,8 +33,10 @@ class Ramp(Shape):
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        rate = number("rate", self.rate, "[0, 1]", "pass the fraction of the peak to take off per step, such as 0.001")
-        keep(self, rate=rate, floor=number("floor", self.floor, "[0, 1]", _FLOOR))
+        rate = check_number(
+            "rate", self.rate, "[0, 1]", "pass the fraction of the peak to take off per step, such as 0.001"
+        )
+        keep(self, rate=rate, floor=check_number("floor", self.floor, "[0, 1]", _FLOOR))
 
     def __call__(self, step: int) -> float:
         """Return the factor of the peak at `step`."""
@@ -41,7 +44,7 @@ class Ramp(Shape):
 
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase."""
-        return _stops(f"a line that loses {share(self.rate)} per step", self.rate, 1, self.floor, start)
+        return _stops(f"a line that loses {format_factor(self.rate)} per step", self.rate, 1, self.floor, start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,11 @@ class Staircase(Shape):
     def __post_init__(self) -> None:
         keep(
             self,
-            drop=number(
+            drop=check_number(
                 "drop", self.drop, "[0, 1]", "pass the fraction of the peak to take off per stair, such as 0.1"
             ),
-            every=whole("every", self.every, "pass the steps of a stair"),
-            floor=number("floor", self.floor, "[0, 1]", _FLOOR),
+            every=check_whole("every", self.every, "pass the steps of a stair"),
+            floor=check_number("floor", self.floor, "[0, 1]", _FLOOR),
         )
 
     def __call__(self, step: int) -> float:
@@ -79,7 +82,7 @@ class Staircase(Shape):
 
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase."""
-        stairs = f"stairs that lose {share(self.drop)} every {count(self.every)}"
+        stairs = f"stairs that lose {format_factor(self.drop)} every {format_steps(self.every)}"
         return _stops(stairs, self.drop, self.every, self.floor, start)
 
 
@@ -88,4 +91,4 @@ def _stops(words: str, amount: float, every: int, floor: float, start: int) -> s
     amounts = (1 - floor) / amount if amount else math.inf
     if math.isinf(amounts):
         return words
-    return f"{words}, down to {share(floor)} at step {start + every * math.ceil(amounts * (1 - _SLACK)):,}"
+    return f"{words}, down to {format_factor(floor)} at step {start + every * math.ceil(amounts * (1 - _SLACK)):,}"

@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from lrfinder.checks import check_number, check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+from lrfinder.schedules.base import Shape, format_factor, format_steps, keep
 from lrfinder.schedules.cosine import half_wave
 
 __all__ = ["StableDecay"]
@@ -42,12 +43,15 @@ class StableDecay(Shape):
 
     def __post_init__(self) -> None:
         if self.steps is not None:
-            keep(self, steps=whole("steps", self.steps, "pass the steps of the training, None while they are unknown"))
+            keep(
+                self,
+                steps=check_whole("steps", self.steps, "pass the steps of the training, None while they are unknown"),
+            )
         if self.shape not in _SHAPES:
             raise InputError(f"`shape` must be one of {', '.join(_SHAPES)}, got {self.shape!r}; check the spelling")
         remedy = "pass the fraction of the training that cools down, such as 0.2"
-        floor = number("floor", self.floor, "[0, 1]", "pass the fraction of the peak to end at, such as 0")
-        keep(self, cooldown=number("cooldown", self.cooldown, "(0, 1]", remedy), floor=floor)
+        floor = check_number("floor", self.floor, "[0, 1]", "pass the fraction of the peak to end at, such as 0")
+        keep(self, cooldown=check_number("cooldown", self.cooldown, "(0, 1]", remedy), floor=floor)
 
     @property
     def cooldown_steps(self) -> int:
@@ -69,7 +73,7 @@ class StableDecay(Shape):
         end, length = start + self.steps, self.cooldown_steps
         kind = {"linear": "linear", "sqrt": "square-root", "cosine": "cosine"}[self.shape]
         flat = f"a constant rate until step {end - length:,}, then " if length < self.steps else ""
-        return f"{flat}a {kind} cooldown over {count(length)} to {share(self.floor)} at step {end:,}"
+        return f"{flat}a {kind} cooldown over {format_steps(length)} to {format_factor(self.floor)} at step {end:,}"
 
 
 def _height(shape: str, left: int, length: int) -> float:
