@@ -25,9 +25,9 @@ from lrfinder.schedules import (
     Warmup,
     describe,
 )
-from lrfinder.schedules.base import format_steps
+from lrfinder.schedules.base import format_steps, span_of
 from lrfinder.schedules.bound import predicted, sampled
-from lrfinder.schedules.compose import plateau_in, span
+from lrfinder.schedules.compose import plateau_in
 
 __all__ = ["Decision", "TableInput", "decide", "table_input"]
 
@@ -116,7 +116,7 @@ def _asked(case: TableInput) -> Decision:
         notes.append(f"The optimizer sets its own pace. {case.pace}")
     if case.request.early_stopping:
         notes.append(_CUT_SHORT)
-    ends, known = span(schedule), case.request.total_steps or case.request.epochs
+    ends, known = span_of(schedule), case.request.total_steps or case.request.epochs
     if known and ends is not None and ends != case.steps:
         notes.append(f"The schedule ends at step {ends:,}, the training at {case.steps:,}.")
     factor, _ = peak_factor(schedule, case.steps)

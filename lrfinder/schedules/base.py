@@ -1,13 +1,11 @@
-"""What a schedule is, how it is said in words, and the checks that every constructor shares."""
+"""What a schedule is, and what every shape has: checked settings, a description in words, an end."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from lrfinder.checks import check_whole
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 __all__ = ["Schedule", "Shape", "describe"]
 
@@ -27,39 +25,44 @@ class Schedule(Protocol):
 
 
 class Shape(ABC):
-    """A schedule of this package: a frozen value that is called with the step and can be said in words.
+    """A schedule of this package: a frozen value that is called with the step and can describe itself.
 
     A shape gives 1 at its peak, is defined for every step from 0 on, changes nothing when called, and holds its
-    last value after its end.
+    last value after its end. A family is a frozen dataclass with `__call__` and `_words`, with `_span` where it has an
+    end, and with fields that are `checked_by` something.
     """
 
     __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for one in fields(self):  # type: ignore[arg-type]  # each family is a dataclass
+            if "check" in one.metadata:
+                # The dataclass is frozen: only this way can its constructor keep the checked value.
+                object.__setattr__(self, one.name, one.metadata["check"](one.name, getattr(self, one.name)))
+        self._check()
 
     @abstractmethod
     def __call__(self, step: int) -> float:
         """Return the factor of the peak for the optimizer step number `step`, counted from 0."""
 
-    @abstractmethod
+    @property
+    def span(self) -> int | None:
+        """The steps after which the shape holds its last value, or None where it has no such end."""
+        return self._span()
+
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase, for a shape whose own step 0 is step `start` of the training."""
+        return self._words(start)
 
-    def plot(self, ax: "Axes | None" = None, *, steps: int | None = None) -> "Axes":
-        """Draw the factor against the optimizer step.
+    def _check(self) -> None:
+        """Raise InputError where the settings are sound one by one and not together."""
+        return
 
-        Args:
-            ax: where to draw; None makes a new figure.
-            steps: how many steps; None draws to the shape's end, or 1,000 where it has none.
+    def _span(self) -> int | None:
+        return None
 
-        Returns:
-            The axes; `ax.figure.savefig(path)` saves it.
-        """
-        from lrfinder.display.plot import draw_schedule
-        from lrfinder.schedules.compose import span
-
-        shown = check_whole(
-            "steps", (span(self) or 1_000) if steps is None else steps, "pass how many steps to draw, None for all"
-        )
-        return draw_schedule(self, shown, ax)
+    @abstractmethod
+    def _words(self, start: int) -> str: ...
 
 
 def describe(schedule: Schedule, start: int = 0) -> str:
@@ -82,6 +85,17 @@ def describe(schedule: Schedule, start: int = 0) -> str:
     return f"the function {name_of(schedule)}"
 
 
+def span_of(schedule: Schedule) -> int | None:
+    """Return the span of a shape; where a function ends cannot be known.
+
+    Example:
+        >>> from lrfinder.schedules import Linear, StableDecay, Then, Warmup
+        >>> span_of(Warmup(Linear(900), 100)), span_of(Then(Linear(500), StableDecay(None), at=100))
+        (1000, None)
+    """
+    return schedule.span if isinstance(schedule, Shape) else None
+
+
 def name_of(function: object) -> str:
     """Return what a function calls itself, or the class of a callable object."""
     return str(getattr(function, "__name__", type(function).__name__))
@@ -92,10 +106,27 @@ def parameters_of(family: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(family))
 
 
-def keep(shape: Shape, **values: object) -> None:
-    """Store checked values in a frozen shape that is being constructed."""
-    for name, value in values.items():
-        object.__setattr__(shape, name, value)
+def checked_by(
+    check: Callable[..., object], *arguments: object, or_none: bool = False, **options: object
+) -> dict[str, Callable[[str, object], object]]:
+    """Return the metadata of a field that a `Shape` checks when it is made.
+
+    Args:
+        check: a function of `lrfinder.checks`, or another that returns the value to keep or raises InputError.
+        *arguments: what it takes after the field's name and value.
+        or_none: whether None passes unchecked.
+        **options: its keyword arguments.
+
+    Example:
+        >>> checked_by(check_whole, "pass the steps")["check"]("steps", 7)
+        7
+    """
+    return {
+        "check": lambda name, value: None if or_none and value is None else check(name, value, *arguments, **options)
+    }
+
+
+HORIZON = checked_by(check_whole, "pass the optimizer steps over which to decay")
 
 
 def format_factor(factor: float) -> str:

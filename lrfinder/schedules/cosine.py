@@ -1,16 +1,18 @@
 """Half a wave of the cosine, once or again and again."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from lrfinder.checks import check_number, check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, format_factor, format_steps, keep
+from lrfinder.schedules.base import HORIZON, Shape, checked_by, format_factor, format_steps
+from lrfinder.schedules.entry import Entry
 
-__all__ = ["Cosine", "WarmRestarts"]
+__all__ = ["ENTRIES", "Cosine", "WarmRestarts"]
 
-_FLOOR = "pass the fraction of the peak to fall to, such as 0 or 0.1"
+_FLOOR = checked_by(check_number, "[0, 1]", "pass the fraction of the peak to fall to, such as 0 or 0.1")
+_MULTIPLIER = "pass 1 for equal cycles, 2 to double them"
 _SLACK = 1e-9
 
 
@@ -31,19 +33,16 @@ class Cosine(Shape):
         [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
 
-    steps: int
-    floor: float = 0.0
+    steps: int = field(metadata=HORIZON)
+    floor: float = field(default=0.0, metadata=_FLOOR)
 
-    def __post_init__(self) -> None:
-        steps = check_whole("steps", self.steps, "pass the optimizer steps over which to decay")
-        keep(self, steps=steps, floor=check_number("floor", self.floor, "[0, 1]", _FLOOR))
+    def _span(self) -> int:
+        return self.steps
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         return self.floor + (1 - self.floor) * half_wave(min(int(step), self.steps) / self.steps)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         return f"a cosine to {format_factor(self.floor)} at step {start + self.steps:,}"
 
 
@@ -69,21 +68,12 @@ class WarmRestarts(Shape):
         100.0
     """
 
-    first_cycle: float
-    multiplier: float = 1.0
-    floor: float = 0.0
-    decay: float = 1.0
-
-    def __post_init__(self) -> None:
-        keep(
-            self,
-            first_cycle=check_number("first_cycle", self.first_cycle, "[1, inf)", "pass the steps of the first cycle"),
-            multiplier=check_number(
-                "multiplier", self.multiplier, "[1, inf)", "pass 1 for equal cycles, 2 to double them"
-            ),
-            floor=check_number("floor", self.floor, "[0, 1]", _FLOOR),
-            decay=check_number("decay", self.decay, "(0, 1]", "pass 1 to start each cycle at the peak"),
-        )
+    first_cycle: float = field(metadata=checked_by(check_number, "[1, inf)", "pass the steps of the first cycle"))
+    multiplier: float = field(default=1.0, metadata=checked_by(check_number, "[1, inf)", _MULTIPLIER))
+    floor: float = field(default=0.0, metadata=_FLOOR)
+    decay: float = field(
+        default=1.0, metadata=checked_by(check_number, "(0, 1]", "pass 1 to start each cycle at the peak")
+    )
 
     @classmethod
     def fit(cls, steps: int, cycles: int, multiplier: float = 1.0, *, floor: float = 0.0, decay: float = 1.0) -> Self:
@@ -101,7 +91,7 @@ class WarmRestarts(Shape):
         """
         total = check_whole("steps", steps, "pass the optimizer steps of the training")
         number_of_cycles = check_whole("cycles", cycles, "pass how many cycles fill the training")
-        growth = check_number("multiplier", multiplier, "[1, inf)", "pass 1 for equal cycles, 2 to double them")
+        growth = check_number("multiplier", multiplier, "[1, inf)", _MULTIPLIER)
         first = total / math.fsum(growth**i for i in range(number_of_cycles))
         if first < 1:
             raise InputError(
@@ -110,12 +100,10 @@ class WarmRestarts(Shape):
         return cls(first, growth, floor, decay)
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         cycle, progress = self._place(int(step))
         return self.floor + (1 - self.floor) * math.pow(self.decay, cycle) * half_wave(progress)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         grow = f", each {self.multiplier:g} times as long as the one before" if self.multiplier > 1 else ""
         sink = f", each from {self.decay:g} times as high" if self.decay < 1 else ""
         return f"cosines to {format_factor(self.floor)} over {format_steps(self.first_cycle)}{grow}{sink}"
@@ -134,3 +122,31 @@ class WarmRestarts(Shape):
 def half_wave(progress: float) -> float:
     """Return the cosine's way from 1 at progress 0 to 0 at progress 1."""
     return (1 + math.cos(math.pi * progress)) / 2
+
+
+ENTRIES = (
+    Entry(
+        name="cosine",
+        family=Cosine,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="Let the half wave last as long as the training, and end it at zero rather than at a tenth.",
+        when="Where convention asks for it: with a floor of zero it is as good as the line.",
+        peak_factor=0.98,
+        spread=0.1,
+        body=Cosine,
+    ),
+    Entry(
+        name="warm_restarts",
+        family=WarmRestarts,
+        frequency="continuous",
+        quantity="by a function",
+        direction="up and down",
+        tip="Fit the cycles to the training so that the last one ends with it.",
+        when="To collect a snapshot at the end of every cycle; for one result a single cosine is better.",
+        peak_factor=0.89,
+        spread=0.2,
+        body=lambda steps: WarmRestarts.fit(steps, 3 if steps >= 7 else 1, 2),
+    ),
+)

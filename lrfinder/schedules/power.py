@@ -1,15 +1,15 @@
 """Powers of what is left of the horizon: the constant, the line, the polynomial."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lrfinder.checks import check_number, check_whole
-from lrfinder.schedules.base import Shape, format_factor, keep
+from lrfinder.checks import check_number
+from lrfinder.schedules.base import HORIZON, Shape, checked_by, format_factor
+from lrfinder.schedules.entry import Entry
 
-__all__ = ["Constant", "Linear", "Polynomial"]
+__all__ = ["ENTRIES", "Constant", "Linear", "Polynomial"]
 
-_HORIZON = "pass the optimizer steps over which to decay"
-_FLOOR = "pass the fraction of the peak to end at, such as 0 or 0.1"
+_FLOOR = checked_by(check_number, "[0, 1]", "pass the fraction of the peak to end at, such as 0 or 0.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,9 @@ class Constant(Shape):
     """
 
     def __call__(self, step: int) -> float:
-        """Return 1."""
         return 1.0
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         return "a constant rate"
 
 
@@ -51,22 +49,16 @@ class Linear(Shape):
         0.5
     """
 
-    steps: int
-    floor: float = 0.0
+    steps: int = field(metadata=HORIZON)
+    floor: float = field(default=0.0, metadata=_FLOOR)
 
-    def __post_init__(self) -> None:
-        keep(
-            self,
-            steps=check_whole("steps", self.steps, _HORIZON),
-            floor=check_number("floor", self.floor, "[0, 1]", _FLOOR),
-        )
+    def _span(self) -> int:
+        return self.steps
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         return power_decay(step, self.steps, 1.0, self.floor)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         return f"a line to {format_factor(self.floor)} at step {start + self.steps:,}"
 
 
@@ -88,26 +80,19 @@ class Polynomial(Shape):
         [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]
     """
 
-    steps: int
-    power: float
-    floor: float = 0.0
+    steps: int = field(metadata=HORIZON)
+    power: float = field(
+        metadata=checked_by(check_number, "(0, inf)", "pass 1 for a line, 2 for a parabola, 0.5 to fall late")
+    )
+    floor: float = field(default=0.0, metadata=_FLOOR)
 
-    def __post_init__(self) -> None:
-        keep(
-            self,
-            steps=check_whole("steps", self.steps, _HORIZON),
-            power=check_number(
-                "power", self.power, "(0, inf)", "pass 1 for a line, 2 for a parabola, 0.5 to fall late"
-            ),
-            floor=check_number("floor", self.floor, "[0, 1]", _FLOOR),
-        )
+    def _span(self) -> int:
+        return self.steps
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         return power_decay(step, self.steps, self.power, self.floor)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         return f"a decay of power {self.power:g} to {format_factor(self.floor)} at step {start + self.steps:,}"
 
 
@@ -115,3 +100,43 @@ def power_decay(step: int, steps: int, power: float, floor: float) -> float:
     """Return floor + (1 - floor) (1 - t / steps) ** power, held from `steps` on."""
     left = (steps - min(int(step), steps)) / steps
     return floor + (1 - floor) * math.pow(left, power)
+
+
+ENTRIES = (
+    Entry(
+        name="constant",
+        family=Constant,
+        frequency="continuous",
+        quantity="by a factor",
+        direction="constant",
+        tip="Nothing to set; the loss stays well above what a decay reaches.",
+        when="Very short trainings, and optimizers that schedule themselves or average their weights.",
+        peak_factor=0.28,
+        spread=0.4,
+        body=lambda steps: Constant(),
+    ),
+    Entry(
+        name="linear",
+        family=Linear,
+        frequency="continuous",
+        quantity="by an amount",
+        direction="down",
+        tip="Decay over the whole training and end at zero; a floor only helps a run that goes on later.",
+        when="The default whenever the number of steps is known.",
+        peak_factor=1.0,
+        spread=0.0,
+        body=Linear,
+    ),
+    Entry(
+        name="polynomial",
+        family=Polynomial,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="A power above 1 falls early and wants a higher peak, one below 1 falls late and wants a lower one.",
+        when="To reproduce a recipe, in segmentation above all.",
+        peak_factor=1.42,
+        spread=0.2,
+        body=lambda steps: Polynomial(steps, power=2),
+    ),
+)

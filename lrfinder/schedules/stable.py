@@ -1,17 +1,15 @@
 """Flat first, down at the end: the schedule for budgets that may change."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from lrfinder.checks import check_number, check_whole
-from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, format_factor, format_steps, keep
+from lrfinder.checks import check_choice, check_number, check_whole
+from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps
 from lrfinder.schedules.cosine import half_wave
+from lrfinder.schedules.entry import Entry
 
-__all__ = ["StableDecay"]
-
-_SHAPES = ("linear", "sqrt", "cosine")
+__all__ = ["ENTRIES", "StableDecay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +34,22 @@ class StableDecay(Shape):
         1.0
     """
 
-    steps: int | None
-    cooldown: float = 0.2
-    shape: Literal["linear", "sqrt", "cosine"] = "linear"
-    floor: float = 0.0
+    steps: int | None = field(
+        metadata=checked_by(check_whole, "pass the steps of the training, None while they are unknown", or_none=True)
+    )
+    cooldown: float = field(
+        default=0.2,
+        metadata=checked_by(check_number, "(0, 1]", "pass the fraction of the training that cools down, such as 0.2"),
+    )
+    shape: Literal["linear", "sqrt", "cosine"] = field(
+        default="linear", metadata=checked_by(check_choice, ("linear", "sqrt", "cosine"))
+    )
+    floor: float = field(
+        default=0.0, metadata=checked_by(check_number, "[0, 1]", "pass the fraction of the peak to end at, such as 0")
+    )
 
-    def __post_init__(self) -> None:
-        if self.steps is not None:
-            keep(
-                self,
-                steps=check_whole("steps", self.steps, "pass the steps of the training, None while they are unknown"),
-            )
-        if self.shape not in _SHAPES:
-            raise InputError(f"`shape` must be one of {', '.join(_SHAPES)}, got {self.shape!r}; check the spelling")
-        remedy = "pass the fraction of the training that cools down, such as 0.2"
-        floor = check_number("floor", self.floor, "[0, 1]", "pass the fraction of the peak to end at, such as 0")
-        keep(self, cooldown=check_number("cooldown", self.cooldown, "(0, 1]", remedy), floor=floor)
+    def _span(self) -> int | None:
+        return self.steps
 
     @property
     def cooldown_steps(self) -> int:
@@ -59,15 +57,13 @@ class StableDecay(Shape):
         return 0 if self.steps is None else max(1, math.floor(self.cooldown * self.steps + 0.5))
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         if self.steps is None:
             return 1.0
         length = self.cooldown_steps
         left = min(max(self.steps - int(step), 0), length)
         return self.floor + (1 - self.floor) * _height(self.shape, left, length)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         if self.steps is None:
             return "a constant rate until a cooldown is begun"
         end, length = start + self.steps, self.cooldown_steps
@@ -82,3 +78,19 @@ def _height(shape: str, left: int, length: int) -> float:
         return left / length
     progress = (length - left) / length
     return 1 - math.sqrt(progress) if shape == "sqrt" else half_wave(progress)
+
+
+ENTRIES = (
+    Entry(
+        name="stable_decay",
+        family=StableDecay,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="A cooldown over half of the training costs nothing against the line, one over a fifth little.",
+        when="When the training may be extended or branched, or its length is not known.",
+        peak_factor=0.53,
+        spread=0.2,
+        body=StableDecay,
+    ),
+)

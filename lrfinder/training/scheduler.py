@@ -20,7 +20,8 @@ from lrfinder.schedules import (
     from_plain,
     to_plain,
 )
-from lrfinder.schedules.compose import as_shape, plateau_in
+from lrfinder.schedules.compose import plateau_in
+from lrfinder.schedules.custom import check_schedule
 from lrfinder.training.param_groups import set_rate
 
 __all__ = ["PlateauLR", "ScheduledLR", "attach"]
@@ -222,7 +223,7 @@ def _shape(schedule: Schedule) -> Shape:
             f"`schedule` must be a schedule or a function of the step, got {type(given).__name__}; pass "
             "found.plan.schedule and lr=found.plan.lr, of a search that knows the length: find_lr(..., total_steps=...)"
         )
-    return as_shape("schedule", schedule)
+    return check_schedule("schedule", schedule)
 
 
 def _peaks(optimizer: Optimizer, lr: float | None, *, resumes: bool) -> list[float]:
