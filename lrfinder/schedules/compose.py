@@ -15,10 +15,10 @@ __all__ = ["Epochwise", "Then", "cool_down", "plateau_in"]
 
 def plateau_in(schedule: Schedule) -> tuple[ReduceOnPlateau, int] | None:
     """Return the plateau that a schedule is and the steps of warm-up before it, or None."""
-    climb = 0
+    warmup = 0
     while isinstance(schedule, Warmup):
-        climb, schedule = climb + schedule.steps, schedule.body
-    return (schedule, climb) if isinstance(schedule, ReduceOnPlateau) else None
+        warmup, schedule = warmup + schedule.steps, schedule.body
+    return (schedule, warmup) if isinstance(schedule, ReduceOnPlateau) else None
 
 
 def _check_blind(name: str, schedule: object) -> Shape:

@@ -21,7 +21,8 @@ class Cosine(Shape):
     """Half a period of the cosine: floor + (1 - floor) (1 + cos(pi t / steps)) / 2, then held.
 
     It runs over [0, pi], shifted and halved, not over [0, pi / 2] as some texts have it. Torch's and Hugging Face's
-    rise again after the end; this one stays down. Loshchilov & Hutter (2017); with a floor of 0, as good as the line.
+    rise again after the end; this one stays down. With a floor of 0 it is as good as linear decay. Loshchilov & Hutter
+    (2017).
 
     Args:
         steps: the optimizer steps of the descent.
@@ -132,7 +133,7 @@ ENTRIES = (
         quantity="by a function",
         direction="down",
         tip="Let the half wave last as long as the training, and end it at zero rather than at a tenth.",
-        when="Where convention asks for it: with a floor of zero it is as good as the line.",
+        when="Where convention asks for it: with a floor of zero it is as good as linear decay.",
         peak_factor=0.98,
         spread=0.1,
         body=Cosine,

@@ -1,4 +1,4 @@
-"""Schedules that climb by themselves: the cycle of triangles, and the single cycle."""
+"""Schedules that rise by themselves: the cycle of triangles, and the single cycle."""
 
 import math
 from dataclasses import dataclass, field
@@ -75,7 +75,7 @@ class OneCycle(Shape):
 
     Args:
         steps: the optimizer steps of the training.
-        rise: the fraction of them that climbs.
+        rise: the fraction of them that rises.
         start: the fraction of the peak at the first step.
         end: the fraction of the peak at the last step.
 
@@ -139,7 +139,7 @@ ENTRIES = (
         frequency="continuous",
         quantity="by a function",
         direction="up and down",
-        tip="The long climb allows a high peak; momentum is left as the range test had it.",
+        tip="The long rise allows a high peak; momentum is left as the range test had it.",
         when="Plain SGD or momentum SGD on a short budget, when the best rate lies close to divergence.",
         peak_factor=0.91,
         spread=0.2,

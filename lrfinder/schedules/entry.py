@@ -29,7 +29,7 @@ class Entry:
             logs, the geometric mean of both.
         spread: one standard deviation of its log10, wide as a prior should be.
         body: makes a sensible member for so many steps.
-        rises: true where the family has a climb of its own and needs no warm-up.
+        rises: true where the family rises by itself and needs no warm-up.
         sample: the factors of a training of so many steps, for a family whose step alone does not say them.
 
     Example:
@@ -63,16 +63,16 @@ class Entry:
 
         Args:
             total_steps: the optimizer steps of the whole training, warm-up included.
-            warmup: how many of them climb to the peak; a family that rises by itself ignores it.
+            warmup: how many of them rise to the peak; a family that rises by itself ignores it.
 
         Returns:
             The bare shape without warm-up, else `Warmup(shape over the rest, warmup)`.
         """
         total = check_whole("total_steps", total_steps, "pass the optimizer steps of the whole training")
-        climb = check_whole("warmup", warmup, "pass the optimizer steps of the climb, 0 for none", least=0)
-        if climb >= total:
-            raise InputError(f"`warmup` must be below `total_steps`={total}, got {climb}; it lies inside the horizon")
-        return Warmup(self.body(total - climb), climb) if climb and not self.rises else self.body(total)
+        rise = check_whole("warmup", warmup, "pass the optimizer steps of the climb, 0 for none", least=0)
+        if rise >= total:
+            raise InputError(f"`warmup` must be below `total_steps`={total}, got {rise}; it lies inside the horizon")
+        return Warmup(self.body(total - rise), rise) if rise and not self.rises else self.body(total)
 
     def factors(self, points: int) -> list[float]:
         """Return the factors of a training of so many steps, for a picture of the family.

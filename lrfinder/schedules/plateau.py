@@ -19,7 +19,7 @@ class PlateauState:
     Args:
         best: the best metric so far, None before the first.
         bad: the metrics in a row that were no better.
-        cooling: the metrics that are still to be ignored after the last cut.
+        cooling: how many of the next metrics are ignored, after the last cut.
         cuts: how often the rate was cut.
     """
 

@@ -1,4 +1,4 @@
-"""Powers of what is left of the horizon: the constant, the line, the polynomial."""
+"""Powers of what is left of the horizon: constant, linear and polynomial decay."""
 
 import math
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Constant(Shape):
 class Linear(Shape):
     """A straight line from the peak to `floor`: floor + (1 - floor) (1 - t / steps), then held.
 
-    The last of `steps` training steps still runs at 1 / steps of the way; the floor itself is reached by the step
+    The last of `steps` training steps runs at 1 / steps of the way; the floor itself is reached by the step
     after it. Over the whole known budget, this is the shape that the last-iterate bound of Defazio et al. (2023)
     ranks first, and large-scale logs agree (Bergsma et al., 2025).
 
@@ -64,14 +64,14 @@ class Linear(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Polynomial(Shape):
-    """A power of the line: floor + (1 - floor) (1 - t / steps) ** power, then held.
+    """A power of linear decay: floor + (1 - floor) (1 - t / steps) ** power, then held.
 
     A power below 1 stays high for long and falls late, one above 1 falls early. The parameter that stretches the
-    decay is `steps`; torch's `last_epoch`, sometimes recommended for that, only says where to resume.
+    decay is `steps`; torch's `last_epoch`, sometimes recommended for that, is where to resume.
 
     Args:
         steps: the optimizer steps of the descent.
-        power: the exponent; 1 is the line.
+        power: the exponent; 1 is linear decay.
         floor: the fraction of the peak at the end.
 
     Example:

@@ -18,7 +18,7 @@ class Ramp(Shape):
     """A line given by its slope: max(floor, 1 - rate t).
 
     Some texts print it as a "discrete staircase" a0 - d t, which is no staircase and goes negative after a0 / d
-    steps; here `rate` is d / a0, and the floor stops it. `Linear` is the same line given by its end.
+    steps; here `rate` is d / a0, and the floor stops it. `Linear` is the same line, given by its end.
 
     Args:
         rate: the fraction of the peak taken off at every step.
@@ -86,8 +86,8 @@ ENTRIES = (
         frequency="continuous",
         quantity="by an amount",
         direction="down",
-        tip="A rate of 1 / steps is the line; a larger one leaves the rest of the training at the floor.",
-        when="To reproduce a recipe that names the slope; otherwise take the line.",
+        tip="A rate of 1 / steps is linear decay; a larger one leaves the rest of the training at the floor.",
+        when="To reproduce a recipe that names the slope; otherwise take linear decay.",
         peak_factor=1.0,
         spread=0.05,
         body=lambda steps: Ramp(1 / steps),
@@ -98,7 +98,7 @@ ENTRIES = (
         frequency="every interval",
         quantity="by an amount",
         direction="down",
-        tip="Many small stairs are as good as the line; few large ones are worse.",
+        tip="Many small stairs are as good as linear decay; few large ones are worse.",
         when="When the rate may only change between epochs.",
         peak_factor=0.86,
         spread=0.15,

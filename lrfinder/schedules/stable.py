@@ -17,7 +17,7 @@ class StableDecay(Shape):
     """The peak, then a cooldown over the last part (WSD, trapezoid): factor 1 until steps - C, then down over C steps.
 
     With x the progress through the cooldown, its shape is 1 - x ("linear"), 1 - sqrt(x) ("sqrt"; better for short
-    cooldowns) or half a wave ("cosine"). Half of the training is as good as a line over all of it, a fifth nearly
+    cooldowns) or half a wave ("cosine"). Half of the training is as good as linear decay over all of it, a fifth nearly
     (Hägele et al., 2024). With `steps=None` the end is open: flat, until a cooldown is begun.
 
     Args:
@@ -73,7 +73,7 @@ class StableDecay(Shape):
 
 
 def _height(shape: str, left: int, length: int) -> float:
-    """Return how high a cooldown still is with so many of its steps left."""
+    """Return the height of a cooldown that has so many of its steps left."""
     if shape == "linear":
         return left / length
     progress = (length - left) / length
@@ -87,7 +87,7 @@ ENTRIES = (
         frequency="continuous",
         quantity="by a function",
         direction="down",
-        tip="A cooldown over half of the training costs nothing against the line, one over a fifth little.",
+        tip="A cooldown over half of the training costs nothing beside linear decay, one over a fifth little.",
         when="When the training may be extended or branched, or its length is not known.",
         peak_factor=0.53,
         spread=0.2,

@@ -11,14 +11,14 @@ __all__ = ["Warmup"]
 
 @dataclass(frozen=True, slots=True)
 class Warmup(Shape):
-    """A straight climb to the peak, then another schedule from its own step 0: (t + 1) / steps, then body(t - steps).
+    """A linear warm-up to the peak, then another schedule from its own step 0: (t + 1) / steps, then body(t - steps).
 
-    The first step runs at 1 / steps of the peak, never at 0, which would waste it. The horizon counts the climb:
+    The first step runs at 1 / steps of the peak, never at 0, which would waste it. The horizon counts the warm-up:
     for T steps in all write `Warmup(Linear(T - W), W)`.
 
     Args:
         body: the schedule that follows; a plain function is wrapped in `Custom`.
-        steps: the optimizer steps of the climb; 0 leaves the body alone.
+        steps: the optimizer steps of the warm-up; 0 leaves the body alone.
 
     Example:
         >>> from lrfinder.schedules import Linear
