@@ -44,6 +44,13 @@ def test_a_choice_is_one_of_those_listed(value):
         check_choice("x", value, ("auto", True))
 
 
+@pytest.mark.parametrize("value", [0, 0.5, 1])
+def test_an_end_that_belongs_to_the_interval_passes(value):
+    """Both ends of a closed interval are inside, and so is the least whole number."""
+    assert check_number("x", value, "[0, 1]", "") == value
+    assert check_whole("x", 5, "", least=5) == 5
+
+
 def test_what_passes_is_returned():
     """A check returns the value: a whole number as an int, a number as a float."""
     checked = (
