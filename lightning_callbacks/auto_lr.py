@@ -17,12 +17,12 @@ from lightning_callbacks._schedulers import put, scale
 from lightning_callbacks._search import Search, Tune, check_cost, searched
 from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
 from lrfinder import LRResult, NoSignalError, Plan, attach
+from lrfinder.checks import check_choice, check_flag
 from lrfinder.display import report
 from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.evidence.rules import RuleFunction
 from lrfinder.keywords import warn_of_old_name
 from lrfinder.schedules import CATALOGUE, Schedule, from_plain, to_plain
-from lrfinder.schedules.base import flag
 from lrfinder.training.scheduler import ScheduledLR
 
 __all__ = ["AutoLR"]
@@ -100,18 +100,18 @@ class AutoLR(Callback):
             warn_of_old_name("measure", "evaluate_on")
             evaluate_on = measure
         if isinstance(schedule, str):
-            _check_choice("schedule", schedule, ("recommended", *CATALOGUE))
-        _check_choice("tune", tune, ("auto", True, False))
-        _check_choice("interval", interval, ("step", "epoch"))
-        _check_choice("existing", existing, ("keep", "replace"))
-        _check_choice("mode", mode, get_args(Mode))
-        _check_choice("on_no_signal", on_no_signal, ("keep", "error"))
-        _check_choice("evaluate_on", evaluate_on, ("training", "validation"))
-        _check_choice("snapshot", snapshot, ("auto", "all"))
+            check_choice("schedule", schedule, ("recommended", *CATALOGUE))
+        check_choice("tune", tune, ("auto", True, False))
+        check_choice("interval", interval, ("step", "epoch"))
+        check_choice("existing", existing, ("keep", "replace"))
+        check_choice("mode", mode, get_args(Mode))
+        check_choice("on_no_signal", on_no_signal, ("keep", "error"))
+        check_choice("evaluate_on", evaluate_on, ("training", "validation"))
+        check_choice("snapshot", snapshot, ("auto", "all"))
         check_cost(tune, budget)
         self.tune, self.budget, self.steps = tune, budget, steps
         self.lr_min, self.lr_max, self.rule = lr_min, lr_max, rule
-        self.finetune, self.verbose = flag("finetune", finetune), flag("verbose", verbose)
+        self.finetune, self.verbose = check_flag("finetune", finetune), check_flag("verbose", verbose)
         self.schedule, self.interval, self.existing = schedule, interval, existing
         self.at_epochs = _epochs(at_epochs)
         self.mode, self.on_no_signal, self.evaluate_on = mode, on_no_signal, evaluate_on
@@ -292,11 +292,6 @@ def _restored(plain: Mapping[str, Any] | None, given: str | Schedule | None) -> 
     if plain.get("family") == "custom" and callable(given):
         return given
     return from_plain(plain)
-
-
-def _check_choice(name: str, value: object, choices: Sequence[str | bool]) -> None:
-    if not any(value == choice and type(value) is type(choice) for choice in choices):
-        raise InputError(f"`{name}` must be one of {', '.join(map(str, choices))}, got {value!r}")
 
 
 def _epochs(at_epochs: Sequence[int]) -> tuple[int, ...]:

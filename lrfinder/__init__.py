@@ -15,6 +15,7 @@ from lrfinder._version import __version__
 
 if TYPE_CHECKING:
     from lrfinder.advice.plan import Plan
+    from lrfinder.display.plot import plot_schedule
     from lrfinder.errors import InputError, LRFinderError, LRFinderWarning, NoSignalError, RankError, StateLeak
     from lrfinder.evidence.curve import Curve
     from lrfinder.evidence.evidence import Evidence
@@ -45,6 +46,7 @@ _HOMES = {
     "TorchLoop": "training.torch_loop",
     "attach": "training.scheduler",
     "find_lr": "find",
+    "plot_schedule": "display.plot",
     "range_test": "find",
     "tune_loop": "tune",
     "tune_lr": "tune",
@@ -69,6 +71,7 @@ __all__ = [
     "__version__",
     "attach",
     "find_lr",
+    "plot_schedule",
     "range_test",
     "tune_loop",
     "tune_lr",

@@ -6,13 +6,13 @@ from torch import nn
 
 from lrfinder.advice.recommend import check_request
 from lrfinder.advice.request import PlanOptions, Request
+from lrfinder.checks import check_flag
 from lrfinder.display.progress import bar
 from lrfinder.errors import NoSignalError
 from lrfinder.evidence.rules import RuleFunction, check_rule
 from lrfinder.keywords import accepts_old_names, shows_options_of, split_options
 from lrfinder.loop import Loop
 from lrfinder.result import LRResult, conclude
-from lrfinder.schedules.base import flag
 from lrfinder.search.measure import EvaluateOn, SearchOptions, held_out_of, search
 from lrfinder.search.sweep import exponential_range
 from lrfinder.snapshot.snapshot import exclusive
@@ -148,8 +148,8 @@ def range_test(
         InputError: An argument that cannot be used.
         NoSignalError: With `strict`, no reliable rate.
     """
-    flag("progress", progress)
-    flag("strict", strict)
+    check_flag("progress", progress)
+    check_flag("strict", strict)
     lrs = exponential_range(lr_min, lr_max, steps)
     request = Request(rule=check_rule(rule), **planning)
     check_request(request, loop.facts)

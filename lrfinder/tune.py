@@ -10,6 +10,7 @@ from lrfinder.advice.notes import Cost, add_notes
 from lrfinder.advice.peak import factor_of, pilot_start
 from lrfinder.advice.recommend import check_request, schedule_for
 from lrfinder.advice.request import Horizon, PlanOptions, Request
+from lrfinder.checks import check_flag
 from lrfinder.display.progress import Bar, bar
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence.divergence import drop_of
@@ -20,7 +21,6 @@ from lrfinder.keywords import accepts_old_names, shows_options_of, split_options
 from lrfinder.loop import Loop, Snapshot
 from lrfinder.result import LRResult, conclude
 from lrfinder.schedules import Schedule
-from lrfinder.schedules.base import flag
 from lrfinder.schedules.compose import plateau_in
 from lrfinder.search.budget import (
     FEWEST_TO_TRY,
@@ -179,8 +179,8 @@ def _check(loop: Loop, planning: PlanOptions, *, progress: bool, strict: bool) -
         )
     if "rule" in planning:
         raise InputError("`tune_loop` takes no `rule`, since pilots decide, got one; name it to range_test or find_lr")
-    flag("progress", progress)
-    flag("strict", strict)
+    check_flag("progress", progress)
+    check_flag("strict", strict)
     request = Request(**planning)
     if not request.horizon(loop.facts).is_known:
         raise InputError(

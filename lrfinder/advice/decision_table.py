@@ -25,9 +25,9 @@ from lrfinder.schedules import (
     Warmup,
     describe,
 )
-from lrfinder.schedules.base import count
+from lrfinder.schedules.base import format_steps, span_of
 from lrfinder.schedules.bound import predicted, sampled
-from lrfinder.schedules.compose import plateau_in, span
+from lrfinder.schedules.compose import plateau_in
 
 __all__ = ["Decision", "decide"]
 
@@ -74,7 +74,7 @@ def _asked(given: TableInput) -> Decision:
         notes.append(f"The optimizer sets its own pace. {given.pace}")
     if given.request.early_stopping:
         notes.append(_CUT_SHORT)
-    ends, known = span(schedule), given.horizon.is_known
+    ends, known = span_of(schedule), given.horizon.is_known
     if known and ends is not None and ends != given.steps:
         notes.append(f"The schedule ends at step {ends:,}, the training at {given.steps:,}.")
     factor, _ = peak_factor(schedule, given.steps)
@@ -101,7 +101,7 @@ def _open_ended(given: TableInput) -> Decision:
 
 
 def _constant(given: TableInput) -> Decision:
-    reason = Reason(f"With {count(given.steps)} there is nothing to shape.", "weak")
+    reason = Reason(f"With {format_steps(given.steps)} there is nothing to shape.", "weak")
     return Decision(Constant(), 0, (reason,))
 
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import TypedDict
 
+from lrfinder.checks import check_flag, check_number, check_whole
 from lrfinder.errors import InputError
 from lrfinder.loop import Facts
 from lrfinder.schedules import Schedule
-from lrfinder.schedules.base import flag, number, whole
 
 __all__ = ["QUOTED_STEPS", "Horizon", "PlanOptions", "Request"]
 
@@ -85,12 +85,12 @@ class Request:
         if self.total_steps is not None:
             object.__setattr__(self, "total_steps", _steps(self.total_steps))
         if self.epochs is not None:
-            number("epochs", self.epochs, "(0, inf)", "pass the epochs of the whole training")
+            check_number("epochs", self.epochs, "(0, inf)", "pass the epochs of the whole training")
         if self.steps_per_epoch is not None:
             remedy = "it is len(loader), over the accumulated batches of a step"
-            object.__setattr__(self, "steps_per_epoch", whole("steps_per_epoch", self.steps_per_epoch, remedy))
+            object.__setattr__(self, "steps_per_epoch", check_whole("steps_per_epoch", self.steps_per_epoch, remedy))
         for name in ("finetune", "may_extend", "early_stopping", "open_ended"):
-            flag(name, getattr(self, name))
+            check_flag(name, getattr(self, name))
         self._check_together()
 
     def _check_together(self) -> None:
@@ -137,7 +137,7 @@ class Request:
 def _steps(total_steps: object) -> int:
     """The optimizer steps of a training as a plain int."""
     try:
-        return whole("total_steps", total_steps, "")
+        return check_whole("total_steps", total_steps, "")
     except InputError:
         raise InputError(
             f"`total_steps` must be a positive whole number of optimizer steps, got {total_steps!r}; "

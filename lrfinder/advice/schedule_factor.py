@@ -4,11 +4,11 @@ from lrfinder.advice.calibration import FITTED, Calibration
 from lrfinder.schedules.base import Schedule
 from lrfinder.schedules.bound import predicted
 from lrfinder.schedules.catalogue import CATALOGUE
-from lrfinder.schedules.compose import Warmup
 from lrfinder.schedules.entry import Entry
 from lrfinder.schedules.plateau import ReduceOnPlateau
 from lrfinder.schedules.power import Linear
 from lrfinder.schedules.stable import StableDecay
+from lrfinder.schedules.warmup import Warmup
 
 __all__ = ["peak_factor"]
 

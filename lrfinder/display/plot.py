@@ -3,15 +3,17 @@
 from typing import TYPE_CHECKING
 
 from lrfinder.advice.plan import Plan
+from lrfinder.checks import check_whole
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.rules import RULES
 from lrfinder.schedules import Schedule
+from lrfinder.schedules.base import span_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "STYLE", "draw_plan", "draw_result", "draw_schedule", "figure_of"]
+__all__ = ["COLOURS", "STYLE", "draw_plan", "draw_result", "figure_of", "plot_schedule"]
 
 STYLE = "lrfinder.pictures"
 """The style sheet of every picture, for `matplotlib.style.context`."""
@@ -87,18 +89,20 @@ def draw_result(evidence: Evidence, plan: Plan | None, ax: "Axes | None" = None)
     return ax
 
 
-def draw_schedule(schedule: Schedule, steps: int, ax: "Axes | None" = None, *, lr: float = 1.0) -> "Axes":
+def plot_schedule(schedule: Schedule, steps: int | None = None, ax: "Axes | None" = None, *, lr: float = 1.0) -> "Axes":
     """Draw a schedule over the optimizer steps.
 
     Args:
-        schedule: What to draw.
-        steps: How many steps.
-        ax: Where to draw; None makes a new figure.
-        lr: The LR that factor 1 stands for.
+        schedule: a shape, or any function of the step.
+        steps: how many steps; None draws to the shape's end, or 1,000 where it has none.
+        ax: where to draw; None makes a new figure.
+        lr: the LR that factor 1 stands for.
 
     Returns:
-        The axes.
+        The axes; `ax.figure.savefig(path)` saves it.
     """
+    steps = (span_of(schedule) or 1_000) if steps is None else steps
+    steps = check_whole("steps", steps, "pass how many steps to draw, None for all")
     ax = new_axes(6.4, 3.2) if ax is None else ax
     at = list(range(0, steps, max(1, steps // MOST_POINTS)))
     factors = [schedule(step) for step in at]
@@ -126,7 +130,7 @@ def draw_plan(plan: Plan, ax: "Axes | None" = None) -> "Axes":
     if plan.shape is None:
         return ax
     steps = plan.shown_steps
-    draw_schedule(plan.shape, steps, ax, lr=plan.lr)
+    plot_schedule(plan.shape, steps, ax, lr=plan.lr)
     ax.axhline(plan.lr, color=COLOURS["lr"], lw=1, label=f"peak {plan.lr:.2g}", zorder=1)
     if plan.warmup:
         ax.axvline(plan.warmup, color=COLOURS["raw"], ls="--", label=f"warm-up ends at step {plan.warmup:,}")

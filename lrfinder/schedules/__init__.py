@@ -3,7 +3,7 @@
 from lrfinder.schedules.anneal import REX, LogAnneal
 from lrfinder.schedules.base import Schedule, Shape, describe
 from lrfinder.schedules.catalogue import CATALOGUE
-from lrfinder.schedules.compose import Epochwise, Then, Warmup, cool_down
+from lrfinder.schedules.compose import Epochwise, Then, cool_down
 from lrfinder.schedules.cosine import Cosine, WarmRestarts
 from lrfinder.schedules.custom import Custom
 from lrfinder.schedules.cyclic import OneCycle, Triangular
@@ -15,6 +15,7 @@ from lrfinder.schedules.plateau import PlateauState, ReduceOnPlateau
 from lrfinder.schedules.power import Constant, Linear, Polynomial
 from lrfinder.schedules.ramp import Ramp, Staircase
 from lrfinder.schedules.stable import StableDecay
+from lrfinder.schedules.warmup import Warmup
 
 __all__ = [
     "CATALOGUE",

@@ -1,13 +1,12 @@
 """Decays over the horizon without any other parameter."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lrfinder.schedules.base import Shape, keep, whole
+from lrfinder.schedules.base import HORIZON, Shape
+from lrfinder.schedules.entry import Entry
 
-__all__ = ["REX", "LogAnneal"]
-
-_HORIZON = "pass the optimizer steps over which to decay"
+__all__ = ["ENTRIES", "REX", "LogAnneal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +24,16 @@ class REX(Shape):
         [1.0, 0.857, 0.667, 0.4, 0.0, 0.0]
     """
 
-    steps: int
+    steps: int = field(metadata=HORIZON)
 
-    def __post_init__(self) -> None:
-        keep(self, steps=whole("steps", self.steps, _HORIZON))
+    def _span(self) -> int:
+        return self.steps
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         t = min(int(step), self.steps)
         return (self.steps - t) / (self.steps - t / 2)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         return f"a late-falling curve (REX) to zero at step {start + self.steps:,}"
 
 
@@ -55,16 +52,42 @@ class LogAnneal(Shape):
         [1.0, 0.667, 0.333, 0.0, 0.0]
     """
 
-    steps: int
+    steps: int = field(metadata=HORIZON)
 
-    def __post_init__(self) -> None:
-        keep(self, steps=whole("steps", self.steps, _HORIZON))
+    def _span(self) -> int:
+        return self.steps
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         t = min(int(step), self.steps)
         return math.log((self.steps + 1) / (t + 1)) / math.log(self.steps + 1)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         return f"a logarithmic decay to zero at step {start + self.steps:,}"
+
+
+ENTRIES = (
+    Entry(
+        name="rex",
+        family=REX,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="Nothing to set but the horizon.",
+        when="Instead of linear decay, where a lower peak is safer.",
+        peak_factor=0.81,
+        spread=0.15,
+        body=REX,
+    ),
+    Entry(
+        name="log_anneal",
+        family=LogAnneal,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="It falls fast at first, so that it bears a much higher peak, which warm-up must make safe.",
+        when="As an example of a decay of one's own; there is no evidence for it.",
+        peak_factor=3.3,
+        spread=0.4,
+        body=LogAnneal,
+    ),
+)

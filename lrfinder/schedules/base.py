@@ -1,15 +1,11 @@
-"""What a schedule is, how it is said in words, and the checks that every constructor shares."""
+"""What a schedule is, and what every shape has: checked settings, a description in words, an end."""
 
-import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import fields
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from lrfinder.errors import InputError
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from lrfinder.checks import check_whole
 
 __all__ = ["Schedule", "Shape", "describe"]
 
@@ -29,39 +25,44 @@ class Schedule(Protocol):
 
 
 class Shape(ABC):
-    """A schedule of this package: a frozen value that is called with the step and can be said in words.
+    """A schedule of this package: a frozen value that is called with the step and can describe itself.
 
     A shape gives 1 at its peak, is defined for every step from 0 on, changes nothing when called, and holds its
-    last value after its end.
+    last value after its end. A family is a frozen dataclass with `__call__` and `_words`, with `_span` where it has an
+    end, and with fields that are `checked_by` something.
     """
 
     __slots__ = ()
+
+    def __post_init__(self) -> None:
+        for one in fields(self):  # type: ignore[arg-type]  # each family is a dataclass
+            if "check" in one.metadata:
+                # The dataclass is frozen: only this way can its constructor keep the checked value.
+                object.__setattr__(self, one.name, one.metadata["check"](one.name, getattr(self, one.name)))
+        self._check()
 
     @abstractmethod
     def __call__(self, step: int) -> float:
         """Return the factor of the peak for the optimizer step number `step`, counted from 0."""
 
-    @abstractmethod
+    @property
+    def span(self) -> int | None:
+        """The steps after which the shape holds its last value, or None where it has no such end."""
+        return self._span()
+
     def in_words(self, start: int = 0) -> str:
         """Return the shape as a phrase, for a shape whose own step 0 is step `start` of the training."""
+        return self._words(start)
 
-    def plot(self, ax: "Axes | None" = None, *, steps: int | None = None) -> "Axes":
-        """Draw the factor against the optimizer step.
+    def _check(self) -> None:
+        """Raise InputError where the settings are sound one by one and not together."""
+        return
 
-        Args:
-            ax: where to draw; None makes a new figure.
-            steps: how many steps; None draws to the shape's end, or 1,000 where it has none.
+    def _span(self) -> int | None:
+        return None
 
-        Returns:
-            The axes; `ax.figure.savefig(path)` saves it.
-        """
-        from lrfinder.display.plot import draw_schedule
-        from lrfinder.schedules.compose import span
-
-        shown = whole(
-            "steps", (span(self) or 1_000) if steps is None else steps, "pass how many steps to draw, None for all"
-        )
-        return draw_schedule(self, shown, ax)
+    @abstractmethod
+    def _words(self, start: int) -> str: ...
 
 
 def describe(schedule: Schedule, start: int = 0) -> str:
@@ -84,6 +85,17 @@ def describe(schedule: Schedule, start: int = 0) -> str:
     return f"the function {name_of(schedule)}"
 
 
+def span_of(schedule: Schedule) -> int | None:
+    """Return the span of a shape; where a function ends cannot be known.
+
+    Example:
+        >>> from lrfinder.schedules import Linear, StableDecay, Then, Warmup
+        >>> span_of(Warmup(Linear(900), 100)), span_of(Then(Linear(500), StableDecay(None), at=100))
+        (1000, None)
+    """
+    return schedule.span if isinstance(schedule, Shape) else None
+
+
 def name_of(function: object) -> str:
     """Return what a function calls itself, or the class of a callable object."""
     return str(getattr(function, "__name__", type(function).__name__))
@@ -94,57 +106,34 @@ def parameters_of(family: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(family))
 
 
-def keep(shape: Shape, **values: object) -> None:
-    """Store checked values in a frozen shape that is being constructed."""
-    for name, value in values.items():
-        object.__setattr__(shape, name, value)
+def checked_by(
+    check: Callable[..., object], *arguments: object, or_none: bool = False, **options: object
+) -> dict[str, Callable[[str, object], object]]:
+    """Return the metadata of a field that a `Shape` checks when it is made.
+
+    Args:
+        check: a function of `lrfinder.checks`, or another that returns the value to keep or raises InputError.
+        *arguments: what it takes after the field's name and value.
+        or_none: whether None passes unchecked.
+        **options: its keyword arguments.
+
+    Example:
+        >>> checked_by(check_whole, "pass the steps")["check"]("steps", 7)
+        7
+    """
+    return {
+        "check": lambda name, value: None if or_none and value is None else check(name, value, *arguments, **options)
+    }
 
 
-def whole(name: str, value: object, remedy: str, *, least: int = 1) -> int:
-    """Return `value` as a plain int of at least `least`, or raise InputError."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-        kind = "a positive whole number" if least == 1 else f"a whole number of at least {least}"
-        raise InputError(f"`{name}` must be {kind}, got {value!r}; {remedy}")
-    return int(value)
+HORIZON = checked_by(check_whole, "pass the optimizer steps over which to decay")
 
 
-def flag(name: str, value: object) -> bool:
-    """Return `value` if it is True or False, or raise InputError: a word like "no" would count as True."""
-    if not isinstance(value, bool):
-        remedy = "write it without quotes" if isinstance(value, str) else "pass bool(...) of it"
-        raise InputError(f"`{name}` must be True or False, got {value!r}; {remedy}")
-    return value
+def format_factor(factor: float) -> str:
+    """Return a factor in words."""
+    return "zero" if factor == 0 else f"{100 * factor:.3g} % of the peak"
 
 
-def number(name: str, value: object, interval: str, remedy: str) -> float:
-    """Return `value` as a plain float inside an interval written like "(0, 1]", or raise InputError."""
-    low, high = (float(end) for end in interval[1:-1].split(","))
-    x = _as_float(value)
-    above = low < x if interval[0] == "(" else low <= x
-    below = x < high if interval[-1] == ")" else x <= high
-    if above and below:
-        return x
-    bounds = f"a number in {interval}"
-    if math.isinf(high):
-        bounds = f"a finite number {'above' if interval[0] == '(' else 'of at least'} {low:g}"
-    raise InputError(f"`{name}` must be {bounds}, got {value!r}; {remedy}")
-
-
-def _as_float(value: object) -> float:
-    """Return a number as a plain float; what is none, or too large for one, as NaN."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        return math.nan
-    try:
-        return float(value)
-    except OverflowError:
-        return math.nan
-
-
-def share(fraction: float) -> str:
-    """Return a fraction of the peak in words."""
-    return "zero" if fraction == 0 else f"{100 * fraction:.3g} % of the peak"
-
-
-def count(steps: float) -> str:
+def format_steps(steps: float) -> str:
     """Return a number of steps in words."""
     return "1 step" if steps == 1 else f"{steps:,.1f} steps" if steps % 1 else f"{steps:,.0f} steps"

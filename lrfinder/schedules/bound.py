@@ -15,13 +15,13 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What the last-iterate bound says of a list of factors, at the learning rate that is best for them.
+    """What the last-iterate bound gives for a list of factors, at the learning rate that is best for them.
 
     Args:
         loss: the bound on the final excess loss, in units of D G.
         lr: the rate that factor 1 stands for, in units of D / G.
-        cost: `loss` over that of a line to zero of the same length.
-        peak: the highest rate used over the line's.
+        cost: `loss` over that of a linear decay to zero of the same length.
+        peak: the highest rate used over that of linear decay.
     """
 
     loss: float
@@ -44,7 +44,7 @@ def bound(factors: Iterable[float]) -> Bound:
         factors: the factors of all training steps; zeros at the end, which change nothing, are left out.
 
     Returns:
-        The bound at the best rate, beside the line's.
+        The bound at the best rate, beside that of linear decay.
 
     Example:
         >>> from lrfinder.schedules import Constant
@@ -77,7 +77,7 @@ def predicted(schedule: Schedule, steps: int) -> Bound:
 def sampled(schedule: Schedule, steps: int) -> list[float]:
     """Return the factors of all steps, or of a thousand spread over them, the first included.
 
-    Each lies in its own thousandth, at a place that does not repeat, so that a cycle is not seen at one phase alone.
+    Each lies in its own thousandth, at a phase that does not repeat, so that a cycle as long is seen all the way round.
     """
     if steps <= MOST_POINTS:
         return [schedule(step) for step in range(steps)]

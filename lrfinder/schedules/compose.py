@@ -1,50 +1,32 @@
-"""Schedules made of schedules."""
+"""Schedules made of other schedules, one after the other or by the epoch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from lrfinder.checks import check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Schedule, Shape, count, describe, keep, whole
-from lrfinder.schedules.custom import Custom
+from lrfinder.schedules.base import Schedule, Shape, checked_by, describe, format_steps, span_of
+from lrfinder.schedules.custom import check_schedule
 from lrfinder.schedules.plateau import ReduceOnPlateau
 from lrfinder.schedules.stable import StableDecay
+from lrfinder.schedules.warmup import Warmup
 
-__all__ = ["Epochwise", "Then", "Warmup", "cool_down", "span"]
+__all__ = ["Epochwise", "Then", "cool_down", "plateau_in"]
 
 
-@dataclass(frozen=True, slots=True)
-class Warmup(Shape):
-    """A straight climb to the peak, then another schedule from its own step 0: (t + 1) / steps, then body(t - steps).
+def plateau_in(schedule: Schedule) -> tuple[ReduceOnPlateau, int] | None:
+    """Return the plateau that a schedule is and the steps of warm-up before it, or None."""
+    warmup = 0
+    while isinstance(schedule, Warmup):
+        warmup, schedule = warmup + schedule.steps, schedule.body
+    return (schedule, warmup) if isinstance(schedule, ReduceOnPlateau) else None
 
-    The first step runs at 1 / steps of the peak, never at 0, which would waste it. The horizon counts the climb:
-    for T steps in all write `Warmup(Linear(T - W), W)`.
 
-    Args:
-        body: the schedule that follows; a plain function is wrapped in `Custom`.
-        steps: the optimizer steps of the climb; 0 leaves the body alone.
-
-    Example:
-        >>> from lrfinder.schedules import Linear
-        >>> schedule = Warmup(Linear(4), 2)
-        >>> [schedule(t) for t in range(7)]
-        [0.5, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
-    """
-
-    body: Schedule
-    steps: int
-
-    def __post_init__(self) -> None:
-        remedy = "pass the optimizer steps of the climb, 0 for none"
-        keep(self, body=as_shape("body", self.body), steps=whole("steps", self.steps, remedy, least=0))
-
-    def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
-        t = int(step)
-        return (t + 1) / self.steps if t < self.steps else self.body(t - self.steps)
-
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
-        body = describe(self.body, start + self.steps)
-        return f"warm-up over {count(self.steps)}, then {body}" if self.steps else body
+def _check_blind(name: str, schedule: object) -> Shape:
+    """Return a schedule as a shape that needs no feedback, or raise InputError."""
+    shape = check_schedule(name, schedule)
+    if plateau_in(shape) is not None:
+        raise InputError(f"`{name}` must follow the step alone, got {shape!r}; only a Warmup can hold a plateau")
+    return shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +45,25 @@ class Then(Shape):
         [1.0, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
     """
 
-    first: Schedule
-    second: Schedule
-    at: int
+    first: Schedule = field(metadata=checked_by(_check_blind))
+    second: Schedule = field(metadata=checked_by(_check_blind))
+    at: int = field(metadata=checked_by(check_whole, "pass the step at which the second schedule takes over", least=0))
 
-    def __post_init__(self) -> None:
-        at = whole("at", self.at, "pass the step at which the second schedule takes over", least=0)
-        if isinstance(self.first, Then) and self.first.at >= at:
+    def _check(self) -> None:
+        if isinstance(self.first, Then) and self.first.at >= self.at:
             raise InputError(
-                f"`at` must exceed the first schedule's own `at`={self.first.at}, got {at}; leave a part out"
+                f"`at` must exceed the first schedule's own `at`={self.first.at}, got {self.at}; leave a part out"
             )
-        keep(self, first=_blind("first", self.first), second=_blind("second", self.second), at=at)
+
+    def _span(self) -> int | None:
+        end = span_of(self.second)
+        return None if end is None else self.at + end
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         t = int(step)
         return self.first(t) if t < self.at else self.second(t - self.at)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         second = describe(self.second, start + self.at)
         return f"{describe(self.first, start)} until step {start + self.at:,}, then {second}" if self.at else second
 
@@ -103,20 +85,18 @@ class Epochwise(Shape):
         [1.0, 1.0, 0.5, 0.25]
     """
 
-    body: Schedule
-    steps_per_epoch: int
+    body: Schedule = field(metadata=checked_by(_check_blind))
+    steps_per_epoch: int = field(metadata=checked_by(check_whole, "pass the optimizer steps of an epoch"))
 
-    def __post_init__(self) -> None:
-        steps = whole("steps_per_epoch", self.steps_per_epoch, "pass the optimizer steps of an epoch")
-        keep(self, body=_blind("body", self.body), steps_per_epoch=steps)
+    def _span(self) -> int | None:
+        end = span_of(self.body)
+        return None if end is None else end * self.steps_per_epoch
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         return self.body(int(step) // self.steps_per_epoch)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
-        return f"{describe(self.body)}, each step an epoch of {count(self.steps_per_epoch)}"
+    def _words(self, start: int) -> str:
+        return f"{describe(self.body)}, each step an epoch of {format_steps(self.steps_per_epoch)}"
 
 
 def cool_down(schedule: Schedule, steps: int, *, at: int) -> Then:
@@ -141,57 +121,8 @@ def cool_down(schedule: Schedule, steps: int, *, at: int) -> Then:
     flat, start = found
     if at < start:
         raise InputError(f"`at` must be at least {start}, where the flat part begins, got {at}; cool down later")
-    length = whole("steps", steps, "pass the optimizer steps of the cooldown")
+    length = check_whole("steps", steps, "pass the optimizer steps of the cooldown")
     return Then(schedule, StableDecay(length, cooldown=1.0, shape=flat.shape, floor=flat.floor), at=at)
-
-
-def as_shape(name: str, schedule: object) -> Shape:
-    """Return a schedule as a shape, or raise InputError."""
-    if isinstance(schedule, Shape):
-        return schedule
-    if callable(schedule) and not isinstance(schedule, type):
-        return Custom(schedule)
-    raise InputError(f"`{name}` must be a schedule or a function of the step, got {schedule!r}; pass Linear(1000), say")
-
-
-def plateau_in(schedule: Schedule) -> tuple[ReduceOnPlateau, int] | None:
-    """Return the plateau that a schedule is and the steps of warm-up before it, or None."""
-    climb = 0
-    while isinstance(schedule, Warmup):
-        climb, schedule = climb + schedule.steps, schedule.body
-    return (schedule, climb) if isinstance(schedule, ReduceOnPlateau) else None
-
-
-def span(schedule: Schedule) -> int | None:
-    """Return the steps after which a schedule holds its last value, or None where it has no such end.
-
-    Args:
-        schedule: any schedule; a function has no end that can be known.
-
-    Example:
-        >>> from lrfinder.schedules import Linear
-        >>> span(Warmup(Linear(900), 100)), span(Then(Linear(500), StableDecay(None), at=100))
-        (1000, None)
-    """
-    match schedule:
-        case Warmup(body=body, steps=steps):
-            end = span(body)
-            return None if end is None else steps + end
-        case Then(second=second, at=at):
-            end = span(second)
-            return None if end is None else at + end
-        case Epochwise(body=body, steps_per_epoch=steps_per_epoch):
-            end = span(body)
-            return None if end is None else end * steps_per_epoch
-    return getattr(schedule, "steps", None) if isinstance(schedule, Shape) else None
-
-
-def _blind(name: str, schedule: object) -> Shape:
-    """Return a schedule as a shape that needs no feedback, or raise InputError."""
-    shape = as_shape(name, schedule)
-    if plateau_in(shape) is not None:
-        raise InputError(f"`{name}` must follow the step alone, got {shape!r}; only a Warmup can hold a plateau")
-    return shape
 
 
 def _open_end(schedule: Schedule, start: int) -> tuple[StableDecay, int] | None:

@@ -1,15 +1,18 @@
 """Half a wave of the cosine, once or again and again."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
+from lrfinder.checks import check_number, check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+from lrfinder.schedules.base import HORIZON, Shape, checked_by, format_factor, format_steps
+from lrfinder.schedules.entry import Entry
 
-__all__ = ["Cosine", "WarmRestarts"]
+__all__ = ["ENTRIES", "Cosine", "WarmRestarts"]
 
-_FLOOR = "pass the fraction of the peak to fall to, such as 0 or 0.1"
+_FLOOR = checked_by(check_number, "[0, 1]", "pass the fraction of the peak to fall to, such as 0 or 0.1")
+_MULTIPLIER = "pass 1 for equal cycles, 2 to double them"
 _SLACK = 1e-9
 
 
@@ -18,7 +21,8 @@ class Cosine(Shape):
     """Half a period of the cosine: floor + (1 - floor) (1 + cos(pi t / steps)) / 2, then held.
 
     It runs over [0, pi], shifted and halved, not over [0, pi / 2] as some texts have it. Torch's and Hugging Face's
-    rise again after the end; this one stays down. Loshchilov & Hutter (2017); with a floor of 0, as good as the line.
+    rise again after the end; this one stays down. With a floor of 0 it is as good as linear decay. Loshchilov & Hutter
+    (2017).
 
     Args:
         steps: the optimizer steps of the descent.
@@ -30,20 +34,17 @@ class Cosine(Shape):
         [1.0, 0.854, 0.5, 0.146, 0.0, 0.0]
     """
 
-    steps: int
-    floor: float = 0.0
+    steps: int = field(metadata=HORIZON)
+    floor: float = field(default=0.0, metadata=_FLOOR)
 
-    def __post_init__(self) -> None:
-        steps = whole("steps", self.steps, "pass the optimizer steps over which to decay")
-        keep(self, steps=steps, floor=number("floor", self.floor, "[0, 1]", _FLOOR))
+    def _span(self) -> int:
+        return self.steps
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         return self.floor + (1 - self.floor) * half_wave(min(int(step), self.steps) / self.steps)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
-        return f"a cosine to {share(self.floor)} at step {start + self.steps:,}"
+    def _words(self, start: int) -> str:
+        return f"a cosine to {format_factor(self.floor)} at step {start + self.steps:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +69,12 @@ class WarmRestarts(Shape):
         100.0
     """
 
-    first_cycle: float
-    multiplier: float = 1.0
-    floor: float = 0.0
-    decay: float = 1.0
-
-    def __post_init__(self) -> None:
-        keep(
-            self,
-            first_cycle=number("first_cycle", self.first_cycle, "[1, inf)", "pass the steps of the first cycle"),
-            multiplier=number("multiplier", self.multiplier, "[1, inf)", "pass 1 for equal cycles, 2 to double them"),
-            floor=number("floor", self.floor, "[0, 1]", _FLOOR),
-            decay=number("decay", self.decay, "(0, 1]", "pass 1 to start each cycle at the peak"),
-        )
+    first_cycle: float = field(metadata=checked_by(check_number, "[1, inf)", "pass the steps of the first cycle"))
+    multiplier: float = field(default=1.0, metadata=checked_by(check_number, "[1, inf)", _MULTIPLIER))
+    floor: float = field(default=0.0, metadata=_FLOOR)
+    decay: float = field(
+        default=1.0, metadata=checked_by(check_number, "(0, 1]", "pass 1 to start each cycle at the peak")
+    )
 
     @classmethod
     def fit(cls, steps: int, cycles: int, multiplier: float = 1.0, *, floor: float = 0.0, decay: float = 1.0) -> Self:
@@ -96,9 +90,9 @@ class WarmRestarts(Shape):
         Returns:
             Restarts with a first cycle of steps (multiplier - 1) / (multiplier ** cycles - 1), seldom a whole number.
         """
-        total = whole("steps", steps, "pass the optimizer steps of the training")
-        number_of_cycles = whole("cycles", cycles, "pass how many cycles fill the training")
-        growth = number("multiplier", multiplier, "[1, inf)", "pass 1 for equal cycles, 2 to double them")
+        total = check_whole("steps", steps, "pass the optimizer steps of the training")
+        number_of_cycles = check_whole("cycles", cycles, "pass how many cycles fill the training")
+        growth = check_number("multiplier", multiplier, "[1, inf)", _MULTIPLIER)
         first = total / math.fsum(growth**i for i in range(number_of_cycles))
         if first < 1:
             raise InputError(
@@ -107,15 +101,13 @@ class WarmRestarts(Shape):
         return cls(first, growth, floor, decay)
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         cycle, progress = self._place(int(step))
         return self.floor + (1 - self.floor) * math.pow(self.decay, cycle) * half_wave(progress)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         grow = f", each {self.multiplier:g} times as long as the one before" if self.multiplier > 1 else ""
         sink = f", each from {self.decay:g} times as high" if self.decay < 1 else ""
-        return f"cosines to {share(self.floor)} over {count(self.first_cycle)}{grow}{sink}"
+        return f"cosines to {format_factor(self.floor)} over {format_steps(self.first_cycle)}{grow}{sink}"
 
     def _place(self, step: int) -> tuple[int, float]:
         """Return the number of the cycle and the progress in it; a cycle that is full but for rounding is over."""
@@ -131,3 +123,31 @@ class WarmRestarts(Shape):
 def half_wave(progress: float) -> float:
     """Return the cosine's way from 1 at progress 0 to 0 at progress 1."""
     return (1 + math.cos(math.pi * progress)) / 2
+
+
+ENTRIES = (
+    Entry(
+        name="cosine",
+        family=Cosine,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="Let the half wave last as long as the training, and end it at zero rather than at a tenth.",
+        when="Where convention asks for it: with a floor of zero it is as good as linear decay.",
+        peak_factor=0.98,
+        spread=0.1,
+        body=Cosine,
+    ),
+    Entry(
+        name="warm_restarts",
+        family=WarmRestarts,
+        frequency="continuous",
+        quantity="by a function",
+        direction="up and down",
+        tip="Fit the cycles to the training so that the last one ends with it.",
+        when="To collect a snapshot at the end of every cycle; for one result a single cosine is better.",
+        peak_factor=0.89,
+        spread=0.2,
+        body=lambda steps: WarmRestarts.fit(steps, 3 if steps >= 7 else 1, 2),
+    ),
+)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, keep, name_of
+from lrfinder.schedules.base import Shape, name_of
 
 __all__ = ["Custom"]
 
@@ -33,10 +33,11 @@ class Custom(Shape):
     function: Callable[[int], float] = field(repr=False)  # its repr holds an address
     name: str | None = None
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         if not callable(self.function):
             raise InputError(f"`function` must be callable with the step, got {self.function!r}; pass a function")
-        keep(self, name=name_of(self.function) if self.name is None else str(self.name))
+        name = name_of(self.function) if self.name is None else str(self.name)
+        object.__setattr__(self, "name", name)
 
     def __call__(self, step: int) -> float:
         """Return what the function gives for `step`.
@@ -53,6 +54,14 @@ class Custom(Shape):
             "bound it with max(0.0, ...) or hold its last value"
         )
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         return f"the function {self.name}"
+
+
+def check_schedule(name: str, schedule: object) -> Shape:
+    """Return a schedule as a shape, or raise InputError."""
+    if isinstance(schedule, Shape):
+        return schedule
+    if callable(schedule) and not isinstance(schedule, type):
+        return Custom(schedule)
+    raise InputError(f"`{name}` must be a schedule or a function of the step, got {schedule!r}; pass Linear(1000), say")

@@ -1,16 +1,16 @@
-"""Schedules that climb by themselves: the cycle of triangles, and the single cycle."""
+"""Schedules that rise by themselves: the cycle of triangles, and the single cycle."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from lrfinder.checks import check_choice, check_number, check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps
 from lrfinder.schedules.cosine import half_wave
+from lrfinder.schedules.entry import Entry
 
-__all__ = ["OneCycle", "Triangular"]
-
-_MODES = ("triangular", "triangular2", "exp_range")
+__all__ = ["ENTRIES", "OneCycle", "Triangular"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,35 +35,34 @@ class Triangular(Shape):
         0.6
     """
 
-    half_cycle: int
-    base: float
-    mode: Literal["triangular", "triangular2", "exp_range"] = "triangular"
-    gamma: float = 1.0
+    half_cycle: int = field(metadata=checked_by(check_whole, "pass the steps from the bottom to the top"))
+    base: float = field(
+        metadata=checked_by(check_number, "(0, 1]", "pass the fraction of the peak at the bottom, such as 0.1")
+    )
+    mode: Literal["triangular", "triangular2", "exp_range"] = field(
+        default="triangular", metadata=checked_by(check_choice, ("triangular", "triangular2", "exp_range"))
+    )
+    gamma: float = field(
+        default=1.0,
+        metadata=checked_by(check_number, "(0, 1]", "pass the factor of the height per step, such as 0.9999"),
+    )
 
-    def __post_init__(self) -> None:
-        if self.mode not in _MODES:
-            raise InputError(f"`mode` must be one of {', '.join(_MODES)}, got {self.mode!r}; check the spelling")
-        keep(
-            self,
-            half_cycle=whole("half_cycle", self.half_cycle, "pass the steps from the bottom to the top"),
-            base=number("base", self.base, "(0, 1]", "pass the fraction of the peak at the bottom, such as 0.1"),
-            gamma=number("gamma", self.gamma, "(0, 1]", "pass the factor of the height per step, such as 0.9999"),
-        )
+    def _check(self) -> None:
         if self.gamma != 1 and self.mode != "exp_range":
             raise InputError(f"`gamma` must be 1 for mode {self.mode!r}, got {self.gamma}; pass mode='exp_range'")
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         t = int(step)
         height = 1 - abs(t % (2 * self.half_cycle) / self.half_cycle - 1)
         if self.mode == "triangular2":
             height *= math.pow(0.5, t // (2 * self.half_cycle))
         return self.base + (1 - self.base) * height * math.pow(self.gamma, t)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         lower = {"triangular": "", "triangular2": ", half as high each time", "exp_range": ", ever lower"}
-        return f"triangles up from {share(self.base)} over {count(2 * self.half_cycle)}{lower[self.mode]}"
+        return (
+            f"triangles up from {format_factor(self.base)} over {format_steps(2 * self.half_cycle)}{lower[self.mode]}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class OneCycle(Shape):
 
     Args:
         steps: the optimizer steps of the training.
-        rise: the fraction of them that climbs.
+        rise: the fraction of them that rises.
         start: the fraction of the peak at the first step.
         end: the fraction of the peak at the last step.
 
@@ -86,19 +85,22 @@ class OneCycle(Shape):
         [0.04, 0.52, 1.0, 0.611, 0.0, 0.0]
     """
 
-    steps: int
-    rise: float = 0.3
-    start: float = 1 / 25
-    end: float = 4e-6
+    steps: int = field(metadata=checked_by(check_whole, "pass the optimizer steps of the training"))
+    rise: float = field(
+        default=0.3,
+        metadata=checked_by(check_number, "(0, 1)", "pass the fraction of the training that climbs, such as 0.3"),
+    )
+    start: float = field(
+        default=1 / 25,
+        metadata=checked_by(check_number, "(0, 1]", "pass the fraction of the peak to start at, such as 0.04"),
+    )
+    end: float = field(
+        default=4e-6,
+        metadata=checked_by(check_number, "[0, 1]", "pass the fraction of the peak to end at, such as 4e-6"),
+    )
 
-    def __post_init__(self) -> None:
-        keep(
-            self,
-            steps=whole("steps", self.steps, "pass the optimizer steps of the training"),
-            rise=number("rise", self.rise, "(0, 1)", "pass the fraction of the training that climbs, such as 0.3"),
-            start=number("start", self.start, "(0, 1]", "pass the fraction of the peak to start at, such as 0.04"),
-            end=number("end", self.end, "[0, 1]", "pass the fraction of the peak to end at, such as 4e-6"),
-        )
+    def _span(self) -> int:
+        return self.steps
 
     @property
     def top(self) -> int:
@@ -106,13 +108,42 @@ class OneCycle(Shape):
         return max(0, min(math.floor(self.rise * self.steps + 0.5) - 1, self.steps - 2))
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         t, top = min(int(step), self.steps - 1), self.top
         if t < top:
             return 1 - (1 - self.start) * half_wave(t / top)
         return self.end + (1 - self.end) * half_wave((t - top) / max(1, self.steps - 1 - top))
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         top, last = start + self.top, start + self.steps - 1
-        return f"one cycle: from {share(self.start)} up to step {top:,}, down to {share(self.end)} at step {last:,}"
+        low, end = format_factor(self.start), format_factor(self.end)
+        return f"one cycle: from {low} up to step {top:,}, down to {end} at step {last:,}"
+
+
+ENTRIES = (
+    Entry(
+        name="triangular",
+        family=Triangular,
+        frequency="continuous",
+        quantity="by an amount",
+        direction="up and down",
+        tip="Let a whole number of cycles fill the training, so that it ends at the bottom.",
+        when="To explore, or to collect snapshots.",
+        peak_factor=0.7,
+        spread=0.25,
+        body=lambda steps: Triangular(max(1, steps // 8), base=0.1),
+        rises=True,
+    ),
+    Entry(
+        name="one_cycle",
+        family=OneCycle,
+        frequency="continuous",
+        quantity="by a function",
+        direction="up and down",
+        tip="The long rise allows a high peak; momentum is left as the range test had it.",
+        when="Plain SGD or momentum SGD on a short budget, when the best rate lies close to divergence.",
+        peak_factor=0.91,
+        spread=0.2,
+        body=OneCycle,
+        rises=True,
+    ),
+)

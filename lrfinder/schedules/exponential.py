@@ -3,18 +3,31 @@
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Self
 
+from lrfinder.checks import check_flag, check_number, check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, count, flag, keep, number, share, whole
+from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps
+from lrfinder.schedules.entry import Entry
 from lrfinder.schedules.inverse import intervals
 
-__all__ = ["Exponential", "StepDecay"]
+__all__ = ["ENTRIES", "Exponential", "StepDecay"]
 
-_GAMMA = "pass the factor of one interval, such as 0.5"
+_GAMMA = checked_by(check_number, "(0, 1]", "pass the factor of one interval, such as 0.5")
 _EVERY = "pass the steps of an interval"
+
+
+def _check_milestones(name: str, milestones: object) -> tuple[int, ...]:
+    """Return milestones as a tuple of increasing positive ints, or raise InputError."""
+    remedy = "pass the steps of the cuts in order, such as (500, 750)"
+    if not isinstance(milestones, list | tuple) or not milestones:
+        raise InputError(f"`{name}` must be a list of steps, got {milestones!r}; {remedy}")
+    steps = tuple(check_whole(name, milestone, remedy) for milestone in milestones)
+    if any(later <= earlier for earlier, later in pairwise(steps)):
+        raise InputError(f"`{name}` must increase, got {milestones!r}; {remedy}")
+    return steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +53,9 @@ class Exponential(Shape):
         True
     """
 
-    gamma: float
-    every: int = 1
-    staircase: bool = False
-
-    def __post_init__(self) -> None:
-        keep(
-            self,
-            gamma=number("gamma", self.gamma, "(0, 1]", _GAMMA),
-            every=whole("every", self.every, _EVERY),
-            staircase=flag("staircase", self.staircase),
-        )
+    gamma: float = field(metadata=_GAMMA)
+    every: int = field(default=1, metadata=checked_by(check_whole, _EVERY))
+    staircase: bool = field(default=False, metadata=checked_by(check_flag))
 
     @classmethod
     def to(cls, final_ratio: float, steps: int) -> Self:
@@ -63,7 +68,9 @@ class Exponential(Shape):
         Returns:
             A decay with the steps as its interval.
         """
-        return cls(number("final_ratio", final_ratio, "(0, 1]", "pass the factor to arrive at, such as 0.01"), steps)
+        return cls(
+            check_number("final_ratio", final_ratio, "(0, 1]", "pass the factor to arrive at, such as 0.01"), steps
+        )
 
     @classmethod
     def half_life(cls, steps: int) -> Self:
@@ -78,13 +85,11 @@ class Exponential(Shape):
         return cls(0.5, steps)
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         return math.pow(self.gamma, intervals(step, self.every, self.staircase))
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         how = "in stairs of" if self.staircase else "per"
-        return f"an exponential decay to {share(self.gamma)} {how} {count(self.every)}"
+        return f"an exponential decay to {format_factor(self.gamma)} {how} {format_steps(self.every)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,39 +113,50 @@ class StepDecay(Shape):
         [1.0, 0.5, 0.25, 0.25]
     """
 
-    gamma: float
-    every: int | None = None
-    milestones: Sequence[int] | None = None
+    gamma: float = field(metadata=_GAMMA)
+    every: int | None = field(default=None, metadata=checked_by(check_whole, _EVERY, or_none=True))
+    milestones: Sequence[int] | None = field(default=None, metadata=checked_by(_check_milestones, or_none=True))
 
     def __post_init__(self) -> None:
         if (self.every is None) == (self.milestones is None):
             given = f"every={self.every!r}, milestones={self.milestones!r}"
             raise InputError(f"`every` or `milestones` must be given and not both, got {given}; leave one out")
-        keep(self, gamma=number("gamma", self.gamma, "(0, 1]", _GAMMA))
-        if self.every is not None:
-            keep(self, every=whole("every", self.every, _EVERY))
-        if self.milestones is not None:
-            keep(self, milestones=_increasing(self.milestones))
+        Shape.__post_init__(self)  # `super()` knows the class from before `slots=True` made it anew
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         cuts = bisect_right(self.milestones, int(step)) if self.milestones else int(step) // (self.every or 1)
         return math.pow(self.gamma, cuts)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         if self.milestones is None:
-            return f"the rate times {self.gamma:g} every {count(self.every or 1)}"
+            return f"the rate times {self.gamma:g} every {format_steps(self.every or 1)}"
         where = " and ".join(f"{start + milestone:,}" for milestone in self.milestones)
         return f"the rate times {self.gamma:g} at {'step' if len(self.milestones) == 1 else 'steps'} {where}"
 
 
-def _increasing(milestones: object) -> tuple[int, ...]:
-    """Return milestones as a tuple of increasing positive ints, or raise InputError."""
-    remedy = "pass the steps of the cuts in order, such as (500, 750)"
-    if not isinstance(milestones, list | tuple) or not milestones:
-        raise InputError(f"`milestones` must be a list of steps, got {milestones!r}; {remedy}")
-    steps = tuple(whole("milestones", milestone, remedy) for milestone in milestones)
-    if any(later <= earlier for earlier, later in pairwise(steps)):
-        raise InputError(f"`milestones` must increase, got {milestones!r}; {remedy}")
-    return steps
+ENTRIES = (
+    Entry(
+        name="exponential",
+        family=Exponential,
+        frequency="continuous",
+        quantity="by a factor",
+        direction="down",
+        tip="Set the final ratio or the half-life: a gamma per step is far from the same gamma per epoch.",
+        when="When early stopping may cut the training short.",
+        peak_factor=2.05,
+        spread=0.3,
+        body=lambda steps: Exponential.to(0.01, steps),
+    ),
+    Entry(
+        name="step_decay",
+        family=StepDecay,
+        frequency="every interval",
+        quantity="by a factor",
+        direction="down",
+        tip="A gentler factor or longer intervals decay more slowly; the longer the training, the more gradual.",
+        when="To reproduce a paper.",
+        peak_factor=0.76,
+        spread=0.25,
+        body=lambda steps: StepDecay(0.1, milestones=sorted({max(1, steps // 2), max(1, 3 * steps // 4)})),
+    ),
+)

@@ -1,12 +1,16 @@
 """Inverses of the step: slow decays that need no horizon and never reach zero."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
-from lrfinder.schedules.base import Shape, count, flag, keep, number, share, whole
+from lrfinder.checks import check_flag, check_number, check_whole
+from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps
+from lrfinder.schedules.entry import Entry
 
-__all__ = ["InverseSqrt", "InverseTime"]
+__all__ = ["ENTRIES", "InverseSqrt", "InverseTime"]
+
+_EVERY = checked_by(check_whole, "pass the steps of an interval, 1 to change at every step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +34,11 @@ class InverseTime(Shape):
         0.1
     """
 
-    rate: float
-    every: int = 1
-    staircase: bool = False
-
-    def __post_init__(self) -> None:
-        keep(
-            self,
-            rate=number("rate", self.rate, "[0, inf)", "pass the growth of the denominator per interval, such as 0.01"),
-            every=whole("every", self.every, "pass the steps of an interval, 1 to change at every step"),
-            staircase=flag("staircase", self.staircase),
-        )
+    rate: float = field(
+        metadata=checked_by(check_number, "[0, inf)", "pass the growth of the denominator per interval, such as 0.01")
+    )
+    every: int = field(default=1, metadata=_EVERY)
+    staircase: bool = field(default=False, metadata=checked_by(check_flag))
 
     @classmethod
     def to(cls, final_ratio: float, steps: int) -> Self:
@@ -53,17 +51,15 @@ class InverseTime(Shape):
         Returns:
             A decay with the steps as its interval.
         """
-        ratio = number("final_ratio", final_ratio, "(0, 1]", "pass the factor to arrive at, such as 0.1")
+        ratio = check_number("final_ratio", final_ratio, "(0, 1]", "pass the factor to arrive at, such as 0.1")
         return cls(1 / ratio - 1, every=steps)
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         return 1 / (1 + self.rate * intervals(step, self.every, self.staircase))
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         how = "in stairs of" if self.staircase else "after"
-        return f"an inverse-time decay to {share(1 / (1 + self.rate))} {how} {count(self.every)}"
+        return f"an inverse-time decay to {format_factor(1 / (1 + self.rate))} {how} {format_steps(self.every)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +84,13 @@ class InverseSqrt(Shape):
         [1.0, 1.0, 0.5]
     """
 
-    k: float = 1.0
-    every: int = 1
-
-    def __post_init__(self) -> None:
-        keep(
-            self,
-            k=number("k", self.k, "[1, inf)", "below 1 the peak is never reached: lower the learning rate instead"),
-            every=whole("every", self.every, "pass the steps of an interval, 1 to change at every step"),
-        )
+    k: float = field(
+        default=1.0,
+        metadata=checked_by(
+            check_number, "[1, inf)", "below 1 the peak is never reached: lower the learning rate instead"
+        ),
+    )
+    every: int = field(default=1, metadata=_EVERY)
 
     @classmethod
     def shifted(cls, timescale: float) -> Self:
@@ -108,15 +102,13 @@ class InverseSqrt(Shape):
         Returns:
             A decay with k = sqrt(timescale).
         """
-        steps = number("timescale", timescale, "[1, inf)", "pass the steps to stay at the peak")
+        steps = check_number("timescale", timescale, "[1, inf)", "pass the steps to stay at the peak")
         return cls(math.sqrt(steps))
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         return min(1.0, self.k / math.sqrt(1 + int(step) // self.every))
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         flat = round(self.k**2)
         if math.sqrt(flat) > self.k:
             flat -= 1
@@ -126,3 +118,31 @@ class InverseSqrt(Shape):
 def intervals(step: int, every: int, whole_only: bool) -> float:
     """Return how many intervals have passed at a step, fractions included or not."""
     return int(step) // every if whole_only else int(step) / every
+
+
+ENTRIES = (
+    Entry(
+        name="inverse_time",
+        family=InverseTime,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="Set the final ratio and the steps instead of a rate, whose meaning changes with the interval.",
+        when="When the training may end at any time; for a known horizon linear decay is far better.",
+        peak_factor=1.66,
+        spread=0.3,
+        body=lambda steps: InverseTime.to(0.1, steps),
+    ),
+    Entry(
+        name="inverse_sqrt",
+        family=InverseSqrt,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="Stay at the peak for about a hundredth of the training before it falls.",
+        when="Open-ended trainings that cannot begin a cooldown.",
+        peak_factor=2.1,
+        spread=0.35,
+        body=lambda steps: InverseSqrt.shifted(max(1, steps / 100)),
+    ),
+)

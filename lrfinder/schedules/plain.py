@@ -6,8 +6,9 @@ from typing import Any
 from lrfinder.errors import InputError
 from lrfinder.schedules.base import Schedule, Shape, name_of, parameters_of
 from lrfinder.schedules.catalogue import CATALOGUE
-from lrfinder.schedules.compose import Epochwise, Then, Warmup
+from lrfinder.schedules.compose import Epochwise, Then
 from lrfinder.schedules.custom import Custom
+from lrfinder.schedules.warmup import Warmup
 
 __all__ = ["from_plain", "to_plain"]
 

@@ -1,13 +1,15 @@
 """The one schedule with feedback: cut when the metric stops improving."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from lrfinder.checks import check_number, check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, keep, number, whole
+from lrfinder.schedules.base import Shape, checked_by
+from lrfinder.schedules.entry import Entry
 
-__all__ = ["PlateauState", "ReduceOnPlateau"]
+__all__ = ["ENTRIES", "PlateauState", "ReduceOnPlateau"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class PlateauState:
     Args:
         best: the best metric so far, None before the first.
         bad: the metrics in a row that were no better.
-        cooling: the metrics that are still to be ignored after the last cut.
+        cooling: how many of the next metrics are ignored, after the last cut.
         cuts: how often the rate was cut.
     """
 
@@ -25,6 +27,12 @@ class PlateauState:
     bad: int = 0
     cooling: int = 0
     cuts: int = 0
+
+
+def _check_mode(name: str, value: object) -> object:
+    if value not in ("min", "max"):
+        raise InputError(f"`{name}` must be 'min' or 'max', got {value!r}; 'min' is for a loss")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +64,18 @@ class ReduceOnPlateau(Shape):
         [1.0, 1.0, 1.0, 0.5, 0.5]
     """
 
-    factor: float = 0.1
-    patience: int = 10
-    threshold: float = 1e-4
-    mode: Literal["min", "max"] = "min"
-    cooldown: int = 0
-    floor: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.mode not in {"min", "max"}:
-            raise InputError(f"`mode` must be 'min' or 'max', got {self.mode!r}; 'min' is for a loss")
-        keep(
-            self,
-            factor=number("factor", self.factor, "(0, 1)", "pass what a cut multiplies the rate by, such as 0.1"),
-            patience=whole("patience", self.patience, "pass the bad checks that are ignored", least=0),
-            threshold=number("threshold", self.threshold, "[0, 1)", "pass the fraction a better metric gains"),
-            cooldown=whole("cooldown", self.cooldown, "pass the checks to ignore after a cut", least=0),
-            floor=number("floor", self.floor, "[0, 1]", "pass the fraction of the peak to stop at"),
-        )
+    factor: float = field(
+        default=0.1, metadata=checked_by(check_number, "(0, 1)", "pass what a cut multiplies the rate by, such as 0.1")
+    )
+    patience: int = field(default=10, metadata=checked_by(check_whole, "pass the bad checks that are ignored", least=0))
+    threshold: float = field(
+        default=1e-4, metadata=checked_by(check_number, "[0, 1)", "pass the fraction a better metric gains")
+    )
+    mode: Literal["min", "max"] = field(default="min", metadata=checked_by(_check_mode))
+    cooldown: int = field(default=0, metadata=checked_by(check_whole, "pass the checks to ignore after a cut", least=0))
+    floor: float = field(
+        default=0.0, metadata=checked_by(check_number, "[0, 1]", "pass the fraction of the peak to stop at")
+    )
 
     def __call__(self, step: int) -> float:
         """Return the factor before any metric, 1."""
@@ -102,8 +104,7 @@ class ReduceOnPlateau(Shape):
         """Return the factor of the peak after so many cuts."""
         return max(self.floor, math.pow(self.factor, cuts))
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         checks = "1 check" if self.patience == 1 else f"{self.patience} checks"
         return f"the rate times {self.factor:g} whenever the metric has not improved for more than {checks}"
 
@@ -113,3 +114,30 @@ class ReduceOnPlateau(Shape):
             return math.isfinite(value)
         gain = best - value if self.mode == "min" else value - best
         return gain > self.threshold * abs(best)
+
+
+def _sample(points: int) -> list[float]:
+    """Return the factors of a training of so many steps whose metric stops improving twice."""
+    plateau, state, factors = ReduceOnPlateau(factor=0.4, patience=0), PlateauState(), []
+    for step in range(points):
+        improves = step not in {points * 4 // 10, points * 7 // 10}
+        factor, state = plateau.update(state, -float(step) if improves else 1.0)
+        factors.append(factor)
+    return factors
+
+
+ENTRIES = (
+    Entry(
+        name="reduce_on_plateau",
+        family=ReduceOnPlateau,
+        frequency="on plateau",
+        quantity="by a factor",
+        direction="down",
+        tip="Raise the patience with the number of checks; watch a loss or any other metric.",
+        when="When nobody can say how long the training takes and a validation metric is at hand.",
+        peak_factor=0.5,
+        spread=0.4,
+        body=lambda steps: ReduceOnPlateau(),
+        sample=_sample,
+    ),
+)

@@ -1,14 +1,15 @@
-"""Powers of what is left of the horizon: the constant, the line, the polynomial."""
+"""Powers of what is left of the horizon: constant, linear and polynomial decay."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lrfinder.schedules.base import Shape, keep, number, share, whole
+from lrfinder.checks import check_number
+from lrfinder.schedules.base import HORIZON, Shape, checked_by, format_factor
+from lrfinder.schedules.entry import Entry
 
-__all__ = ["Constant", "Linear", "Polynomial"]
+__all__ = ["ENTRIES", "Constant", "Linear", "Polynomial"]
 
-_HORIZON = "pass the optimizer steps over which to decay"
-_FLOOR = "pass the fraction of the peak to end at, such as 0 or 0.1"
+_FLOOR = checked_by(check_number, "[0, 1]", "pass the fraction of the peak to end at, such as 0 or 0.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,9 @@ class Constant(Shape):
     """
 
     def __call__(self, step: int) -> float:
-        """Return 1."""
         return 1.0
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         return "a constant rate"
 
 
@@ -34,7 +33,7 @@ class Constant(Shape):
 class Linear(Shape):
     """A straight line from the peak to `floor`: floor + (1 - floor) (1 - t / steps), then held.
 
-    The last of `steps` training steps still runs at 1 / steps of the way; the floor itself is reached by the step
+    The last of `steps` training steps runs at 1 / steps of the way; the floor itself is reached by the step
     after it. Over the whole known budget, this is the shape that the last-iterate bound of Defazio et al. (2023)
     ranks first, and large-scale logs agree (Bergsma et al., 2025).
 
@@ -50,31 +49,29 @@ class Linear(Shape):
         0.5
     """
 
-    steps: int
-    floor: float = 0.0
+    steps: int = field(metadata=HORIZON)
+    floor: float = field(default=0.0, metadata=_FLOOR)
 
-    def __post_init__(self) -> None:
-        keep(self, steps=whole("steps", self.steps, _HORIZON), floor=number("floor", self.floor, "[0, 1]", _FLOOR))
+    def _span(self) -> int:
+        return self.steps
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         return power_decay(step, self.steps, 1.0, self.floor)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
-        return f"a line to {share(self.floor)} at step {start + self.steps:,}"
+    def _words(self, start: int) -> str:
+        return f"a line to {format_factor(self.floor)} at step {start + self.steps:,}"
 
 
 @dataclass(frozen=True, slots=True)
 class Polynomial(Shape):
-    """A power of the line: floor + (1 - floor) (1 - t / steps) ** power, then held.
+    """A power of linear decay: floor + (1 - floor) (1 - t / steps) ** power, then held.
 
     A power below 1 stays high for long and falls late, one above 1 falls early. The parameter that stretches the
-    decay is `steps`; torch's `last_epoch`, sometimes recommended for that, only says where to resume.
+    decay is `steps`; torch's `last_epoch`, sometimes recommended for that, is where to resume.
 
     Args:
         steps: the optimizer steps of the descent.
-        power: the exponent; 1 is the line.
+        power: the exponent; 1 is linear decay.
         floor: the fraction of the peak at the end.
 
     Example:
@@ -83,28 +80,63 @@ class Polynomial(Shape):
         [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]
     """
 
-    steps: int
-    power: float
-    floor: float = 0.0
+    steps: int = field(metadata=HORIZON)
+    power: float = field(
+        metadata=checked_by(check_number, "(0, inf)", "pass 1 for a line, 2 for a parabola, 0.5 to fall late")
+    )
+    floor: float = field(default=0.0, metadata=_FLOOR)
 
-    def __post_init__(self) -> None:
-        keep(
-            self,
-            steps=whole("steps", self.steps, _HORIZON),
-            power=number("power", self.power, "(0, inf)", "pass 1 for a line, 2 for a parabola, 0.5 to fall late"),
-            floor=number("floor", self.floor, "[0, 1]", _FLOOR),
-        )
+    def _span(self) -> int:
+        return self.steps
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         return power_decay(step, self.steps, self.power, self.floor)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
-        return f"a decay of power {self.power:g} to {share(self.floor)} at step {start + self.steps:,}"
+    def _words(self, start: int) -> str:
+        return f"a decay of power {self.power:g} to {format_factor(self.floor)} at step {start + self.steps:,}"
 
 
 def power_decay(step: int, steps: int, power: float, floor: float) -> float:
     """Return floor + (1 - floor) (1 - t / steps) ** power, held from `steps` on."""
     left = (steps - min(int(step), steps)) / steps
     return floor + (1 - floor) * math.pow(left, power)
+
+
+ENTRIES = (
+    Entry(
+        name="constant",
+        family=Constant,
+        frequency="continuous",
+        quantity="by a factor",
+        direction="constant",
+        tip="Nothing to set; the loss stays well above what a decay reaches.",
+        when="Very short trainings, and optimizers that schedule themselves or average their weights.",
+        peak_factor=0.28,
+        spread=0.4,
+        body=lambda steps: Constant(),
+    ),
+    Entry(
+        name="linear",
+        family=Linear,
+        frequency="continuous",
+        quantity="by an amount",
+        direction="down",
+        tip="Decay over the whole training and end at zero; a floor only helps a run that goes on later.",
+        when="The default whenever the number of steps is known.",
+        peak_factor=1.0,
+        spread=0.0,
+        body=Linear,
+    ),
+    Entry(
+        name="polynomial",
+        family=Polynomial,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="A power above 1 falls early and wants a higher peak, one below 1 falls late and wants a lower one.",
+        when="To reproduce a recipe, in segmentation above all.",
+        peak_factor=1.42,
+        spread=0.2,
+        body=lambda steps: Polynomial(steps, power=2),
+    ),
+)

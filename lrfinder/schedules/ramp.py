@@ -1,13 +1,15 @@
 """Equal amounts taken off: at every step, or in stairs."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+from lrfinder.checks import check_number, check_whole
+from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps
+from lrfinder.schedules.entry import Entry
 
-__all__ = ["Ramp", "Staircase"]
+__all__ = ["ENTRIES", "Ramp", "Staircase"]
 
-_FLOOR = "pass the fraction of the peak to stop at, such as 0 or 0.1"
+_FLOOR = checked_by(check_number, "[0, 1]", "pass the fraction of the peak to stop at, such as 0 or 0.1")
 _SLACK = 1e-12
 
 
@@ -16,7 +18,7 @@ class Ramp(Shape):
     """A line given by its slope: max(floor, 1 - rate t).
 
     Some texts print it as a "discrete staircase" a0 - d t, which is no staircase and goes negative after a0 / d
-    steps; here `rate` is d / a0, and the floor stops it. `Linear` is the same line given by its end.
+    steps; here `rate` is d / a0, and the floor stops it. `Linear` is the same line, given by its end.
 
     Args:
         rate: the fraction of the peak taken off at every step.
@@ -28,20 +30,16 @@ class Ramp(Shape):
         [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
     """
 
-    rate: float
-    floor: float = 0.0
-
-    def __post_init__(self) -> None:
-        rate = number("rate", self.rate, "[0, 1]", "pass the fraction of the peak to take off per step, such as 0.001")
-        keep(self, rate=rate, floor=number("floor", self.floor, "[0, 1]", _FLOOR))
+    rate: float = field(
+        metadata=checked_by(check_number, "[0, 1]", "pass the fraction of the peak to take off per step, such as 0.001")
+    )
+    floor: float = field(default=0.0, metadata=_FLOOR)
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         return max(self.floor, 1 - self.rate * int(step))
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
-        return _stops(f"a line that loses {share(self.rate)} per step", self.rate, 1, self.floor, start)
+    def _words(self, start: int) -> str:
+        return _stops(f"a line that loses {format_factor(self.rate)} per step", self.rate, 1, self.floor, start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +57,17 @@ class Staircase(Shape):
         [1.0, 1.0, 0.5, 0.5, 0.0, 0.0]
     """
 
-    drop: float
-    every: int
-    floor: float = 0.0
-
-    def __post_init__(self) -> None:
-        keep(
-            self,
-            drop=number(
-                "drop", self.drop, "[0, 1]", "pass the fraction of the peak to take off per stair, such as 0.1"
-            ),
-            every=whole("every", self.every, "pass the steps of a stair"),
-            floor=number("floor", self.floor, "[0, 1]", _FLOOR),
-        )
+    drop: float = field(
+        metadata=checked_by(check_number, "[0, 1]", "pass the fraction of the peak to take off per stair, such as 0.1")
+    )
+    every: int = field(metadata=checked_by(check_whole, "pass the steps of a stair"))
+    floor: float = field(default=0.0, metadata=_FLOOR)
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         return max(self.floor, 1 - self.drop * (int(step) // self.every))
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
-        stairs = f"stairs that lose {share(self.drop)} every {count(self.every)}"
+    def _words(self, start: int) -> str:
+        stairs = f"stairs that lose {format_factor(self.drop)} every {format_steps(self.every)}"
         return _stops(stairs, self.drop, self.every, self.floor, start)
 
 
@@ -88,4 +76,32 @@ def _stops(words: str, amount: float, every: int, floor: float, start: int) -> s
     amounts = (1 - floor) / amount if amount else math.inf
     if math.isinf(amounts):
         return words
-    return f"{words}, down to {share(floor)} at step {start + every * math.ceil(amounts * (1 - _SLACK)):,}"
+    return f"{words}, down to {format_factor(floor)} at step {start + every * math.ceil(amounts * (1 - _SLACK)):,}"
+
+
+ENTRIES = (
+    Entry(
+        name="ramp",
+        family=Ramp,
+        frequency="continuous",
+        quantity="by an amount",
+        direction="down",
+        tip="A rate of 1 / steps is linear decay; a larger one leaves the rest of the training at the floor.",
+        when="To reproduce a recipe that names the slope; otherwise take linear decay.",
+        peak_factor=1.0,
+        spread=0.05,
+        body=lambda steps: Ramp(1 / steps),
+    ),
+    Entry(
+        name="staircase",
+        family=Staircase,
+        frequency="every interval",
+        quantity="by an amount",
+        direction="down",
+        tip="Many small stairs are as good as linear decay; few large ones are worse.",
+        when="When the rate may only change between epochs.",
+        peak_factor=0.86,
+        spread=0.15,
+        body=lambda steps: Staircase(0.1, every=math.ceil(steps / 10)),
+    ),
+)

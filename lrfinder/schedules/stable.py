@@ -1,16 +1,15 @@
 """Flat first, down at the end: the schedule for budgets that may change."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, count, keep, number, share, whole
+from lrfinder.checks import check_choice, check_number, check_whole
+from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps
 from lrfinder.schedules.cosine import half_wave
+from lrfinder.schedules.entry import Entry
 
-__all__ = ["StableDecay"]
-
-_SHAPES = ("linear", "sqrt", "cosine")
+__all__ = ["ENTRIES", "StableDecay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +17,7 @@ class StableDecay(Shape):
     """The peak, then a cooldown over the last part (WSD, trapezoid): factor 1 until steps - C, then down over C steps.
 
     With x the progress through the cooldown, its shape is 1 - x ("linear"), 1 - sqrt(x) ("sqrt"; better for short
-    cooldowns) or half a wave ("cosine"). Half of the training is as good as a line over all of it, a fifth nearly
+    cooldowns) or half a wave ("cosine"). Half of the training is as good as linear decay over all of it, a fifth nearly
     (Hägele et al., 2024). With `steps=None` the end is open: flat, until a cooldown is begun.
 
     Args:
@@ -35,19 +34,22 @@ class StableDecay(Shape):
         1.0
     """
 
-    steps: int | None
-    cooldown: float = 0.2
-    shape: Literal["linear", "sqrt", "cosine"] = "linear"
-    floor: float = 0.0
+    steps: int | None = field(
+        metadata=checked_by(check_whole, "pass the steps of the training, None while they are unknown", or_none=True)
+    )
+    cooldown: float = field(
+        default=0.2,
+        metadata=checked_by(check_number, "(0, 1]", "pass the fraction of the training that cools down, such as 0.2"),
+    )
+    shape: Literal["linear", "sqrt", "cosine"] = field(
+        default="linear", metadata=checked_by(check_choice, ("linear", "sqrt", "cosine"))
+    )
+    floor: float = field(
+        default=0.0, metadata=checked_by(check_number, "[0, 1]", "pass the fraction of the peak to end at, such as 0")
+    )
 
-    def __post_init__(self) -> None:
-        if self.steps is not None:
-            keep(self, steps=whole("steps", self.steps, "pass the steps of the training, None while they are unknown"))
-        if self.shape not in _SHAPES:
-            raise InputError(f"`shape` must be one of {', '.join(_SHAPES)}, got {self.shape!r}; check the spelling")
-        remedy = "pass the fraction of the training that cools down, such as 0.2"
-        floor = number("floor", self.floor, "[0, 1]", "pass the fraction of the peak to end at, such as 0")
-        keep(self, cooldown=number("cooldown", self.cooldown, "(0, 1]", remedy), floor=floor)
+    def _span(self) -> int | None:
+        return self.steps
 
     @property
     def cooldown_steps(self) -> int:
@@ -55,26 +57,40 @@ class StableDecay(Shape):
         return 0 if self.steps is None else max(1, math.floor(self.cooldown * self.steps + 0.5))
 
     def __call__(self, step: int) -> float:
-        """Return the factor of the peak at `step`."""
         if self.steps is None:
             return 1.0
         length = self.cooldown_steps
         left = min(max(self.steps - int(step), 0), length)
         return self.floor + (1 - self.floor) * _height(self.shape, left, length)
 
-    def in_words(self, start: int = 0) -> str:
-        """Return the shape as a phrase."""
+    def _words(self, start: int) -> str:
         if self.steps is None:
             return "a constant rate until a cooldown is begun"
         end, length = start + self.steps, self.cooldown_steps
         kind = {"linear": "linear", "sqrt": "square-root", "cosine": "cosine"}[self.shape]
         flat = f"a constant rate until step {end - length:,}, then " if length < self.steps else ""
-        return f"{flat}a {kind} cooldown over {count(length)} to {share(self.floor)} at step {end:,}"
+        return f"{flat}a {kind} cooldown over {format_steps(length)} to {format_factor(self.floor)} at step {end:,}"
 
 
 def _height(shape: str, left: int, length: int) -> float:
-    """Return how high a cooldown still is with so many of its steps left."""
+    """Return the height of a cooldown that has so many of its steps left."""
     if shape == "linear":
         return left / length
     progress = (length - left) / length
     return 1 - math.sqrt(progress) if shape == "sqrt" else half_wave(progress)
+
+
+ENTRIES = (
+    Entry(
+        name="stable_decay",
+        family=StableDecay,
+        frequency="continuous",
+        quantity="by a function",
+        direction="down",
+        tip="A cooldown over half of the training costs nothing beside linear decay, one over a fifth little.",
+        when="When the training may be extended or branched, or its length is not known.",
+        peak_factor=0.53,
+        spread=0.2,
+        body=StableDecay,
+    ),
+)

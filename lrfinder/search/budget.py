@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import count
 from numbers import Integral, Real
 
+from lrfinder.checks import check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import whole
 
 __all__ = [
     "FEWEST_STEPS",
@@ -88,7 +88,7 @@ def budget_for(total_steps: int, budget: float | None = None) -> int:
     (500, 200, 500, 400)
     """
     if budget is None:
-        whole(
+        check_whole(
             "total_steps", total_steps, "for so short a training pass `budget` in steps, or use find_lr", least=SHORTEST
         )
         return int(min(max(SHARE * total_steps, LEAST), MOST_SHARE * total_steps))
@@ -115,7 +115,7 @@ def check_budget(budget: object) -> None:
             f"`budget` must be whole steps, or a share of the training below 1, got {budget!r}; 300 is a good choice"
         )
     if not is_share:
-        whole("budget", int(size), "300 is a good choice", least=FEWEST)
+        check_whole("budget", int(size), "300 is a good choice", least=FEWEST)
 
 
 def spend(steps: int, total_steps: int) -> Spending:

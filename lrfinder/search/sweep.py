@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable
 from numbers import Real
 
+from lrfinder.checks import check_whole
 from lrfinder.errors import InputError
 from lrfinder.evidence.curve import Curve, Stopped, is_number
 from lrfinder.evidence.divergence import Divergence, batch_resolution
 from lrfinder.loop import Batch, Loop
-from lrfinder.schedules.base import whole
 
 __all__ = ["MAX_SKIPS", "OnStep", "exponential_range", "sweep"]
 
@@ -39,7 +39,7 @@ def exponential_range(lr_min: float, lr_max: float, steps: int) -> list[float]:
     >>> exponential_range(1e-4, 1.0, 10)[:3]
     [0.0001, 0.000278..., 0.000774...]
     """
-    steps = whole("steps", steps, "100 is a good choice", least=10)
+    steps = check_whole("steps", steps, "100 is a good choice", least=10)
     lr_min, lr_max = _rate("lr_min", lr_min), _rate("lr_max", lr_max)
     if lr_min >= lr_max:
         raise InputError(f"`lr_max` must exceed `lr_min`={lr_min:g}, got {lr_max:g}; swap them or widen the range")

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from lrfinder.checks import check_number, check_whole
 from lrfinder.errors import InputError
 from lrfinder.schedules import (
     CATALOGUE,
@@ -19,8 +20,8 @@ from lrfinder.schedules import (
     from_plain,
     to_plain,
 )
-from lrfinder.schedules.base import number, whole
-from lrfinder.schedules.compose import as_shape, plateau_in
+from lrfinder.schedules.compose import plateau_in
+from lrfinder.schedules.custom import check_schedule
 from lrfinder.training.param_groups import set_rate
 
 __all__ = ["PlateauLR", "ScheduledLR", "attach"]
@@ -63,7 +64,7 @@ def attach(optimizer: Optimizer, schedule: Schedule, *, lr: float | None = None,
     if not isinstance(optimizer, Optimizer):
         raise InputError(f"`optimizer` must be a torch Optimizer, got {type(optimizer).__name__}; pass the bare one")
     shape = _shape(schedule)
-    done = whole("last_epoch", last_epoch, "pass the last step that is done, -1 for none", least=-1)
+    done = check_whole("last_epoch", last_epoch, "pass the last step that is done, -1 for none", least=-1)
     peaks = _peaks(optimizer, lr, resumes=done >= 0)
     shape(done + 1)
     for group, peak in zip(optimizer.param_groups, peaks, strict=True):
@@ -222,7 +223,7 @@ def _shape(schedule: Schedule) -> Shape:
             f"`schedule` must be a schedule or a function of the step, got {type(given).__name__}; pass "
             "found.plan.schedule and lr=found.plan.lr, of a search that knows the length: find_lr(..., total_steps=...)"
         )
-    return as_shape("schedule", schedule)
+    return check_schedule("schedule", schedule)
 
 
 def _peaks(optimizer: Optimizer, lr: float | None, *, resumes: bool) -> list[float]:
@@ -236,10 +237,10 @@ def _peaks(optimizer: Optimizer, lr: float | None, *, resumes: bool) -> list[flo
         if not any(peaks):
             raise InputError(f"`lr` must be given where every group's rate is 0, got {lr}; pass the peak")
         return peaks
-    peak = number("lr", lr, "(0, inf)", "pass the peak of the first trainable group")
+    peak = check_number("lr", lr, "(0, inf)", "pass the peak of the first trainable group")
     trainable = [any(p.requires_grad for p in group["params"]) for group in groups]
     base = bases[trainable.index(True)] if any(trainable) else bases[0]
-    number("the reference group's rate", base, "(0, inf)", f"set it, or leave out lr={peak:g}, which scales it")
+    check_number("the reference group's rate", base, "(0, inf)", f"set it, or leave out lr={peak:g}, which scales it")
     return [peak * (own / base) for own in bases]
 
 

@@ -12,9 +12,9 @@ from torch.amp import GradScaler
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
+from lrfinder.checks import check_flag
 from lrfinder.errors import InputError
 from lrfinder.loop import Batch, Facts
-from lrfinder.schedules.base import flag
 from lrfinder.snapshot.contents import reached_by
 from lrfinder.snapshot.rng import torch_streams
 from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
@@ -78,7 +78,7 @@ class TorchLoop:
         trainable = trainable_parameters(model)
         own = train_step is not None
         check_choices(accumulate, snapshot, snapshot_device)
-        flag("channels_last", channels_last)
+        check_flag("channels_last", channels_last)
         check_one_loss(loss_fn=loss_fn, loss_step=loss_step, train_step=train_step)
         if own:
             check_left_to_train_step(

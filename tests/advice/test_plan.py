@@ -13,8 +13,7 @@ from lrfinder.advice.plan import PlanOptions
 from lrfinder.advice.recommend import Request, plan
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.evidence import Evidence, Status
-from lrfinder.schedules import CATALOGUE, Cosine, Custom, Epochwise, Linear, StableDecay, StepDecay, Then, Warmup
-from lrfinder.schedules.compose import span
+from lrfinder.schedules import CATALOGUE, Cosine
 
 FACTS = Facts(optimizer="AdamW", betas=(0.9, 0.999), steps_per_epoch=22)
 
@@ -222,37 +221,3 @@ def test_a_lost_function_is_told_and_drawn_empty(tmp_path):
     with pytest.raises(InputError, match=r"`schedule` must be known for the LR at 0\.5 of the training, got None"):
         read.lr_at(0.5)
     assert read.plot().get_title(loc="left") == "a function that the file could not hold"
-
-
-@pytest.mark.parametrize(
-    ("schedule", "end"),
-    [
-        (Linear(10), 10),
-        (Warmup(Linear(10), 5), 15),
-        (Then(Linear(10), Linear(10), at=4), 14),
-        (Epochwise(Linear(3), 20), 60),
-        (StableDecay(None), None),
-        (Warmup(StableDecay(None), 5), None),
-        (StepDecay(0.5, every=3), None),
-        (Custom(lambda step: 1.0), None),
-    ],
-)
-def test_a_schedule_is_drawn_to_its_end(schedule, end):
-    """Its axis ends where the schedule does, at 1,000 steps where it has no end, or where it is told to."""
-    assert span(schedule) == end
-    assert schedule.plot().get_xlim() == (0, end or 1000)
-    assert schedule.plot(steps=7).get_xlim() == (0, 7)
-
-
-@pytest.mark.parametrize("steps", [0, 2.5])
-def test_a_picture_of_no_steps_is_refused(steps):
-    """The number of steps is a positive whole one."""
-    with pytest.raises(InputError, match="`steps` must be a positive whole number, got"):
-        Linear(10).plot(steps=steps)
-
-
-def test_a_huge_schedule_is_drawn_from_a_sample():
-    """A picture of a million steps holds a few thousand points."""
-    (line,) = Linear(10**6).plot().get_lines()
-
-    assert 1000 < len(line.get_xdata()) < 5000

@@ -5,11 +5,12 @@ import matplotlib.pyplot as plt
 import pytest
 from recorded import descent, noise, recorded
 
-from lrfinder import Curve, Evidence, Facts, LRResult, Status
+from lrfinder import Curve, Evidence, Facts, InputError, LRResult, Status
 from lrfinder.advice.recommend import Request, plan
-from lrfinder.display.plot import COLOURS, figure_of
+from lrfinder.display.plot import COLOURS, figure_of, plot_schedule
 from lrfinder.evidence.evidence import add_edge_trials, read_curve
 from lrfinder.evidence.trials import Trials
+from lrfinder.schedules import Custom, Epochwise, Linear, StableDecay, StepDecay, Then, Warmup
 from lrfinder.search.sweep import exponential_range
 
 
@@ -167,7 +168,7 @@ def test_every_picture_has_one_look():
     """A result, a plan and a schedule are drawn in the style sheet's frame, each axis named."""
     result = found()
 
-    for ax in (result.plot(), result.plan.plot(), result.plan.schedule.plot()):
+    for ax in (result.plot(), result.plan.plot(), plot_schedule(result.plan.schedule)):
         assert not ax.spines["top"].get_visible()
         assert ax.get_xlabel()
         assert ax.get_ylabel()
@@ -186,3 +187,37 @@ def test_a_figure_for_a_file_is_not_held_by_pyplot():
     figure_of(found()).savefig(io.BytesIO(), format="png", dpi=40)
 
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize(
+    ("schedule", "end"),
+    [
+        (Linear(10), 10),
+        (Warmup(Linear(10), 5), 15),
+        (Then(Linear(10), Linear(10), at=4), 14),
+        (Epochwise(Linear(3), 20), 60),
+        (StableDecay(None), None),
+        (Warmup(StableDecay(None), 5), None),
+        (StepDecay(0.5, every=3), None),
+        (Custom(lambda step: 1.0), None),
+        (lambda step: 1.0, None),
+    ],
+)
+def test_a_schedule_is_drawn_to_its_end(schedule, end):
+    """Its axis ends where the schedule does, at 1,000 steps where it has no end, or at the step that is asked for."""
+    assert plot_schedule(schedule).get_xlim() == (0, end or 1000)
+    assert plot_schedule(schedule, 7).get_xlim() == (0, 7)
+
+
+@pytest.mark.parametrize("steps", [0, 2.5])
+def test_a_picture_of_no_steps_is_refused(steps):
+    """The number of steps is a positive whole one."""
+    with pytest.raises(InputError, match="`steps` must be a positive whole number, got"):
+        plot_schedule(Linear(10), steps)
+
+
+def test_a_huge_schedule_is_drawn_from_a_sample():
+    """A picture of a million steps holds a few thousand points."""
+    (line,) = plot_schedule(Linear(10**6)).get_lines()
+
+    assert 1000 < len(line.get_xdata()) < 5000

@@ -33,6 +33,7 @@ TESTS = {
         ["tests/evidence/test_outcome.py"],
         ["tests/evidence/test_trials.py", "tests/search/test_pilot.py", "tests/test_tune.py"],
     ),
+    "checks": (["tests/test_checks.py"], *SCHEDULES),
     "schedules.anneal": (["tests/schedules/test_anneal.py"], *SCHEDULES),
     "schedules.bound": (["tests/schedules/test_bound.py"], *SCHEDULES),
     "schedules.compose": (["tests/schedules/test_compose.py"], *SCHEDULES),
@@ -44,6 +45,7 @@ TESTS = {
     "schedules.power": (["tests/schedules/test_power.py"], *SCHEDULES),
     "schedules.ramp": (["tests/schedules/test_ramp.py"], *SCHEDULES),
     "schedules.stable": (["tests/schedules/test_stable.py"], *SCHEDULES),
+    "schedules.warmup": (["tests/schedules/test_compose.py"], *SCHEDULES),
 }
 """Modules of the package, with their own tests (the examples in their docstrings included) and the wider ones."""
 

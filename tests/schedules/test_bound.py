@@ -85,7 +85,7 @@ def test_the_lines_best_rate_is_known(steps):
     ids=["constant", "cosine to a tenth"],
 )
 def test_long_trainings_move_the_peak(schedule, steps, peak):
-    """At 50,000 steps the shapes that do not end at zero want lower peaks still."""
+    """At 50,000 steps the shapes that do not end at zero want even lower peaks."""
     assert bound(map(schedule, range(steps))).peak == pytest.approx(peak, abs=0.01)
 
 
@@ -105,7 +105,7 @@ def test_up_to_a_thousand_steps_are_all_asked(steps):
 
 
 def test_of_more_steps_a_thousand_are_asked_at_every_phase_of_a_cycle():
-    """The first one, then one of every thousandth, each time at another place of it."""
+    """The first one, then one of every thousandth, each time at another phase of it."""
     asked = sampled(float, 10_000)
 
     assert [step // 10 for step in asked] == list(range(1000))

@@ -14,7 +14,8 @@ from lrfinder.schedules import (
     cool_down,
     describe,
 )
-from lrfinder.schedules.compose import plateau_in, span
+from lrfinder.schedules.base import span_of
+from lrfinder.schedules.compose import plateau_in
 
 
 def test_a_body_starts_at_its_own_zero():
@@ -56,7 +57,7 @@ def test_a_first_part_of_no_steps_is_left_out():
 )
 def test_the_span_is_that_of_the_last_part_from_its_start(schedule, steps):
     """In optimizer steps of the whole training; what holds no last value has none."""
-    assert span(schedule) == steps
+    assert span_of(schedule) == steps
 
 
 def test_a_plateau_is_found_behind_all_of_its_warm_up():

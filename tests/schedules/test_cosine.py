@@ -1,6 +1,8 @@
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lrfinder.errors import InputError
 from lrfinder.schedules import Cosine, WarmRestarts, Warmup, describe
@@ -98,3 +100,16 @@ def test_senseless_parameters_are_rejected(make, message):
     """The constructor shows what makes no sense."""
     with pytest.raises(InputError, match=message):
         make()
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.integers(1, 500), st.integers(1, 8), st.floats(1, 5))
+def test_fitted_cycles_end_with_the_training_or_are_refused(total, cycles, multiplier):
+    """The step after a fitted training starts a new cycle at the top; too many cycles are refused."""
+    if total / sum(multiplier**i for i in range(cycles)) < 0.999:
+        with pytest.raises(InputError, match="`cycles` must leave a step for the first one, got"):
+            WarmRestarts.fit(total, cycles, multiplier)
+    elif total >= 1.001 * sum(multiplier**i for i in range(cycles)):
+        schedule = WarmRestarts.fit(total, cycles, multiplier)
+        assert schedule(total) == pytest.approx(1.0, abs=1e-6)
+        assert schedule(total - 1) < 1

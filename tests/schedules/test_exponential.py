@@ -5,7 +5,7 @@ from lrfinder.schedules import Exponential, StepDecay, describe, from_plain, to_
 
 
 def test_exponential_is_tensorflows_exponential_decay():
-    """TensorFlow's 0.96 per 100,000 steps: the factor after 50,000 is its square root, in stairs it is still 1."""
+    """TensorFlow's 0.96 per 100,000 steps: the factor after 50,000 is its square root, in stairs it is 1."""
     smooth, stairs = Exponential(0.96, every=100_000), Exponential(0.96, every=100_000, staircase=True)
 
     assert [smooth(50_000), smooth(200_000)] == pytest.approx([0.96**0.5, 0.9216])

@@ -1,6 +1,7 @@
-"""The laws that every family keeps, over a table of members with a horizon of 40 steps where they have one."""
+"""The laws of the schedules, each stated once and tried on members of every family, with settings that nobody chose."""
 
 import copy
+import inspect
 import itertools
 import json
 import math
@@ -8,7 +9,10 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
+import lrfinder.schedules
 from lrfinder.schedules import (
     CATALOGUE,
     REX,
@@ -25,6 +29,7 @@ from lrfinder.schedules import (
     Polynomial,
     Ramp,
     ReduceOnPlateau,
+    Shape,
     StableDecay,
     Staircase,
     StepDecay,
@@ -37,132 +42,151 @@ from lrfinder.schedules import (
     to_plain,
 )
 
-HORIZON = 40
 HUGE = 10**9
 
-ENDING = [
-    Linear(40),
-    Linear(40, floor=0.1),
-    Polynomial(40, power=0.5),
-    Polynomial(40, power=3, floor=0.7),
-    Ramp(1 / 40),
-    Ramp(0.1, floor=0.25),
-    Staircase(0.25, every=10),
-    Staircase(0.3, every=7, floor=0.05),
-    StepDecay(0.5, milestones=(20, 30)),
-    Cosine(40),
-    Cosine(40, floor=0.1),
-    StableDecay(40),
-    StableDecay(40, cooldown=1.0, shape="sqrt"),
-    StableDecay(40, cooldown=0.01, shape="cosine", floor=0.1),
-    REX(40),
-    LogAnneal(40),
-    Then(Constant(), Linear(30), at=10),
-    Epochwise(Linear(4), steps_per_epoch=10),
-]
-ENDLESS = [
-    Constant(),
-    InverseTime(0.1),
-    InverseTime(2.0, every=7, staircase=True),
-    InverseTime.to(0.01, 40),
-    Exponential(0.9),
-    Exponential(0.5, every=10, staircase=True),
-    Exponential.to(0.1, 40),
-    Exponential.half_life(10),
-    InverseSqrt(),
-    InverseSqrt(every=10),
-    InverseSqrt.shifted(10.5),
-    StepDecay(0.5, every=9),
-    StableDecay(None),
-    ReduceOnPlateau(),
-]
-RISING = [OneCycle(40), OneCycle(40, rise=0.5, start=0.1, end=0.0)]
-CYCLIC = [
-    WarmRestarts(10),
-    WarmRestarts(3, multiplier=2, floor=0.1, decay=0.7),
-    WarmRestarts.fit(40, cycles=3, multiplier=1.5),
-    Triangular(10, base=0.1),
-    Triangular(7, base=0.2, mode="triangular2"),
-    Triangular(7, base=0.2, mode="exp_range", gamma=0.99),
-]
-DECAYS = [*ENDING, *ENDLESS]
-CLIMBING = [Warmup(decay, 5) for decay in DECAYS]
-ALL = [*DECAYS, *CLIMBING, *RISING, *CYCLIC]
+horizons = st.integers(1, 500)
+floors = st.floats(0, 1)
+fractions = st.floats(0, 1, exclude_min=True)
+inner = st.floats(0.001, 0.999)
+
+MEMBERS = {
+    Constant: st.builds(Constant),
+    Linear: st.builds(Linear, horizons, floors),
+    Polynomial: st.builds(Polynomial, horizons, st.floats(0.01, 20), floors),
+    Ramp: st.builds(Ramp, floors, floors),
+    Staircase: st.builds(Staircase, floors, horizons, floors),
+    InverseTime: st.one_of(
+        st.builds(InverseTime, st.floats(0, 100), horizons, st.booleans()),
+        st.builds(InverseTime.to, fractions.filter(lambda ratio: ratio > 1e-300), horizons),
+    ),
+    InverseSqrt: st.one_of(
+        st.builds(InverseSqrt, st.floats(1, 1e6), horizons), st.builds(InverseSqrt.shifted, st.floats(1, 1e6))
+    ),
+    Exponential: st.one_of(
+        st.builds(Exponential, fractions, horizons, st.booleans()),
+        st.builds(Exponential.to, fractions, horizons),
+        st.builds(Exponential.half_life, horizons),
+    ),
+    StepDecay: st.one_of(
+        st.builds(StepDecay, fractions, horizons),
+        st.builds(StepDecay, fractions, milestones=st.lists(horizons, min_size=1, unique=True).map(sorted)),
+    ),
+    Cosine: st.builds(Cosine, horizons, floors),
+    WarmRestarts: st.builds(WarmRestarts, st.floats(1, 500), st.floats(1, 10), floors, fractions),
+    Triangular: st.one_of(
+        st.builds(Triangular, horizons, fractions, st.sampled_from(["triangular", "triangular2"])),
+        st.builds(Triangular, horizons, fractions, st.just("exp_range"), fractions),
+    ),
+    OneCycle: st.builds(OneCycle, horizons, inner, fractions, floors),
+    StableDecay: st.builds(
+        StableDecay, st.none() | horizons, fractions, st.sampled_from(["linear", "sqrt", "cosine"]), floors
+    ),
+    REX: st.builds(REX, horizons),
+    LogAnneal: st.builds(LogAnneal, horizons),
+    ReduceOnPlateau: st.builds(ReduceOnPlateau, inner, st.integers(0, 9)),
+}
+"""Members of each family of the catalogue."""
+
+blind = st.one_of(*[members for family, members in MEMBERS.items() if family is not ReduceOnPlateau])
+MEMBERS |= {
+    Warmup: st.builds(Warmup, st.one_of(*MEMBERS.values()), st.integers(0, 500)),
+    Then: st.builds(Then, blind, blind, st.integers(0, 500)),
+    Epochwise: st.builds(Epochwise, blind, horizons),
+}
+
+ENDING = [family for family in MEMBERS if family._span is not Shape._span]
+DECAYS = [entry.family for entry in CATALOGUE.values() if entry.direction in {"down", "constant"}]
+steps = st.integers(0, 5000) | st.integers(0, HUGE)
 
 
-def every(schedules):
-    """A test over a table of schedules, each named by its repr."""
-    return pytest.mark.parametrize("schedule", schedules, ids=repr)
+def law(families=tuple(MEMBERS), **drawn):
+    """Try a test on members of each family, and on what else it draws."""
+
+    def on_each(test):
+        @pytest.mark.parametrize("family", families, ids=lambda family: family.__name__)
+        def tried(family):
+            always = settings(derandomize=True, deadline=None, max_examples=30)
+            always(given(schedule=MEMBERS[family], **drawn)(test))()
+
+        tried.__doc__ = test.__doc__
+        return tried
+
+    return on_each
 
 
-@every(ALL)
-def test_a_schedule_holds_its_settings_alone(schedule):
-    """Nothing can be hung on a schedule that its copies would not have."""
-    assert not hasattr(schedule, "__dict__")
+def test_every_family_is_tried():
+    """The table of members holds every shape of the package but the user's own function."""
+    public = [getattr(lrfinder.schedules, name) for name in lrfinder.schedules.__all__]
+    shapes = {one for one in public if inspect.isclass(one) and issubclass(one, Shape)}
+
+    assert set(MEMBERS) == shapes - {Shape, Custom}
 
 
-@every(ALL)
-def test_words_count_from_the_first_step_unless_told(schedule):
-    """A schedule that is asked itself says the same as `describe`."""
-    assert schedule.in_words() == describe(schedule)
+@pytest.mark.parametrize("family", MEMBERS)
+def test_help_explains_every_public_member(family):
+    """Each method and property of a family is documented, by the family itself or by `Shape`."""
+    public = [getattr(family, name) for name in dir(family) if not name.startswith("_")]
+    methods = [member for member in public if not inspect.ismemberdescriptor(member)]
+
+    assert all(inspect.getdoc(method) for method in [family.__call__, *methods])
 
 
-@every([*DECAYS, *[cyclic for cyclic in CYCLIC if isinstance(cyclic, WarmRestarts)]])
+@law(step=steps)
+def test_factors_are_plain_fractions(schedule, step):
+    """Every factor is a plain float from 0 to 1, at a step that is a NumPy integer too, without overflow."""
+    factors = [schedule(t) for t in [*range(100), step]]
+
+    assert all(type(factor) is float and 0 <= factor <= 1 for factor in factors)
+    assert type(schedule(np.int32(step))) is float
+    assert schedule(np.int32(step)) == factors[-1]
+
+
+@law([*DECAYS, WarmRestarts])
 def test_a_decay_starts_at_its_peak(schedule):
     """The first step runs at the peak, exactly."""
     assert schedule(0) == 1.0
 
 
-@every(CLIMBING)
-def test_a_warm_up_climbs_to_the_peak_from_above_zero(schedule):
-    """The climb is a straight line whose first step is a fraction of the peak and whose last is the peak."""
-    assert [schedule(t) for t in range(5)] == [0.2, 0.4, 0.6, 0.8, 1.0]
-
-
-@every(RISING)
-def test_one_cycle_reaches_the_peak_once(schedule):
-    """A single cycle starts low, is at the peak at its top step alone, and ends at its last step."""
-    factors = [schedule(t) for t in range(HORIZON)]
-
-    assert factors[0] == pytest.approx(schedule.start)
-    assert [t for t in range(HORIZON) if factors[t] == 1.0] == [schedule.top]
-    assert factors[-1] == pytest.approx(schedule.end)
-
-
-@every(ALL)
-def test_factors_are_plain_fractions(schedule):
-    """Every factor to ten times the horizon, and a very late one, is a plain float from 0 to 1."""
-    factors = [schedule(t) for t in [*range(10 * HORIZON), HUGE]]
-
-    assert all(type(factor) is float and 0 <= factor <= 1 for factor in factors)
-
-
-@every(DECAYS)
-def test_a_decay_never_rises(schedule):
+@law(DECAYS, late=st.lists(steps))
+def test_a_decay_never_rises(schedule, late):
     """No step of a decay runs higher than the one before, but for rounding."""
-    factors = [schedule(t) for t in range(10 * HORIZON)]
+    factors = [schedule(t) for t in [*range(100), *sorted(100 + step for step in late)]]
 
     assert all(later <= earlier + 1e-15 for earlier, later in itertools.pairwise(factors))
 
 
-@every([*ENDING, *RISING, *[Warmup(ending, 5) for ending in ENDING]])
-def test_the_end_is_held(schedule):
-    """From the end on, nothing changes any more."""
-    last = schedule(HORIZON + 5)
+@law(ENDING, beyond=st.integers(0, HUGE))
+def test_an_end_is_held(schedule, beyond):
+    """From the end of its span on a schedule changes no more, and a decay is at its floor, 0 where it has none."""
+    assume(schedule.span is not None)
+    last = schedule(schedule.span)
 
-    assert {schedule(t) for t in [*range(HORIZON + 5, 10 * HORIZON), HUGE]} == {last}
-
-
-@every(ALL)
-def test_numpy_steps_give_the_same_plain_floats(schedule):
-    """A NumPy integer is a step like any other, without overflow."""
-    for t in (0, 3, 39, 2_000_000_000):
-        factor = schedule(np.int32(t))
-        assert type(factor) is float
-        assert factor == schedule(t)
+    assert {schedule(schedule.span + t) for t in [*range(50), beyond]} == {last}
+    if type(schedule) in DECAYS:
+        assert last == pytest.approx(getattr(schedule, "floor", 0.0), abs=1e-15)
 
 
-@every(ALL)
+@law([Warmup])
+def test_a_warm_up_rises_to_the_peak_from_above_zero(schedule):
+    """The first of its steps is a fraction of the peak, the last is the peak, and all are equally far apart."""
+    factors = [schedule(t) for t in range(schedule.steps)]
+
+    assert factors == [(t + 1) / schedule.steps for t in range(schedule.steps)]
+
+
+@law([OneCycle])
+def test_one_cycle_reaches_the_peak_at_its_top(schedule):
+    """A single cycle rises to the peak at its top step, falls from there, and ends at its last step."""
+    factors = [schedule(t) for t in range(schedule.steps)]
+
+    assert factors[schedule.top] == 1.0
+    assert factors[0] == pytest.approx(schedule.start if schedule.top else 1.0)
+    assert factors[: schedule.top + 1] == sorted(factors[: schedule.top + 1])
+    assert factors[schedule.top :] == sorted(factors[schedule.top :], reverse=True)
+    assert factors[-1] == pytest.approx(schedule.end if schedule.steps > 1 else 1.0)
+
+
+@law()
 def test_a_schedule_equals_its_copies(schedule):
     """A schedule equals its pickle, its deep copy, its JSON and what its repr evaluates to, and hashes alike."""
     copies = [
@@ -173,27 +197,30 @@ def test_a_schedule_equals_its_copies(schedule):
     ]
 
     assert all(made == schedule and hash(made) == hash(schedule) for made in copies)
+    assert {describe(made) for made in copies} == {describe(schedule)}
 
 
-@every(ALL)
-def test_a_schedule_is_frozen(schedule):
-    """Nothing can be set on a schedule."""
+@law()
+def test_a_schedule_is_a_frozen_value(schedule):
+    """Nothing can be set on a schedule, nor hung on one that its copies would not have."""
+    assert not hasattr(schedule, "__dict__")
     with pytest.raises((AttributeError, TypeError), match=r"cannot assign|super\(type, obj\)"):
         schedule.steps = 3
 
 
-@every(ALL)
+@law()
 def test_a_schedule_is_one_line_of_words(schedule):
-    """A description is one line without a full stop."""
+    """A description is one line without a full stop, and counts from step 0 by default."""
     text = describe(schedule)
 
     assert text
     assert "\n" not in text
     assert not text.endswith(".")
+    assert text == schedule.in_words() == schedule.in_words(0)
 
 
 def test_custom_keeps_the_laws_that_any_function_can():
-    """A custom schedule pickles, says its name, and gives plain floats."""
+    """A custom schedule pickles, gives its name, and gives plain floats."""
     schedule = Custom(math.exp, name="rising")
 
     assert pickle.loads(pickle.dumps(schedule)) == schedule

@@ -1,6 +1,8 @@
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lrfinder.errors import InputError
 from lrfinder.schedules import Custom, Linear, Polynomial, Warmup, from_plain, to_plain
@@ -56,3 +58,28 @@ def test_malformed_data_is_rejected(mapping, message):
 def test_defaults_may_be_left_out():
     """A mapping written by hand needs only the parameters without a default."""
     assert from_plain({"family": "linear", "steps": 9}) == Linear(9)
+
+
+malformed = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inside: (
+        st.lists(inside, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["family", "steps", "floor", "body", "at", "first", "second", "every", "x"]),
+            inside | st.sampled_from(["linear", "warmup", "then", "custom", "epochwise", "step_decay"]),
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@settings(derandomize=True, deadline=None)
+@given(malformed)
+def test_plain_data_gives_a_schedule_or_an_input_error(data):
+    """Whatever is read back, it becomes a schedule that is written alike, or it is refused as input."""
+    try:
+        schedule = from_plain(data)
+    except InputError:
+        return
+    assert from_plain(to_plain(schedule)) == schedule

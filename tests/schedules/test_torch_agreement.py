@@ -99,7 +99,7 @@ def test_the_same_settings_give_the_same_rates(schedule, make, steps):
 
 
 def test_after_the_end_torchs_cosine_rises_and_ours_does_not():
-    """Fifty steps after its end torch's cosine is back at the peak; the schedule is still at its floor."""
+    """Fifty steps after its end torch's cosine is back at the peak; the schedule is at its floor."""
     factors = torchs(lambda o: torch_lr.CosineAnnealingLR(o, 50), 101)
 
     assert factors[100] > 0.9
