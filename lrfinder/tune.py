@@ -31,9 +31,9 @@ from lrfinder.search.budget import (
     pilot_steps_on_plateau,
     spend,
 )
-from lrfinder.search.explore import TrialBatches
+from lrfinder.search.explore import TrialBatches, explore
 from lrfinder.search.measure import EvaluateOn, SearchOptions, held_out_of, search
-from lrfinder.search.pilot import draw_pilots, in_small, run_pilot
+from lrfinder.search.pilot import draw_pilots, in_small, next_about_best
 from lrfinder.search.sweep import exponential_range
 from lrfinder.search.trial import Shape, warmup_and_linear
 from lrfinder.snapshot.snapshot import exclusive
@@ -223,12 +223,13 @@ def _pilots(
         start = pilot_start(evidence, curve, made, steps, epochs, horizon, finetune=request.finetune)
         start = min([start, *diverged]) * (1.0 if left >= 2 * steps else FITTED.lone_pilot)
         made.append(
-            run_pilot(
+            explore(
                 loop,
                 snapshot,
                 pilot,
                 shape=shape_of(steps),
                 first_peak=start * factor,
+                next_peak=next_about_best,
                 budget=left / (len(batches) - i),
                 factor=factor,
                 min_gain=min_gain,

@@ -1,15 +1,13 @@
-"""Short trials that find the edge: how high a peak may be before most of the gain is lost."""
+"""Short trials that find the edge: their batches, and which peak to try next."""
 
 from collections.abc import Sequence
 
 from lrfinder.evidence.outcome import unchanged, worsened
-from lrfinder.evidence.trials import Trials
-from lrfinder.loop import Batch, Loop, Snapshot
+from lrfinder.loop import Batch
 from lrfinder.search.budget import FORWARDS_PER_STEP
-from lrfinder.search.explore import FARTHEST, STRIDE, Explored, TrialBatches, explore, stride
-from lrfinder.search.sweep import OnStep
+from lrfinder.search.explore import FARTHEST, STRIDE, Explored, TrialBatches, stride
 
-__all__ = ["STEPS", "edge_batches", "find_edge", "next_about_edge"]
+__all__ = ["BELOW", "STEPS", "edge_batches", "next_about_edge", "next_unless_plateau"]
 
 STEPS = 14
 """Optimizer steps of a short trial: fewer move its edge more between seeds, more leave room for too few trials."""
@@ -35,54 +33,8 @@ def edge_batches(train: Sequence[Batch], held_out: Batch | None = None) -> Trial
     return TrialBatches(train, evaluation, len(evaluation) / max(map(len, train)) / FORWARDS_PER_STEP)
 
 
-def find_edge(
-    loop: Loop,
-    snapshot: Snapshot,
-    batches: TrialBatches,
-    *,
-    edge: float,
-    budget: float,
-    min_gain: float = 0.0,
-    loss_scale: float = 0.0,
-    ends_on_plateau: bool = False,
-    on_step: OnStep | None = None,
-) -> Trials:
-    """Run short trials at one peak after another until the edge is known or the budget spent.
-
-    Each warms up over a twentieth of its steps and decays linearly to zero. Higher peaks are tried while the best trial
-    has not lost half of its gain above, then one below the best, then the middle of the bracket about the edge; while
-    nothing is gained, lower ones first.
-
-    Args:
-        loop: What trains; its loss can be had without a step.
-        snapshot: The start.
-        batches: What to train and to evaluate on.
-        edge: Where the edge is expected, LR of the reference group.
-        budget: Step-equivalents to spend.
-        min_gain: A smaller gain says nothing.
-        loss_scale: How far the sweep fell.
-        ends_on_plateau: Whether to end with the first trial that leaves the loss where it was, if all before it have
-            raised it.
-        on_step: Called with the rate and the loss of every step.
-
-    Returns:
-        The record of the trials.
-    """
-    return explore(
-        loop,
-        snapshot,
-        batches,
-        first_peak=edge / BELOW,
-        next_peak=_next_or_plateau if ends_on_plateau else next_about_edge,
-        budget=budget,
-        min_gain=min_gain,
-        loss_scale=loss_scale,
-        on_step=on_step,
-    )
-
-
-def _next_or_plateau(explored: Explored) -> int | None:
-    """The next peak about the edge; None after a trial that changed nothing where all before it raised the loss."""
+def next_unless_plateau(explored: Explored) -> int | None:
+    """Return the next peak about the edge; None after a trial that changed nothing where all before it worsened."""
     *earlier, last = explored.after.values()
     before, scale = explored.before, explored.loss_scale
     if unchanged(before, last, explored.min_gain, scale) and all(worsened(before, one, scale) for one in earlier):
@@ -91,7 +43,11 @@ def _next_or_plateau(explored: Explored) -> int | None:
 
 
 def next_about_edge(explored: Explored) -> int | None:
-    """Return the grid index of the next peak about the edge, None where the edge is known as well as it can be."""
+    """Return the grid index of the next peak about the edge, None where the edge is known as well as it can be.
+
+    Higher peaks are tried while none above the best has lost half of its gain, then one below the best, then the middle
+    of the bracket about the edge; while nothing is gained, lower ones first.
+    """
     gains, best = explored.gains, explored.best
     lowest, highest = min(gains), max(gains)
     below = lowest - STRIDE if lowest > -FARTHEST else None

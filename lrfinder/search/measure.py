@@ -11,9 +11,11 @@ from lrfinder.evidence.edge import edge_of_curve
 from lrfinder.evidence.evidence import Evidence, add_edge_trials, read_curve
 from lrfinder.evidence.rules import RuleFunction
 from lrfinder.evidence.status import Status
+from lrfinder.evidence.trials import Trials
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.search import edge
 from lrfinder.search.budget import FEWEST_TO_TRY, FORWARDS_PER_STEP
+from lrfinder.search.explore import explore
 from lrfinder.search.sweep import OnStep, exponential_range, sweep
 from lrfinder.training.batch import unshared
 from lrfinder.training.options import TrainingOptions
@@ -74,19 +76,20 @@ def search(
     evidence = read_curve(curve, loop.facts, rule if callable(rule) else None, cost_of_point)
     if not len(curve):
         return evidence, lrs
-    find_edge = partial(
-        edge.find_edge,
+    unreadable = ends_on_plateau and evidence.status is not Status.OK
+    explore_edge = partial(
+        explore,
         loop,
         snapshot,
-        edge=edge_of_curve(curve),
+        first_peak=edge_of_curve(curve) / edge.BELOW,
+        next_peak=edge.next_unless_plateau if unreadable else edge.next_about_edge,
         min_gain=_resolution(curve),
         loss_scale=drop_of(curve.levels),
-        ends_on_plateau=ends_on_plateau and evidence.status is not Status.OK,
         on_step=on_step,
     )
-    left, trials = float(steps - evidence.cost_steps), []
+    left, trials = float(steps - evidence.cost_steps), list[Trials]()
     for i, train in enumerate(batches):
-        trials.append(find_edge(edge.edge_batches(train, held_out), budget=left / (series - i)))
+        trials.append(explore_edge(edge.edge_batches(train, held_out), budget=left / (series - i)))
         left -= trials[-1].cost
     return add_edge_trials(evidence, trials), lrs
 

@@ -1,20 +1,17 @@
 """Pilots: trials of the whole training in small, its schedule and its epochs included."""
 
 import statistics
-from collections.abc import Callable
 
 from lrfinder.advice.request import Horizon
 from lrfinder.evidence.outcome import improved, worsened
-from lrfinder.evidence.trials import Trials
-from lrfinder.loop import Batch, Loop, Snapshot
+from lrfinder.loop import Batch, Loop
 from lrfinder.schedules import Schedule
 from lrfinder.search.budget import FORWARDS_PER_STEP
-from lrfinder.search.explore import FARTHEST, Explored, TrialBatches, explore, stride
-from lrfinder.search.sweep import OnStep
+from lrfinder.search.explore import FARTHEST, Explored, TrialBatches, stride
 from lrfinder.search.trial import Shape
 from lrfinder.training.batch import tensors, unshared
 
-__all__ = ["draw_pilot", "draw_pilots", "in_small", "next_about_best", "run_pilot"]
+__all__ = ["draw_pilot", "draw_pilots", "in_small", "next_about_best"]
 
 EVAL_BATCHES_PER_STEP, FEWEST_EVAL_BATCHES = 1 / 3, 2
 """Batches that a pilot of so many steps is evaluated on: their forwards cost a ninth of it."""
@@ -129,60 +126,13 @@ def in_small(schedule: Schedule, total_steps: int, steps: int) -> Shape:
     return factor
 
 
-def run_pilot(
-    loop: Loop,
-    snapshot: Snapshot,
-    batches: TrialBatches,
-    *,
-    shape: Shape,
-    first_peak: float,
-    budget: float,
-    factor: float = 1.0,
-    min_gain: float = 0.0,
-    loss_scale: float = 0.0,
-    on_step: OnStep | None = None,
-    on_trial: Callable[[int, float], None] | None = None,
-) -> Trials:
-    """Run pilots about a peak until the best is enclosed and its neighbours are close, or the budget is spent.
+def next_about_best(explored: Explored) -> int | None:
+    """Return the grid index of the next peak about the best, None where that is known as well as it can be.
 
     Neighbours are half a decade apart, and more where the gain grows as the peak does. Where the best is the highest or
     the lowest another follows beyond it; else the gaps beside it are halved, the one to the better neighbour first.
     While none has improved the loss higher peaks are tried, and lower ones once one has worsened it.
-
-    Args:
-        loop: What trains; its loss can be had without a step.
-        snapshot: The start.
-        batches: What to train and to evaluate on.
-        shape: The factor of the peak at each part of the way.
-        first_peak: Where the best peak is expected, LR of the reference group.
-        budget: Step-equivalents to spend.
-        factor: Best peak of this shape over that of a linear decay to zero.
-        min_gain: A smaller gain says nothing.
-        loss_scale: How far the sweep fell.
-        on_step: Called with the rate and the loss of every step.
-        on_trial: Called after every trial with their number and the best peak so far.
-
-    Returns:
-        The record of the trials.
     """
-    return explore(
-        loop,
-        snapshot,
-        batches,
-        first_peak=first_peak,
-        next_peak=next_about_best,
-        budget=budget,
-        shape=shape,
-        factor=factor,
-        min_gain=min_gain,
-        loss_scale=loss_scale,
-        on_step=on_step,
-        on_trial=on_trial,
-    )
-
-
-def next_about_best(explored: Explored) -> int | None:
-    """Return the grid index of the next peak about the best, None where that is known as well as it can be."""
     gains, best = explored.gains, explored.best
     lowest, highest = min(gains), max(gains)
     below = lowest - APART if lowest > -FARTHEST else None
