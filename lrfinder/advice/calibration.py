@@ -67,6 +67,9 @@ class Calibration:
     edge_spread: float = _constant(
         0.41, "Standard deviation of the best peak about the short trials'.", _EDGES, "decades"
     )
+    edge_over_onset: float = _constant(10**0.15, "The edge over the rate where a sweep began to diverge.", _EDGES)
+    edge_over_lowest: float = _constant(10**0.2, "The edge over the rate where a sweep was lowest.", _EDGES)
+    edge_over_last: float = _constant(10**-0.65, "The edge over the last rate of a sweep.", _EDGES)
     decaying_edge: float = _constant(
         3.0, "The edge is multiplied by this for an optimizer that shrinks its own steps (Adagrad).", _FURTHER
     )

@@ -58,7 +58,7 @@ def steps_exponent(facts: Facts, calibration: Calibration) -> float:
 
 
 def samples_factor(source: Source, facts: Facts, horizon: Horizon, calibration: Calibration) -> Factor:
-    """Return what few samples lower the peak by: min(1, N / 1000)**0.7, nothing where N is not known."""
+    """Return what few samples lower the peak by; nothing where their number is not known."""
     per_epoch = horizon.steps_per_epoch or 0
     samples = per_epoch * (facts.batch_size or 0) * facts.ranks or calibration.plenty_samples
     samples = max(calibration.fewest_samples, samples)
@@ -75,7 +75,7 @@ def pull_factor(
     calibration: Calibration,
     fading: float = 1.0,
 ) -> list[Factor]:
-    """What draws a rate towards the usual one: 0.4 of the way where that is near, less where it is far."""
+    """Return what draws a rate towards the usual one: `usual_pull` of the way where that is near, less where far."""
     usual = usual_lr(facts, statistics.fmean(one.start for one in trials), calibration)
     if usual is None:
         return []

@@ -19,7 +19,7 @@ from lrfinder.evidence.trials import Trials
 from lrfinder.loop import Facts
 from lrfinder.schedules import Schedule
 
-__all__ = ["Peak", "factor_of", "linear_peak", "peak", "pilot_start", "spread_of"]
+__all__ = ["Peak", "factor_of", "linear_peak", "peak", "pilot_start", "spread_of", "swept_edge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,8 @@ def peak(
 
     Where there are trials, log10(peak) is the mean of what the edge of the short ones and the best of the pilots come
     to (`linear_peak`), plus log10 of the schedule's factor. Otherwise the rules decide: the peak is the geometric mean
-    of all that have an answer, those that move with the speed of the sweep brought to one speed; it is held to half of
-    the rate where the sweep began to diverge. For fine-tuning without pilots it is a third, and the interval reaches
-    down by as much more.
+    of all that have an answer, those that move with the speed of the sweep brought to one speed, held to a part of the
+    rate where the sweep began to diverge. For fine-tuning without pilots it is lowered, and the interval with it.
 
     Args:
         evidence: Must hold a suggestion or a trial.
@@ -121,16 +120,16 @@ def linear_peak(
 ) -> LinearPeak | None:
     """Compute the best peak for a linear decay to zero from the trials; None where none of them shows one.
 
-    With N samples, E epochs and T steps, and the constants of the calibration:
+    With N samples, E epochs, T steps, and the fields of the calibration in their names:
 
-    - from the edge of the short trials: edge x 0.32 x momentum's final speed x min(1, N / 1000)**0.7 x E**-0.4
-      x (T / 1000)**-0.2, drawn towards the usual peak of the optimizer;
-    - from the best of the pilots, which had T' steps and E' epochs: best x (T' / T)**0.2 x min(1, E' / E)**0.4
-      x min(1, N / 1000)**0.7, drawn towards the usual peak, the less the longer the pilots.
+    - from the edge of the short trials: edge x edge_to_peak x momentum's final speed
+      x min(1, N / plenty_samples)**samples_exponent x E**-epochs_exponent x (T / 1000)**-steps_exponent;
+    - from the best of the pilots, which had T' steps and E' epochs: best x (T' / T)**steps_exponent
+      x min(1, E' / E)**epochs_exponent x min(1, N / plenty_samples)**samples_exponent.
 
-    The mean of both in decades counts the pilots four fifths. Adagrad shrinks its own steps, so that its exponent of
-    the steps is lower by a half and its edge counts three times. What is not known of the data counts for nothing;
-    for fine-tuning nothing is drawn towards the usual peak, which is for training from scratch.
+    Each is drawn towards the usual peak of the optimizer, that of the pilots the less the longer they are; the mean of
+    both in decades counts the pilots `trust_in_pilots`. What is not known of the data counts for nothing; for
+    fine-tuning nothing is drawn towards the usual peak, which is for training from scratch.
 
     Args:
         evidence: Of the trials.
@@ -163,7 +162,7 @@ def _from_edge(
     evidence: Evidence, horizon: Horizon, calibration: Calibration, *, finetune: bool
 ) -> tuple[float, list[Factor]] | None:
     """The edge of the short trials, and what it is multiplied by."""
-    edge, facts = evidence.edge, evidence.facts
+    edge, facts = _edge(evidence, calibration), evidence.facts
     if edge is None:
         return None
     epochs, steps = horizon.epochs, horizon.steps
@@ -179,6 +178,23 @@ def _from_edge(
         *factors,
         *pull_factor("edge", evidence.edge_trials, edge, factors, facts, calibration),
     ]
+
+
+def _edge(evidence: Evidence, calibration: Calibration) -> float | None:
+    """The edge of the short trials; where none improved the loss, its geometric mean with what the sweep shows."""
+    if evidence.edge is None or evidence.curve is None or any(one.is_sure for one in evidence.edge_trials):
+        return evidence.edge
+    return math.sqrt(evidence.edge * swept_edge(evidence.curve, calibration))
+
+
+def swept_edge(curve: Curve, calibration: Calibration = FITTED) -> float:
+    """Return the edge as far as a sweep shows it."""
+    return edge_of_curve(
+        curve,
+        over_onset=calibration.edge_over_onset,
+        over_lowest=calibration.edge_over_lowest,
+        over_last=calibration.edge_over_last,
+    )
 
 
 def _from_pilots(
@@ -235,7 +251,7 @@ def pilot_start(
     highest = [trials.best for trials in sure if trials.best is not None]
     if highest:
         return max(highest) / 2
-    swept = edge_of_curve(curve) * calibration.sweep_edge_to_peak
+    swept = swept_edge(curve, calibration) * calibration.sweep_edge_to_peak
     usual = None if finetune else usual_lr(evidence.facts, curve.levels[0], calibration)
     if usual is None:
         return swept * shorter

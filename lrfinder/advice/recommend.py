@@ -8,7 +8,6 @@ from lrfinder.advice.plan import Plan
 from lrfinder.advice.request import Request
 from lrfinder.advice.snippet import code_for
 from lrfinder.advice.table_input import table_input
-from lrfinder.evidence.edge import edge_of_trials
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.loop import Facts
 from lrfinder.schedules import Schedule
@@ -85,7 +84,7 @@ def schedule_for(evidence: Evidence, request: Request) -> Schedule:
 
 def _warnings(evidence: Evidence, total_steps: int | None) -> tuple[str, ...]:
     rates = [lr for lr in evidence.suggestions.values() if lr is not None]
-    apart = math.log10(max(rates) / min(rates)) if rates and edge_of_trials(evidence.edge_trials) is None else 0.0
+    apart = math.log10(max(rates) / min(rates)) if rates and evidence.edge is None else 0.0
     warnings = []
     if apart > FAR_APART:
         warnings.append(f"The rules lie {apart:.1f} decades apart: look at the picture before a long run.")

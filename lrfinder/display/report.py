@@ -72,12 +72,13 @@ def _reasons_of_peak(evidence: Evidence, plan: Plan) -> list[Reason]:
         if estimate.source != "rules":
             reasons.append(Reason(_estimate_in_words(evidence, plan, estimate), "moderate"))
         elif "divergence" in names:
-            reasons.append(Reason("The peak is held at half of where the sweep diverged.", "moderate"))
+            reasons.append(Reason("The peak is held well below the rate where the sweep diverged.", "moderate"))
         else:
             words = "the geometric mean of what the rules say, brought to one speed of the sweep"
             reasons.append(Reason(f"Without trials the peak for a linear decay is {words}.", "weak"))
     if plan.estimates and "finetune" in names:
-        words = "For fine-tuning the peak is a third of what was measured, which does not see what is forgotten."
+        lower = next(factor.value for factor in plan.factors if factor.name == "finetune")
+        words = f"For fine-tuning the peak is {lower:.2g} of what was measured, which does not see what is forgotten."
         reasons.append(Reason(words, "weak"))
     return reasons
 

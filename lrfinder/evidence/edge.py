@@ -10,10 +10,6 @@ from lrfinder.evidence.trials import Trials
 
 __all__ = ["edge_of_curve", "edge_of_trials"]
 
-ABOVE_ONSET, ABOVE_LOWEST, BELOW_LAST = 10**0.15, 10**0.2, 10**-0.65
-"""The edge over the rate where a sweep began to diverge, was lowest, and ended: medians over the trainings of
-benchmarks/tasks.py, each off by 0.3 decades in the median."""
-
 
 def edge_of_trials(trials: Sequence[Trials]) -> float | None:
     """Return the geometric mean of the edges of several trials; None where none has an edge below its highest peak."""
@@ -21,13 +17,17 @@ def edge_of_trials(trials: Sequence[Trials]) -> float | None:
     return statistics.geometric_mean(edges) if edges else None
 
 
-def edge_of_curve(curve: Curve) -> float:
+def edge_of_curve(curve: Curve, *, over_onset: float, over_lowest: float, over_last: float) -> float:
     """Return the edge as far as a sweep shows it: the median of three estimates.
 
-    They are read off the rate of the lowest loss, the last rate, and the rate where the loss began to diverge.
+    Args:
+        curve: The sweep.
+        over_onset: The edge over the rate where the loss began to diverge.
+        over_lowest: The edge over the rate of the lowest loss.
+        over_last: The edge over the last rate.
     """
     levels = curve.levels
     lowest = curve.lrs[min(levels.index(min(levels)), len(curve) - 1)]
     diverged = onset(curve)
-    estimates = [lowest * ABOVE_LOWEST, curve.lrs[-1] * BELOW_LAST, *([diverged * ABOVE_ONSET] if diverged else [])]
+    estimates = [lowest * over_lowest, curve.lrs[-1] * over_last, *([diverged * over_onset] if diverged else [])]
     return math.exp(statistics.median(map(math.log, estimates)))

@@ -8,7 +8,7 @@ from itertools import pairwise
 from lrfinder.errors import InputError
 from lrfinder.evidence.curve import Curve, Stopped
 from lrfinder.evidence.divergence import drop_of, onset
-from lrfinder.evidence.edge import edge_of_curve, edge_of_trials
+from lrfinder.evidence.edge import edge_of_trials
 from lrfinder.evidence.outcome import unchanged
 from lrfinder.evidence.rules import read_rules
 from lrfinder.evidence.smoothing import SmoothCurve, smooth
@@ -68,14 +68,8 @@ class Evidence:
 
     @property
     def edge(self) -> float | None:
-        """The peak above which most of the best gain of the short trials is lost, or None without an answer.
-
-        Where no trial lowered the loss beyond chance it is the geometric mean of that and of what the sweep shows.
-        """
-        edge = edge_of_trials(self.edge_trials)
-        if edge is None or self.curve is None or any(trials.is_sure for trials in self.edge_trials):
-            return edge
-        return math.sqrt(edge * edge_of_curve(self.curve))
+        """The peak above which most of the best gain of the short trials is lost, or None without an answer."""
+        return edge_of_trials(self.edge_trials)
 
     @property
     def has_trial_peak(self) -> bool:

@@ -3,11 +3,11 @@
 from functools import partial
 from typing import Literal, get_args
 
+from lrfinder.advice.peak import swept_edge
 from lrfinder.advice.request import PlanOptions
 from lrfinder.errors import InputError
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.divergence import batch_resolution, drop_of
-from lrfinder.evidence.edge import edge_of_curve
 from lrfinder.evidence.evidence import Evidence, add_edge_trials, read_curve
 from lrfinder.evidence.rules import RuleFunction
 from lrfinder.evidence.status import Status
@@ -81,7 +81,7 @@ def search(
         explore,
         loop,
         snapshot,
-        first_peak=edge_of_curve(curve) / edge.BELOW,
+        first_peak=swept_edge(curve) / edge.BELOW,
         next_peak=edge.next_unless_plateau if unreadable else edge.next_about_edge,
         min_gain=_resolution(curve),
         loss_scale=drop_of(curve.levels),
