@@ -1,4 +1,4 @@
-"""How the packages are built: what the face shows, what it loads, who imports whom."""
+"""How the packages are built: what the face shows, what it loads, which room imports which."""
 
 import ast
 import subprocess
@@ -14,95 +14,78 @@ import lrfinder
 ROOT = Path(lrfinder.__file__).parent.parent
 
 ROWS = (
-    {"errors", "checks", "loop", "_version"},
-    {"schedules", "evidence", "snapshot"},
-    {"advice", "training"},
-    {"display", "search"},
-    {"keywords", "result_json"},
-    {"result"},
-    {"find", "tune"},
-    {"cli", "__init__"},
-    {"__main__"},
+    ("errors", "_version"),
+    ("checks", "loop"),
+    ("schedules", "evidence", "snapshot"),
+    ("advice", "training"),
+    ("display", "search"),
+    ("keywords", "result_json"),
+    ("result",),
+    ("find", "tune"),
+    ("cli", "lightning_callbacks"),
 )
-"""A room of lrfinder imports from itself and from the rows above."""
+"""A room imports from itself and from the rows above it, imports for typing and inside functions included."""
 
-
-def is_for_types(node):
-    """Whether a statement is only there for a type checker."""
-    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-
-
-def statements(node, *, top):
-    """Walk the import statements under a node.
-
-    Yields:
-        Each of them, those inside functions left out where `top`.
-    """
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, (ast.Import, ast.ImportFrom)):
-            yield child
-        elif not is_for_types(child) and not (top and isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))):
-            yield from statements(child, top=top)
-
-
-def names(statement, module):
-    """The full names that an import statement may load."""
-    if isinstance(statement, ast.Import):
-        return [alias.name for alias in statement.names]
-    package = module.split(".")[: -statement.level] if statement.level else []
-    base = ".".join([*package, *([statement.module] if statement.module else [])])
-    return [f"{base}.{alias.name}" if is_module(f"{base}.{alias.name}") else base for alias in statement.names]
-
-
-def is_module(name):
-    """Whether a dotted name is a file or a folder of the packages."""
-    path = ROOT.joinpath(*name.split("."))
-    return path.is_dir() or path.with_suffix(".py").is_file()
-
-
-def module_name(path):
-    """The dotted name of a file, `__init__` kept."""
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+ROW = {room: number for number, rooms in enumerate(ROWS) for room in rooms}
 
 
 @cache
-def imports(*, top):
-    """Every module of both packages with the modules of theirs that it imports."""
-    paths = {
-        module_name(p): p for package in ("lrfinder", "lightning_callbacks") for p in (ROOT / package).rglob("*.py")
-    }
+def imports():
+    """Every module of both packages with those of theirs that it names in any import."""
+    paths = [path for package in ("lrfinder", "lightning_callbacks") for path in (ROOT / package).rglob("*.py")]
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
     found = {}
-    for module, path in paths.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        loaded = {name for statement in statements(tree, top=top) for name in names(statement, module)}
-        found[module] = {m for m in paths if m != module and m.removesuffix(".__init__") in loaded}
+    for module, path in modules.items():
+        names = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                full = {f"{node.module}.{alias.name}" for alias in node.names}
+                names |= (full & set(modules)) or {node.module}
+        found[module] = (names & set(modules)) - {module}, names
     return found
 
 
-def row(module):
-    """The number of the row that a module's room stands in."""
-    room = module.split(".")[1]
-    return next(number for number, rooms in enumerate(ROWS) if room in rooms)
+def room(module):
+    """The room that a module stands in; None for the face of lrfinder itself."""
+    package, _, rest = module.partition(".")
+    return package if package != "lrfinder" else rest.split(".")[0] or None
+
+
+def test_every_room_has_a_row():
+    """No module stands outside the design."""
+    assert {room(module) for module in imports()} - set(ROW) == {None, "__main__"}
+
+
+def test_no_room_imports_against_the_direction():
+    """A room imports only from rows above its own."""
+    edges = [(a, b) for a, (known, _) in imports().items() for b in known if room(a) in ROW and room(b) in ROW]
+
+    assert [(a, b) for a, b in edges if room(a) != room(b) and ROW[room(b)] >= ROW[room(a)]] == []
 
 
 def test_no_modules_import_in_a_circle():
-    """The modules of both packages can be put in an order."""
-    graph = {a: targets - {"lrfinder.__init__"} for a, targets in imports(top=True).items()}
+    """The modules of both packages can be put in an order; the packages' own faces import when a name is used."""
+    faces = {"lrfinder", "lightning_callbacks"}
+    graph = {a: known - faces for a, (known, _) in imports().items() if a not in faces}
 
     assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
 
 
-def test_lrfinder_does_not_know_the_callbacks():
-    """Nothing in lrfinder imports lightning_callbacks, nor Lightning, anywhere."""
-    known = [b for a, targets in imports(top=False).items() for b in targets if a.startswith("lrfinder.")]
-    sources = [p.read_text(encoding="utf-8") for p in (ROOT / "lrfinder").rglob("*.py")]
+@pytest.mark.parametrize("name", ["evidence", "advice", "display"])
+def test_what_is_measured_advised_and_shown_knows_no_torch(name):
+    """These rooms name torch in no import, not even for typing or inside a function."""
+    named = {top for a, (_, names) in imports().items() if room(a) == name for top in (n.split(".")[0] for n in names)}
 
-    loaded = {
-        name for s in sources for statement in statements(ast.parse(s), top=False) for name in names(statement, "")
-    }
+    assert "torch" not in named
 
-    assert [b for b in known if b.startswith("lightning_callbacks")] == []
-    assert not {name.split(".")[0] for name in loaded} & {"lightning", "pytorch_lightning"}
+
+def test_lrfinder_knows_no_lightning():
+    """Nothing in lrfinder imports Lightning or the callbacks, anywhere."""
+    named = {n.split(".")[0] for a, (_, names) in imports().items() if a.startswith("lrfinder") for n in names}
+
+    assert not named & {"lightning", "pytorch_lightning", "lightning_callbacks"}
 
 
 def test_every_public_name_is_what_its_home_defines():
@@ -136,7 +119,7 @@ def test_every_module_says_what_it_exports():
 
 def loaded_by(code):
     """The top-level packages that a fresh interpreter has loaded after some code."""
-    script = f"{code}; import sys; print(*{{name.split('.')[0] for name in sys.modules}})"
+    script = f"{code}\nimport sys; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
@@ -153,3 +136,11 @@ def test_importing_the_verb_loads_torch_and_no_more():
     heavy = {"scipy", "matplotlib", "lightning", "pytorch_lightning", "lightning_callbacks"}
 
     assert loaded_by("from lrfinder import find_lr") & heavy == set()
+
+
+def test_a_saved_result_is_shown_without_torch():
+    """`lrfinder show lr.json` reads and prints a result, and loads neither torch nor scipy nor matplotlib."""
+    show = "import contextlib, io; from lrfinder.cli.main import main"
+    quiet = "with contextlib.redirect_stdout(io.StringIO()): main(['show', 'tests/schema_1.json'])"
+
+    assert loaded_by(f"{show}\n{quiet}\n") & {"torch", "scipy", "matplotlib", "lightning", "pytorch_lightning"} == set()
