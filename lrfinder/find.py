@@ -39,7 +39,7 @@ def find_lr(
     strict: bool = False,
     **options: Unpack[SearchOptions],
 ) -> LRResult:
-    """Sweep the learning rate, race trials, suggest a peak and a schedule; the training is left as it was.
+    """Sweep the learning rate, run short trials, suggest a peak and a schedule; the training is left as it was.
 
     The state of model, optimizer, loader and random streams is put back however the search ends.
 
@@ -52,7 +52,7 @@ def find_lr(
             of 14 steps to one peak after another; beyond 100 it is 72 of each whole hundred, of four at most. The
             others are swept; all of them where they are fewer than 75, or a rule is named.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
-        lr_max: Last rate of the sweep, which nothing suggested exceeds; a trial may climb above it.
+        lr_max: Last rate of the sweep, which nothing suggested exceeds; a trial may rise above it.
         rule: None weighs everything measured; or the name of a rule, or a function of the `Curve`, to take its rate.
         evaluate_on: `training` reads the loss before each step; `validation` that of a few fixed batches of
             `val_loader` after each step, for fine-tuning and small data. None takes `val_loader` where there is one.

@@ -80,7 +80,7 @@ class Loop(Protocol):
 
     @property
     def can_measure(self) -> bool:
-        """Whether an update can be split into loss and step, as probes and races need."""
+        """Whether a loss can be had without a step, as trials and pilots need."""
 
     def draw(self) -> Batch:
         """Return the micro-batches of one optimizer step; the loader starts again when it ends."""

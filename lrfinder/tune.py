@@ -59,11 +59,11 @@ def tune_lr(
     strict: bool = False,
     **options: Unpack[SearchOptions],
 ) -> LRResult:
-    """Find the peak for a training of known length by rehearsing it in small; the training is left as it was.
+    """Find the peak for a training of known length by running it in small; the training is left as it was.
 
-    A search as that of `find_lr` comes first. Then whole trainings in small, of some dozens of steps, with the schedule
-    and the number of epochs of the real one, are run from the same start at one peak after another, each judged on
-    batches that it was not trained on. Two calls with the same random state give the same answer.
+    A search as that of `find_lr` comes first. Then pilots are run from the same start at one peak after another: whole
+    trainings in small, of some dozens of steps, with the schedule and the number of epochs of the real one, each
+    evaluated on batches that it was not trained on. Two calls with the same random state give the same answer.
 
     Args:
         model: The module to train, on its device.
@@ -73,7 +73,7 @@ def tune_lr(
             of it. Below 240 steps there are no pilots, and the answer is that of `find_lr` with at most 100; what
             is left is spent on a plateau alone.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
-        lr_max: Last rate of the sweep, which the suggested peak does not exceed; a pilot may climb above it.
+        lr_max: Last rate of the sweep, which the suggested peak does not exceed; a pilot may rise above it.
         evaluate_on: `training` evaluates on batches of the loader that a trial was not trained on, `validation` on a
             few fixed ones of `val_loader`; None on `val_loader` where there is one.
         progress: Show a bar on stderr while it is a terminal.
@@ -134,7 +134,7 @@ def tune_loop(
         budget: What it may cost; see `tune_lr`, as for all that follow.
         lr_min: First rate of the reference group.
         lr_max: Last rate.
-        evaluate_on: What to judge on.
+        evaluate_on: What to evaluate on.
         progress: Whether to show a bar.
         strict: Whether to raise where there is no reliable rate.
         **planning: What to plan for: `total_steps` or `epochs`, `schedule`, `finetune` and the others.

@@ -229,7 +229,7 @@ def pilot_start(
     """Return the peak of a linear decay at which pilots begin.
 
     It is the best of the pilots before; else what the short trials come to, or half of the highest of them where that
-    was still the best; else the usual peak, or what the sweep shows of the edge, or the geometric mean of both.
+    was the best; else the usual peak, or what the sweep shows of the edge, or the geometric mean of both.
 
     Args:
         evidence: Of the sweep and the short trials.

@@ -134,15 +134,15 @@ class Plan:
         """The shape as one readable line."""
         return "a function that the file could not hold" if self.shape is None else describe(self.shape)
 
-    def lr_at(self, share: float) -> float:
+    def lr_at(self, part: float) -> float:
         """LR of the reference group after a part (0 to 1) of the training; at 1, that of the last step.
 
         Raises:
             InputError: The schedule was a function, and was lost in a file.
         """
         if self.shape is None:
-            raise InputError(f"`schedule` must be known for the LR at {share:g} of the training, got {self.shape}")
-        return self.lr * self.shape(round(share * (self.shown_steps - 1)))
+            raise InputError(f"`schedule` must be known for the LR at {part:g} of the training, got {self.shape}")
+        return self.lr * self.shape(round(part * (self.shown_steps - 1)))
 
     def factors_of(self, source: Source) -> tuple[Factor, ...]:
         """Return the factors of one source."""

@@ -45,13 +45,13 @@ def peak_factor(schedule: Schedule, total_steps: int, calibration: Calibration =
 
 def _entry_of(schedule: Schedule, total_steps: int, shortest: float) -> Entry | None:
     """The row of the catalogue that makes this very schedule for so many steps, or cannot be asked of the bound."""
-    body, climb = _body(schedule), schedule.steps if isinstance(schedule, Warmup) else 0
+    body, warmup = _body(schedule), schedule.steps if isinstance(schedule, Warmup) else 0
     for entry in CATALOGUE.values():
         if type(body) is not entry.family:
             continue
         if isinstance(body, ReduceOnPlateau) or (isinstance(body, StableDecay) and body.steps is None):
             return entry
-        if total_steps >= shortest and body in (entry.body(total_steps), entry.body(max(1, total_steps - climb))):
+        if total_steps >= shortest and body in (entry.body(total_steps), entry.body(max(1, total_steps - warmup))):
             return entry
     return None
 

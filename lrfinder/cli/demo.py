@@ -24,7 +24,7 @@ __all__ = ["DigitsCNN", "run"]
 
 EPOCHS = 12
 BATCH = 64
-STOCK_LR = 1e-3
+DEFAULT_LR = 1e-3
 HELD_OUT = 400
 
 
@@ -74,7 +74,7 @@ def run(folder: Path) -> LRResult:
     """
     loader, images, labels = _digits()
     model = _fresh_model()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=STOCK_LR)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=DEFAULT_LR)
 
     found = find_lr(model, loader, loss_fn=F.cross_entropy, optimizer=optimizer, epochs=EPOCHS)
     print(found)
@@ -82,12 +82,12 @@ def run(folder: Path) -> LRResult:
         raise InputError(
             f"the demo's range test must give a learning rate, got {found.status}: {found.status.sentence}"
         )
-    stock = _train(f"AdamW's stock LR {STOCK_LR:g}, constant", loader, Constant(), STOCK_LR)
+    default = _train(f"AdamW's default LR {DEFAULT_LR:g}, constant", loader, Constant(), DEFAULT_LR)
     advised = _train(f"suggested LR {found.lr:.2g} and schedule", loader, found.plan.schedule, found.lr)
-    for training, net in (stock, advised):
+    for training, net in (default, advised):
         training.held_out, training.accuracy = _evaluate(net, images, labels)
-    _report([stock[0], advised[0]], EPOCHS * len(loader))
-    _save(found, [stock[0], advised[0]], folder)
+    _report([default[0], advised[0]], EPOCHS * len(loader))
+    _save(found, [default[0], advised[0]], folder)
     return found
 
 
@@ -118,7 +118,7 @@ def _train(
 ) -> tuple[Training, DigitsCNN]:
     """An ordinary torch loop: the same model, data order and optimizer for every schedule."""
     model, training = _fresh_model(), Training(name)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=STOCK_LR)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=DEFAULT_LR)
     scheduler = attach(optimizer, schedule, lr=lr)
     if loader.generator is not None:
         loader.generator.manual_seed(0)

@@ -43,7 +43,7 @@ keyword arguments of lrfinder.find_lr or tune_lr, which Python's help(lrfinder.f
       model, loader = ...
       return dict(model=model, loader=loader, loss_fn=..., optimizer=...)
 
-exit codes: 0 found, 1 a mistake told in one line, 3 no reliable suggestion, 130 interrupted"""
+exit codes: 0 found, 1 a mistake, said in one line, 3 no reliable suggestion, 130 interrupted"""
 
 OPTIONS = ("steps", "budget", "lr_min", "lr_max", "total_steps", "epochs", "rule", "schedule", "open_ended")
 PLAN_FLAGS = {
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The words after the program's name; None takes the process's own.
 
     Returns:
-        0 found, 1 a mistake of the caller (told in one line), 3 no reliable suggestion.
+        0 found, 1 a mistake of the caller (said in one line), 3 no reliable suggestion.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Tells a mistake in one line, as everything else here does."""
+    """Says a mistake in one line, as everything else here does."""
 
     def error(self, message: str) -> NoReturn:
         """Raise what is wrong with the arguments.
@@ -101,12 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"lrfinder {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    for name, add, told, does in (
+    for name, add, summary, does in (
         ("find", _add_find, "find a learning rate for a training of yours", FIND),
-        ("tune", _add_tune, "find it more surely, for a few percent of the training", TUNE),
+        ("tune", _add_tune, "find it more surely, with pilots for a few percent of the training", TUNE),
     ):
         shape = argparse.RawDescriptionHelpFormatter
-        add(commands.add_parser(name, help=told, description=does, epilog=FACTORY, formatter_class=shape))
+        add(commands.add_parser(name, help=summary, description=does, epilog=FACTORY, formatter_class=shape))
     show = commands.add_parser("show", help="print and draw a saved result")
     show.add_argument("result", type=Path, help="a file that --json or to_json wrote")
     show.add_argument("--plot", type=Path, metavar="FILE", help="draw it, in the format of the file's ending")

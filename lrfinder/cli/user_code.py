@@ -1,4 +1,4 @@
-"""The user's own code on the command line: found, called and kept apart, its mistakes told in one line."""
+"""The user's own code on the command line: found, called and kept apart, its mistakes said in one line."""
 
 import sys
 from collections.abc import Callable
@@ -62,7 +62,7 @@ def _imported(path: str) -> Callable[[], Any]:
 
 
 def called(path: str, function: Callable[[], Any]) -> Any:
-    """Call the user's code; what it prints goes to stderr, what it raises is told in one line, with the place.
+    """Call the user's code; what it prints goes to stderr, what it raises is said in one line, with the place.
 
     Args:
         path: What it is called in the sentence.

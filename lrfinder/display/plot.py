@@ -223,7 +223,7 @@ def _draw_pilots(evidence: Evidence, plan: Plan | None, ax: "Axes") -> None:
     tried = [lr for trials in pilots for lr in trials.lrs] + list(plan.interval if plan else ())
     finite = [loss for trials in pilots for loss in (trials.start, *trials.losses) if loss is not None]
     low, high = min(finite), max(trials.start for trials in pilots)
-    most = high if low < high else max(finite)  # where all have lost, how much tells them apart
+    most = high if low < high else max(finite)  # where every pilot raised the loss, the scale is theirs
     room = most - low or abs(most) or 1.0
     _span(ax, min(tried) / 1.5, 1.5 * max(tried))
     ax.set_ylim(low - 0.15 * room, most + 0.15 * room)
@@ -242,8 +242,8 @@ def _draw_pilots(evidence: Evidence, plan: Plan | None, ax: "Axes") -> None:
             height = min(losses, default=min(heights))
             style = {"arrowstyle": "-|>", "color": COLOURS["lr"], "lw": 1.5, "shrinkA": 0, "shrinkB": 0}
             ax.annotate("", (plan.lr, height), (trials.best, height), arrowprops=style, zorder=6)
-            told = "from its best to the peak" if i == 0 else None
-            ax.plot([], [], ">-", ms=5, lw=1.5, color=COLOURS["lr"], label=told)
+            label = "from its best to the peak" if i == 0 else None
+            ax.plot([], [], ">-", ms=5, lw=1.5, color=COLOURS["lr"], label=label)
 
 
 def _span(ax: "Axes", left: float, right: float) -> None:

@@ -15,7 +15,7 @@ __all__ = ["Bar", "bar"]
 
 
 class Bar:
-    """Told of every step; silent where stderr is no terminal.
+    """Counts the steps; silent where stderr is no terminal.
 
     Args:
         shown: A tqdm bar, or None.
@@ -33,7 +33,7 @@ class Bar:
             shown.update()
 
     def show_best(self, trials: int, best: float) -> None:
-        """Keep a race in sight: the trials that were run, and the best peak so far."""
+        """Show how many trials were run, and the best peak so far."""
         self._said = f"{trials} trials, best {best:.1e}; "
 
 
@@ -47,7 +47,7 @@ def bar(loop: Loop, total: int, *, wanted: bool) -> Iterator[Bar | None]:
         wanted: Whether to show one.
 
     Yields:
-        What to tell each rate and its loss, or None where no bar is wanted.
+        A function of the rate and the loss of each step, or None where no bar is wanted.
     """
     if not wanted or not loop.is_chief or sys.stderr is None:
         yield None

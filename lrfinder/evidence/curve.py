@@ -26,7 +26,7 @@ class Curve:
         lrs: LR of the reference group, one per optimizer step, ascending.
         losses: Training loss before that step, mean over its micro-batches and over ranks.
         after: Loss after that step on batches of its own (a validation sweep), or None.
-        stopped: `completed` (the whole ladder), `diverged` (a plateau above what was lost counts) or `non_finite`.
+        stopped: `completed` (the whole range), `diverged` (a loss that stays high counts) or `non_finite`.
 
     Raises:
         InputError: Lists of unequal length, rates that do not ascend, a value that is not finite or beyond 1e100, an
@@ -59,7 +59,7 @@ class Curve:
 
     @property
     def points_per_decade(self) -> float:
-        """Density of the ladder."""
+        """Rates of the sweep per decade."""
         return (len(self) - 1) / math.log10(self.lrs[-1] / self.lrs[0]) if len(self) > 1 else 0.0
 
     @property

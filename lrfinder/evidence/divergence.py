@@ -1,4 +1,4 @@
-"""When a sweep has gone too far, and where that began; judged without the loss's sign or scale."""
+"""When a sweep has gone too far, and where that began, whatever the sign and scale of the loss."""
 
 import math
 from bisect import insort
@@ -28,12 +28,12 @@ NOISE_BAND = 3.0
 class Divergence:
     """Watches the losses of a sweep as they come.
 
-    The sweep has diverged when the running median of three losses has left the start by more than what had been won
-    and by more than the noise, or when half of what had been won is lost for a stretch of the ladder (a network that
-    died does not explode). Differences alone are compared, so a shifted or scaled loss gives the same verdict.
+    The sweep has diverged when the running median of three losses lies above the start by more than the loss had fallen
+    and by more than the noise, or when half of the fall is lost for a stretch of the range (a network that died does
+    not explode). Differences alone are compared, so a shifted or scaled loss gives the same answer.
 
     Args:
-        points_per_decade: Density of the ladder.
+        points_per_decade: Rates of the sweep per decade.
     """
 
     def __init__(self, points_per_decade: float) -> None:
@@ -104,7 +104,7 @@ def onset(curve: Curve) -> float | None:
     """The rate whose update began the blow-up that ended a sweep, or None where nothing diverged.
 
     Found backwards: from where the loss last stood below half of what had been won, down the rise to its foot. On a
-    quadratic of one curvature h under gradient descent it is the first rung above 2/h.
+    quadratic of one curvature h under gradient descent it is the first rate above 2/h.
     """
     if curve.stopped == "completed" or not len(curve):
         return None

@@ -60,7 +60,7 @@ class Rule:
 def steepest(curve: Curve) -> float | None:
     """The rate at which the smoothed loss falls fastest per unit of ln(lr).
 
-    It moves with the sweep's speed, by arithmetic: on a quadratic of curvature h a ladder of ratio r is steepest at
+    It moves with the sweep's speed, by arithmetic: on a quadratic of curvature h a sweep of ratio r is steepest at
     ln(r) / (2 h).
     """
     s = _descent(curve)

@@ -59,7 +59,7 @@ def _rate(name: str, value: object) -> float:
 
 
 def sweep(loop: Loop, lrs: list[float], on_step: OnStep | None = None, held_out: Batch | None = None) -> Curve:
-    """Make one optimizer step at each rate and record the loss before it, until the ladder or the training ends.
+    """Make one optimizer step at each rate and record the loss before it, until the range or the training ends.
 
     The state of the training is left where the sweep brought it: call this inside `loop.preserved()`.
 
