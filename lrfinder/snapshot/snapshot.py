@@ -35,7 +35,8 @@ class StateSnapshot:
     Args:
         modules: The model, and whatever else computes the loss.
         optimizers: Their parameters are kept too where no module holds them.
-        others: Further objects with state: a GradScaler, samplers, generators.
+        others: Further objects with state: a GradScaler, samplers, generators, schedulers, modules and optimizers,
+            objects with `state_dict` and `load_state_dict`, plain objects with attributes.
         frozen: `auto` does not copy frozen parameters when they are more than four fifths of the bytes, and watches a
             sample of each instead; `all` copies everything.
         leave: Objects to leave alone where they are reached, as the data behind a sampler.
@@ -59,8 +60,10 @@ class StateSnapshot:
         named = {id(p): (name, p) for module in modules for name, p in module.named_parameters()}
         if frozen == "auto":
             self._watch_frozen(list(named.values()))
-        for kept in (*modules, *(held for o in optimizers for held in _held_by(o)), *others):
+        for kept in (*modules, *(held for o in optimizers for held in _held_by(o))):
             self._memory.keep(kept)
+        for other in others:
+            self._memory.keep_named(other)
         self._streams = global_streams()
 
     def _watch_frozen(self, named: list[tuple[str, Tensor]]) -> None:
@@ -161,7 +164,7 @@ def preserved(
     Args:
         modules: The model, and whatever else computes the loss.
         optimizers: The optimizers that update them.
-        others: Further objects with state: a GradScaler, samplers, generators.
+        others: See `StateSnapshot`.
         frozen: See `StateSnapshot`.
         leave: See `StateSnapshot`.
         device: See `StateSnapshot`.
