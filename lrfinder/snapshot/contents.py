@@ -5,8 +5,8 @@ import enum
 import inspect
 import os
 import types
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from operator import is_not
@@ -20,7 +20,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lrfinder.errors import InputError, StateLeak
-from lrfinder.snapshot.rng import STREAMS, stream_restore
+from lrfinder.snapshot.rng import STREAMS, global_streams, stream_restore
+from lrfinder.snapshot.signals import held_signals
 
 __all__ = ["OUT_OF_MEMORY", "Memory", "Surface", "local", "reached_by", "same"]
 
@@ -28,7 +29,6 @@ OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.Bu
 NUMBERS = (int, float, complex, str, bytes, type(None), np.generic, frozenset, range, os.PathLike)
 PLAIN = (*NUMBERS, torch.dtype, torch.device, torch.Size, *OPAQUE)
 CONTAINERS = (dict, list, set, deque)
-DICTS = (dict, OrderedDict)
 BY_ATTRIBUTES = (nn.Module, Optimizer, Sampler, LRScheduler)
 KNOWN = (*PLAIN, *CONTAINERS, tuple, *STREAMS, *BY_ATTRIBUTES, Tensor, np.ndarray)
 
@@ -58,7 +58,6 @@ class Memory:
         self._device = device
         self._seen: dict[int, object] = {}
         self._plain: dict[type, bool] = {}
-        self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         self._restores: list[Callable[[], object]] = []
 
     def leave(self, value: object) -> None:
@@ -103,29 +102,24 @@ class Memory:
                 f"{type(value).__name__}; name an object that has one of them"
             )
 
-    def refill(self) -> list[Callable[[], object]]:
-        """Give every plain dictionary its items back, those of modules among them; return what refused."""
-        return [partial(_refill_dict, *pair) for pair in self._dicts if any(pair) and not _is_refilled(*pair)]
+    def keep_streams(self) -> None:
+        """Remember where the random streams of Python, NumPy and torch are."""
+        self._restores += global_streams()
 
-    def restore(self, refused: Sequence[Callable[[], object]] | None = None) -> None:
-        """Put the contents of everything that was kept back in place.
-
-        Args:
-            refused: What `refill` has returned, where it was called just before.
+    def restore(self) -> None:
+        """Put the contents of everything that was kept back in place; signals wait until that is done.
 
         Raises:
             StateLeak: Something could not be put back; everything else was.
         """
-        with torch.no_grad():
-            # One tensor that refuses must not keep the rest from coming back; a signal's error does not come twice.
-            again = [*(self.refill() if refused is None else refused)]
-            again += [restore for restore in self._restores if _refusal(restore) is not None]
-            failures = [reason for restore in again if (reason := _refusal(restore)) is not None]
+        with held_signals(), torch.no_grad():
+            failures = [error for restore in self._restores if (error := _error_of(restore)) is not None]
         if failures:
+            reasons = "; ".join(f"{type(error).__name__}: {error}" for error in failures[:3])
             raise StateLeak(
-                f"{len(failures)} of {len(self._restores) + len(self._dicts)} parts of the state could not be put back "
-                f"({'; '.join(failures[:3])}); load the model and the optimizer again from a checkpoint"
-            )
+                f"{len(failures)} of {len(self._restores)} parts of the state could not be put back ({reasons}); "
+                "load the model and the optimizer again from a checkpoint"
+            ) from failures[0]
 
     def keep_grad(self, tensor: Tensor) -> Iterable[Any]:
         """Remember whether this leaf tensor needs a gradient, and the one that it has, or that it has none."""
@@ -134,10 +128,6 @@ class Memory:
 
     def _keep_one(self, value: Any) -> Iterable[Any]:
         """Remember one object; return what it holds."""
-        if type(value) in DICTS:  # a dozen of them are in every module; a subclass might refuse
-            held = dict(value)
-            self._dicts.append((value, held))
-            return held.values()
         if isinstance(value, Tensor):
             return self._keep_tensor(value)
         if isinstance(value, tuple):
@@ -185,12 +175,13 @@ class Memory:
         return self.keep_grad(tensor) if tensor.is_leaf else ()
 
 
-def _refusal(restore: Callable[[], object]) -> str | None:
-    """Put one thing back; what kept it from coming back, or None."""
+def _error_of(restore: Callable[[], object]) -> BaseException | None:
+    """Put one thing back; return what kept it from coming back: one part that refuses must not stop the others."""
     try:
         restore()
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
+    except BaseException as error:
+        # Signals are held back: even a KeyboardInterrupt is of the part itself.
+        return error
     return None
 
 
@@ -234,15 +225,6 @@ def _closure_of(function: Any) -> list[object]:
     except (TypeError, ValueError):
         return []
     return [*found.nonlocals.values(), *found.globals.values()]
-
-
-def _is_refilled(target: dict[Any, Any], held: dict[Any, Any]) -> bool:
-    """Give a dictionary its items back, and say whether it took them."""
-    try:
-        _refill_dict(target, held)
-    except Exception:
-        return False
-    return True
 
 
 def _refill_dict(target: dict[Any, Any], held: dict[Any, Any]) -> None:

@@ -5,7 +5,7 @@ import os
 import sys
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from traceback import walk_stack
 from types import FrameType
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from lrfinder.errors import InputError, StateLeak
 from lrfinder.snapshot.contents import OUT_OF_MEMORY, Memory, local, same
-from lrfinder.snapshot.rng import global_streams
+from lrfinder.snapshot.signals import held_signals
 
 __all__ = ["StateSnapshot", "exclusive", "forward_only", "preserved", "reshard"]
 
@@ -24,9 +24,6 @@ FROZEN_SHARE = 4 / 5
 """With `auto`, frozen parameters are watched instead of copied when they are more than this share of the bytes."""
 
 SAMPLES = 64
-
-MOST_INTERRUPTIONS = 1_000
-"""Of a restore that is begun anew after each; one that never ends is no signal but a fault."""
 
 
 class StateSnapshot:
@@ -64,7 +61,7 @@ class StateSnapshot:
             self._memory.keep(kept)
         for other in others:
             self._memory.keep_named(other)
-        self._streams = global_streams()
+        self._memory.keep_streams()
 
     def _watch_frozen(self, named: list[tuple[str, Tensor]]) -> None:
         frozen = [(name, p) for name, p in named if not p.requires_grad]
@@ -76,12 +73,8 @@ class StateSnapshot:
 
     def restore(self) -> None:
         """Put everything back as it was. What existed gets its contents back in place, what is new is dropped."""
-        # First what modules consist of: Ctrl-C in the midst of that leaves one that cannot even be walked.
-        refused = self._memory.refill()
         reshard(self._modules)
-        for restore in self._streams:
-            restore()
-        self._memory.restore(refused)
+        self._memory.restore()
 
     def verify(self) -> None:
         """Check the frozen parameters that were not copied.
@@ -114,17 +107,16 @@ def forward_only(modules: Sequence[nn.Module]) -> Iterator[None]:
     Args:
         modules: The model, and whatever else computes the loss; their parameters are neither copied nor put back.
     """
-    memory, streams = Memory(), global_streams()
+    memory = Memory()
     for module in modules:
         for p in module.parameters():
             memory.leave(p)
             memory.keep_grad(p)
         memory.keep(module)
+    memory.keep_streams()
     try:
         yield
     finally:
-        for restore in streams:
-            restore()
         memory.restore()
 
 
@@ -158,6 +150,8 @@ def preserved(
 ) -> Iterator[StateSnapshot]:
     """Put a training back as it was at exit, on success, on an exception and on Ctrl-C (raised on); nests.
 
+    What comes while it is put back, Ctrl-C or another signal, waits until that is done.
+
     Restored in place: parameters, all buffers, gradients, requires-grad flags, train/eval flags and attributes of every
     submodule, optimizer state (what did not exist is dropped) and groups, `others`, the global random streams.
 
@@ -184,45 +178,29 @@ def preserved(
             "they are put back; nothing was changed. Make room for it, or search on a smaller model of the same kind"
         )
         raise
-    is_back = False
-    try:
+    with ExitStack() as until_whole:
         try:
-            yield snapshot
+            try:
+                yield snapshot
+            finally:
+                # An interrupt that falls before this line has ended is an error of the block.
+                until_whole.enter_context(held_signals())
         except BaseException as error:
             _put_back(snapshot, error)
-            is_back = True
             raise
         _put_back(snapshot)
-    except BaseException as error:
-        # Ctrl-C, or what another signal raises (as when a worker is killed), may have come on the way.
-        if not is_back:
-            _put_back(snapshot, error)
-        raise
 
 
 def _put_back(snapshot: StateSnapshot, error: BaseException | None = None) -> None:
-    """Restore, anew where a signal falls into it (raised on at the end), and check; a leak is a note on an error."""
-    interruptions: list[BaseException] = []
-    is_whole = False
+    """Restore and check; a leak is a note on an error that is under way."""
     try:
-        while not is_whole:
-            try:
-                snapshot.restore()
-                is_whole = True
-            except StateLeak:
-                raise
-            except BaseException as again:
-                interruptions.append(again)
-                if len(interruptions) == MOST_INTERRUPTIONS:
-                    raise
+        snapshot.restore()
         snapshot.verify()
     except StateLeak as leak:
         if error is None:
             raise
         if str(leak) not in (str(error), *getattr(error, "__notes__", ())):
             error.add_note(str(leak))
-    if interruptions:
-        raise interruptions[-1]
 
 
 class _Search:
