@@ -1,24 +1,18 @@
 """The guard: a training is put back exactly as it was, however the work inside ends."""
 
-import contextlib
-import os
-import sys
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from traceback import walk_stack
-from types import FrameType
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lrfinder.errors import InputError, StateLeak
+from lrfinder.errors import StateLeak
 from lrfinder.snapshot.contents import OUT_OF_MEMORY, Memory, local, same
 from lrfinder.snapshot.signals import held_signals
 
-__all__ = ["StateSnapshot", "exclusive", "forward_only", "preserved", "reshard"]
+__all__ = ["StateSnapshot", "forward_only", "preserved", "reshard"]
 
 FROZEN_SHARE = 4 / 5
 """With `auto`, frozen parameters are watched instead of copied when they are more than this share of the bytes."""
@@ -201,68 +195,3 @@ def _put_back(snapshot: StateSnapshot, error: BaseException | None = None) -> No
             raise
         if str(leak) not in (str(error), *getattr(error, "__notes__", ())):
             error.add_note(str(leak))
-
-
-class _Search:
-    """Stands for a search.
-
-    Args:
-        frame: Where it was begun.
-    """
-
-    def __init__(self, frame: FrameType) -> None:
-        # What enters it for the function that searches, as a context manager's own code, may have returned by then.
-        while frame.f_back is not None and frame.f_code.co_filename == contextlib.__file__:
-            frame = frame.f_back
-        self._frame = frame
-
-    @property
-    def is_running(self) -> bool:
-        """Whether its function is on a stack: two signals in a row may have kept its end from being noted."""
-        tops = sys._current_frames().values()
-        return any(frame is self._frame for top in tops for frame, _ in walk_stack(top))
-
-
-_searches: dict[int, weakref.ref[_Search]] = {}
-"""The one that runs, by process, as a fork inherits this. Entered in one step: a lock might stay shut behind Ctrl-C."""
-
-
-@contextmanager
-def exclusive() -> Iterator[None]:
-    """Let one search at a time run in a process: two would put each other's changes back.
-
-    It is entered by the function that searches: a search runs while that is on a stack.
-
-    Raises:
-        InputError: Another one runs.
-    """
-    search = _Search(sys._getframe(1))
-    mine = weakref.ref(search)
-    try:
-        try:
-            _begin(os.getpid(), mine)
-            yield
-        finally:
-            _end(os.getpid(), mine)
-    except BaseException:
-        # Ctrl-C may have come just before the end was noted.
-        _end(os.getpid(), mine)
-        raise
-
-
-def _begin(process: int, mine: weakref.ref[_Search]) -> None:
-    holder = _searches.setdefault(process, mine)
-    if holder is mine:
-        return
-    other = holder()
-    if other is not None and other.is_running:
-        raise InputError(
-            "a search must be the only one in its process while it runs, got a second one inside or beside it "
-            "(they share the random streams, and perhaps the model); start it when the first has returned"
-        )
-    _searches[process] = mine
-
-
-def _end(process: int, mine: weakref.ref[_Search]) -> None:
-    if _searches.get(process) is mine:
-        del _searches[process]

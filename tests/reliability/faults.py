@@ -18,6 +18,7 @@ from twins import dataset, identities, state_of
 import lrfinder
 from lrfinder import StateLeak
 from lrfinder.snapshot.contents import OUT_OF_MEMORY
+from lrfinder.snapshot.exclusive import clear
 
 PACKAGE = str(Path(lrfinder.__file__).parent)
 
@@ -52,6 +53,7 @@ def _after(scenario, wanted, fault):
         is as before; else what went wrong.
     """
     before, objects = state_of(scenario.training), identities(scenario.training)
+    clear()  # a search that was interrupted in its very last line may have left the flag set
     raised = None
     with warnings.catch_warnings(record=True) as caught, fault:
         warnings.simplefilter("always")

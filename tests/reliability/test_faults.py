@@ -15,12 +15,12 @@ from faults import (
     passages,
     passages_while_leaving,
 )
-from sites import SITES, Blown, Fuse, trained
+from sites import SITES, Fuse, trained
 from survey import SURVIVED
 from twins import refused, state_of, sweep, training
 
 from lrfinder import InputError, LRFinderWarning, find_lr
-from lrfinder.snapshot.snapshot import exclusive, preserved
+from lrfinder.snapshot.snapshot import preserved
 
 
 @pytest.mark.parametrize("site", SITES)
@@ -159,31 +159,3 @@ def test_ctrl_c_at_any_line_of_the_guard_leaves_no_trace():
 
     assert weights == {0.0}
     assert len(at) > 100
-
-
-@pytest.mark.parametrize("error", [Blown, KeyboardInterrupt])
-def test_a_search_that_failed_does_not_bar_the_next(error):
-    """The way is free again however a search ends."""
-    with pytest.raises(error, match="gone"), exclusive():
-        raise error("gone")
-
-    with exclusive():
-        pass
-
-
-def test_ctrl_c_at_any_line_of_the_door_does_not_bar_the_next():
-    """At every passage, as on the way out of a block, and also while the error is still held, as a notebook does."""
-    with Lines() as lines, exclusive():
-        pass
-    held, places = [], list(lines.passed.elements())
-
-    for i, line in enumerate(places):
-        try:
-            with Lines(line, passage=places[:i].count(line)), exclusive():
-                pass
-        except KeyboardInterrupt as error:
-            held.append(error)
-        with exclusive():
-            pass
-
-    assert len(held) == len(places)

@@ -1,4 +1,3 @@
-import os
 from collections import Counter, OrderedDict, defaultdict, deque
 from functools import partial
 
@@ -8,9 +7,8 @@ import torch
 from torch import nn
 from twins import Net, plain
 
-from lrfinder.errors import InputError, StateLeak
-from lrfinder.snapshot import snapshot
-from lrfinder.snapshot.snapshot import StateSnapshot, exclusive, forward_only, preserved, reshard
+from lrfinder.errors import StateLeak
+from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
 
 
 class Adapted(nn.Module):
@@ -165,56 +163,6 @@ def test_a_module_of_the_users_own_is_not_resharded():
     reshard([model])
 
     assert calls == []
-
-
-def test_every_further_search_inside_a_search_is_refused():
-    """That one was refused does not open the door for the next; the end of the first does."""
-    for _ in range(2):
-        with exclusive():
-            for _ in range(2):
-                with pytest.raises(InputError, match="the only one in its process"), exclusive():
-                    pass
-
-
-def test_a_search_whose_end_was_never_noted_does_not_bar_the_next(monkeypatch):
-    """Two signals in a row may fall into the way out, as those of a dead worker, and a notebook holds their error."""
-
-    def killed(*_):
-        raise RuntimeError("a worker is dead")
-
-    def search():
-        with exclusive():
-            pass
-
-    with monkeypatch.context() as patch:
-        patch.setattr(snapshot, "_end", killed)
-        with pytest.raises(RuntimeError) as held:
-            search()
-
-    assert len(snapshot._searches) == 1
-    search()
-    assert "a worker is dead" in str(held.value)
-    assert not snapshot._searches
-
-
-def test_a_process_that_was_forked_in_a_search_may_search():
-    """A worker inherits the memory of the search, not the search."""
-    with exclusive():
-        child = os.fork()
-        if child == 0:
-            os._exit(_may_search())
-        status = os.waitpid(child, 0)[1]
-
-    assert status == 0
-
-
-def _may_search():
-    """0 where a search may begin, 1 where it is refused."""
-    try:
-        with exclusive():
-            return 0
-    except InputError:
-        return 1
 
 
 CONTAINERS = [
