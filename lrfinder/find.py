@@ -15,7 +15,7 @@ from lrfinder.loop import Loop
 from lrfinder.result import LRResult, conclude
 from lrfinder.search.measure import EvaluateOn, SearchOptions, held_out_of, search
 from lrfinder.search.sweep import exponential_range
-from lrfinder.snapshot.snapshot import exclusive
+from lrfinder.snapshot.exclusive import exclusive
 from lrfinder.training import distributed as ranks
 from lrfinder.training.feed import Loader
 from lrfinder.training.torch_loop import TorchLoop

@@ -36,7 +36,7 @@ from lrfinder.search.measure import EvaluateOn, SearchOptions, held_out_of, sear
 from lrfinder.search.pilot import draw_pilots, in_small, next_about_best
 from lrfinder.search.sweep import exponential_range
 from lrfinder.search.trial import Shape, warmup_and_linear
-from lrfinder.snapshot.snapshot import exclusive
+from lrfinder.snapshot.exclusive import exclusive
 from lrfinder.training import distributed as ranks
 from lrfinder.training.feed import Loader
 from lrfinder.training.torch_loop import TorchLoop

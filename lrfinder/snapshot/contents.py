@@ -1,10 +1,12 @@
 """What mutable objects held, remembered so that it can be put back in place."""
 
+import copy
 import enum
+import inspect
 import os
 import types
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from operator import is_not
@@ -17,18 +19,18 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lrfinder.errors import StateLeak
-from lrfinder.snapshot.rng import STREAMS, stream_restore
+from lrfinder.errors import InputError, StateLeak
+from lrfinder.snapshot.rng import STREAMS, global_streams, stream_restore
+from lrfinder.snapshot.signals import held_signals
 
 __all__ = ["OUT_OF_MEMORY", "Memory", "Surface", "local", "reached_by", "same"]
 
 OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
 NUMBERS = (int, float, complex, str, bytes, type(None), np.generic, frozenset, range, os.PathLike)
 PLAIN = (*NUMBERS, torch.dtype, torch.device, torch.Size, *OPAQUE)
-CONTAINERS = (dict, list, tuple, set, deque)
-DICTS = (dict, OrderedDict)
+CONTAINERS = (dict, list, set, deque)
 BY_ATTRIBUTES = (nn.Module, Optimizer, Sampler, LRScheduler)
-KNOWN = (*PLAIN, *CONTAINERS, *STREAMS, *BY_ATTRIBUTES, Tensor, np.ndarray)
+KNOWN = (*PLAIN, *CONTAINERS, tuple, *STREAMS, *BY_ATTRIBUTES, Tensor, np.ndarray)
 
 OUT_OF_MEMORY = (MemoryError, torch.cuda.OutOfMemoryError)
 """What is raised where there is no room, on the host or on a device."""
@@ -56,7 +58,6 @@ class Memory:
         self._device = device
         self._seen: dict[int, object] = {}
         self._plain: dict[type, bool] = {}
-        self._dicts: list[tuple[dict[Any, Any], dict[Any, Any]]] = []
         self._restores: list[Callable[[], object]] = []
 
     def leave(self, value: object) -> None:
@@ -79,89 +80,89 @@ class Memory:
             self._seen[id(reached)] = reached
             pending += self._keep_one(value)
 
-    def refill(self) -> list[Callable[[], object]]:
-        """Give every plain dictionary its items back, those of modules among them; return what refused."""
-        return [partial(_refill_dict, *pair) for pair in self._dicts if any(pair) and not _is_refilled(*pair)]
-
-    def restore(self, refused: Sequence[Callable[[], object]] | None = None) -> None:
-        """Put the contents of everything that was kept back in place.
+    def keep_named(self, value: Any) -> None:
+        """Remember an object that was handed over by itself: one that `keep` passes by too.
 
         Args:
-            refused: What `refill` has returned, where it was called just before.
+            value: What `keep` knows, or else an object with `state_dict` and `load_state_dict`, or with attributes.
+
+        Raises:
+            InputError: It has none of these.
+        """
+        if _is_kept(value):
+            self.keep(value)
+        elif hasattr(value, "state_dict") and hasattr(value, "load_state_dict"):
+            held = copy.deepcopy(value.state_dict())
+            self._restores.append(lambda: value.load_state_dict(copy.deepcopy(held)))
+        elif hasattr(value, "__dict__"):
+            self.keep(vars(value))
+        else:
+            raise InputError(
+                f"an object to put back must have attributes or a `state_dict` with `load_state_dict`, got "
+                f"{type(value).__name__}; name an object that has one of them"
+            )
+
+    def keep_streams(self) -> None:
+        """Remember where the random streams of Python, NumPy and torch are."""
+        self._restores += global_streams()
+
+    def restore(self) -> None:
+        """Put the contents of everything that was kept back in place; signals wait until that is done.
 
         Raises:
             StateLeak: Something could not be put back; everything else was.
         """
-        with torch.no_grad():
-            # One tensor that refuses must not keep the rest from coming back; a signal's error does not come twice.
-            again = [*(self.refill() if refused is None else refused)]
-            again += [restore for restore in self._restores if _refusal(restore) is not None]
-            failures = [reason for restore in again if (reason := _refusal(restore)) is not None]
+        with held_signals(), torch.no_grad():
+            failures = [error for restore in self._restores if (error := _error_of(restore)) is not None]
         if failures:
+            reasons = "; ".join(f"{type(error).__name__}: {error}" for error in failures[:3])
             raise StateLeak(
-                f"{len(failures)} of {len(self._restores) + len(self._dicts)} parts of the state could not be put back "
-                f"({'; '.join(failures[:3])}); load the model and the optimizer again from a checkpoint"
-            )
+                f"{len(failures)} of {len(self._restores)} parts of the state could not be put back ({reasons}); "
+                "load the model and the optimizer again from a checkpoint"
+            ) from failures[0]
+
+    def keep_grad(self, tensor: Tensor) -> Iterable[Any]:
+        """Remember whether this leaf tensor needs a gradient, and the one that it has, or that it has none."""
+        self._restores.append(partial(_restore_grad, tensor, tensor.requires_grad, tensor.grad))
+        return () if tensor.grad is None else (tensor.grad,)
 
     def _keep_one(self, value: Any) -> Iterable[Any]:
         """Remember one object; return what it holds."""
-        if type(value) in DICTS:  # a dozen of them are in every module; a subclass might refuse
-            held = dict(value)
-            self._dicts.append((value, held))
-            return held.values()
         if isinstance(value, Tensor):
             return self._keep_tensor(value)
         if isinstance(value, tuple):
             return value
         if isinstance(value, (Dataset, Surface)):
             return self._keep_surface(value.of if isinstance(value, Surface) else value)
+        if isinstance(value, CONTAINERS):
+            return self._keep_container(value)
         if isinstance(value, STREAMS):
             self._restores.append(stream_restore(value))
         elif isinstance(value, np.ndarray):
             if value.flags.writeable:
                 self._restores.append(partial(np.copyto, value, value.copy()))
-        elif isinstance(value, dict):
-            held = dict(value)
-            self._restores.append(partial(_refill_dict, value, held))
-            return held.values()
-        elif isinstance(value, (list, set, deque)):
-            contents = list(value)
-            self._restores.append(partial(_refill, value, contents))
-            return contents
-        elif isinstance(value, types.CellType):
-            return self._keep_cell(value)
         elif isinstance(value, BY_ATTRIBUTES) or _is_data(value):
-            return self._keep_attributes(value)
+            return [vars(value)]
         return ()
 
-    def _keep_attributes(self, value: Any) -> Iterable[Any]:
-        slots = _slots(value)
-        if slots:
-            self._restores.append(partial(_reset_slots, value, slots))
-        return [*slots.values(), getattr(value, "__dict__", None)]
-
-    def _keep_cell(self, cell: types.CellType) -> Iterable[Any]:
-        """Remember what a variable that a function has closed over stands for."""
-        try:
-            held = cell.cell_contents
-        except ValueError:
-            return ()
-        self._restores.append(partial(setattr, cell, "cell_contents", held))
-        return [held]
+    def _keep_container(self, value: Any) -> Iterable[Any]:
+        if isinstance(value, dict):
+            items = dict(value)
+            self._restores.append(partial(_refill_dict, value, items))
+            return items.values()
+        held = list(value)
+        self._restores.append(partial(_refill, value, held))
+        return held
 
     def _keep_surface(self, source: object) -> Iterable[Any]:
         """Remember attributes and random generators of a data set or loader, not the data: large, and read only."""
-        attributes = getattr(source, "__dict__", {})
-        held = dict(attributes)
-        self._restores.append(partial(_refill_dict, attributes, held))
-        for value in held.values():
-            if isinstance(value, dict):
-                self._restores.append(partial(_refill_dict, value, dict(value)))
-            elif isinstance(value, (list, set, deque)):
-                self._restores.append(partial(_refill, value, list(value)))
+        held = list(self._keep_container(getattr(source, "__dict__", {})))
+        for value in held:
+            if isinstance(value, CONTAINERS):
+                self._keep_container(value)
         inside = (Dataset, *STREAMS)
-        data = [v for v in held.values() if isinstance(v, inside) or (not isinstance(v, KNOWN) and _is_data(v))]
-        owners = [v.__self__ for v in held.values() if isinstance(v, types.MethodType)]
+        data = [v for v in held if isinstance(v, inside) or (not isinstance(v, KNOWN) and _is_data(v))]
+        owners = [v.__self__ for v in held if isinstance(v, types.MethodType)]
         return [*data, *(Surface(o) for o in owners if not isinstance(o, OPAQUE))]
 
     def _keep_tensor(self, tensor: Tensor) -> Iterable[Any]:
@@ -169,84 +170,61 @@ class Memory:
             return ()
         # A shard is copied as what this rank has of it: a DTensor cannot leave the devices of its mesh.
         held = local(tensor).detach()
-        copy = held.clone() if self._device is None else held.to(self._device, copy=True)
-        self._restores.append(partial(_restore_tensor, tensor, copy))
+        copied = held.clone() if self._device is None else held.to(self._device, copy=True)
+        self._restores.append(partial(_restore_tensor, tensor, copied))
         return self.keep_grad(tensor) if tensor.is_leaf else ()
 
-    def keep_grad(self, tensor: Tensor) -> Iterable[Any]:
-        """Remember whether this leaf tensor needs a gradient, and the one that it has, or that it has none."""
-        self._restores.append(partial(_restore_grad, tensor, tensor.requires_grad, tensor.grad))
-        return () if tensor.grad is None else (tensor.grad,)
 
-
-def _refusal(restore: Callable[[], object]) -> str | None:
-    """Put one thing back; what kept it from coming back, or None."""
+def _error_of(restore: Callable[[], object]) -> BaseException | None:
+    """Put one thing back; return what kept it from coming back: one part that refuses must not stop the others."""
     try:
         restore()
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
+    except BaseException as error:
+        # Signals are held back: even a KeyboardInterrupt is of the part itself.
+        return error
     return None
-
-
-def _globals_of(function: object) -> list[object]:
-    """The modules, optimizers, schedulers and meters that a function uses by their global names."""
-    names = getattr(getattr(function, "__code__", None), "co_names", ())
-    found = [getattr(function, "__globals__", {}).get(name) for name in names]
-    return [
-        item for item in found if isinstance(item, BY_ATTRIBUTES) or (not isinstance(item, KNOWN) and _is_data(item))
-    ]
 
 
 def _is_data(value: Any, depth: int = 2) -> bool:
     """Whether an object is a bag of values (a meter, an average, a scaler) rather than a machine with handles."""
-    if isinstance(value, (*OPAQUE, Dataset, DataLoader)) or not (hasattr(value, "__dict__") or _slots(value)):
+    if isinstance(value, (*OPAQUE, Dataset, DataLoader)) or not hasattr(value, "__dict__"):
         return False
-    held = (*getattr(value, "__dict__", {}).values(), *_slots(value).values())
-    return all(isinstance(item, KNOWN) or (depth > 0 and _is_data(item, depth - 1)) for item in held)
+    return all(isinstance(item, KNOWN) or (depth > 0 and _is_data(item, depth - 1)) for item in vars(value).values())
 
 
-def _slots(value: Any) -> dict[str, Any]:
-    """What an object holds in slots."""
-    names = [name for cls in type(value).__mro__ for name in _slot_names(cls)]
-    return {name: getattr(value, name) for name in names if hasattr(value, name)}
-
-
-def _slot_names(cls: type) -> tuple[str, ...]:
-    names = vars(cls).get("__slots__", ())
-    return tuple(n for n in ((names,) if isinstance(names, str) else names) if n not in ("__dict__", "__weakref__"))
-
-
-def _reset_slots(value: object, held: dict[str, Any]) -> None:
-    for name, item in held.items():
-        object.__setattr__(value, name, item)
+def _is_kept(value: object) -> bool:
+    """Whether an object that is reached is put back, and not left as it is."""
+    return isinstance(value, (*KNOWN, Surface, Dataset)) or _is_data(value)
 
 
 def reached_by(function: object) -> list[object]:
-    """What a function may change when it is called: the object it is bound to, its attributes, what it closes over.
+    """What a function may change when it is called: the object it is bound to, what it closes over, globals it names.
 
     Args:
         function: A function, a bound method, a `functools.partial` or a callable object; None reaches nothing.
 
     Returns:
-        Objects to keep: the attributes of the bound or called object, the cells of a closure, the bound arguments.
+        Objects to keep: the attributes of the bound or called object, what `inspect.getclosurevars` finds, the bound
+        arguments.
     """
-    if function is None:
-        return []
     if isinstance(function, partial):
-        return [*function.args, *function.keywords.values(), *reached_by(function.func)]
-    owner = getattr(function, "__self__", None)
-    cells = [*(getattr(function, "__closure__", None) or ()), *_globals_of(function)]
-    held = [getattr(thing, "__dict__", None) for thing in (function, owner) if not isinstance(thing, OPAQUE[:2])]
-    return [*cells, *(h for h in held if h is not None)]
+        named = [*function.args, *function.keywords.values()]
+        return [*filter(_is_kept, named), *reached_by(function.func)]
+    called: Any = function.__call__ if callable(function) and not isinstance(function, OPAQUE) else function
+    parts = (called, getattr(called, "__self__", None))
+    attributes = [
+        vars(part) for part in parts if hasattr(part, "__dict__") and not isinstance(part, (type, types.ModuleType))
+    ]
+    return [*attributes, *filter(_is_kept, _closure_of(called))]
 
 
-def _is_refilled(target: dict[Any, Any], held: dict[Any, Any]) -> bool:
-    """Give a dictionary its items back, and say whether it took them."""
+def _closure_of(function: Any) -> list[object]:
+    """What a function closes over and the globals that it names; nothing where it cannot be inspected."""
     try:
-        _refill_dict(target, held)
-    except Exception:
-        return False
-    return True
+        found = inspect.getclosurevars(function)
+    except (TypeError, ValueError):
+        return []
+    return [*found.nonlocals.values(), *found.globals.values()]
 
 
 def _refill_dict(target: dict[Any, Any], held: dict[Any, Any]) -> None:
@@ -270,16 +248,16 @@ def local(tensor: Tensor) -> Tensor:
     return tensor if to_local is None else to_local()
 
 
-def _restore_tensor(tensor: Tensor, copy: Tensor) -> None:
+def _restore_tensor(tensor: Tensor, copied: Tensor) -> None:
     whole, tensor = tensor, local(tensor)
-    if tensor.shape != copy.shape:
-        whole.data = copy.to(tensor.device, copy=True)
+    if tensor.shape != copied.shape:
+        whole.data = copied.to(tensor.device, copy=True)
     else:
         try:
-            tensor.copy_(copy)
+            tensor.copy_(copied)
         except RuntimeError:
             # An expanded buffer cannot be written to; it cannot have changed either, unless it was replaced.
-            if not same(tensor, copy):
+            if not same(tensor, copied):
                 raise
 
 

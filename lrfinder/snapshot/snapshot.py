@@ -1,32 +1,23 @@
 """The guard: a training is put back exactly as it was, however the work inside ends."""
 
-import contextlib
-import os
-import sys
-import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from traceback import walk_stack
-from types import FrameType
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lrfinder.errors import InputError, StateLeak
+from lrfinder.errors import StateLeak
 from lrfinder.snapshot.contents import OUT_OF_MEMORY, Memory, local, same
-from lrfinder.snapshot.rng import global_streams
+from lrfinder.snapshot.signals import held_signals
 
-__all__ = ["StateSnapshot", "exclusive", "forward_only", "preserved", "reshard"]
+__all__ = ["StateSnapshot", "forward_only", "preserved", "reshard"]
 
 FROZEN_SHARE = 4 / 5
 """With `auto`, frozen parameters are watched instead of copied when they are more than this share of the bytes."""
 
 SAMPLES = 64
-
-MOST_INTERRUPTIONS = 1_000
-"""Of a restore that is begun anew after each; one that never ends is no signal but a fault."""
 
 
 class StateSnapshot:
@@ -35,7 +26,8 @@ class StateSnapshot:
     Args:
         modules: The model, and whatever else computes the loss.
         optimizers: Their parameters are kept too where no module holds them.
-        others: Further objects with state: a GradScaler, samplers, generators.
+        others: Further objects with state: a GradScaler, samplers, generators, schedulers, modules and optimizers,
+            objects with `state_dict` and `load_state_dict`, plain objects with attributes.
         frozen: `auto` does not copy frozen parameters when they are more than four fifths of the bytes, and watches a
             sample of each instead; `all` copies everything.
         leave: Objects to leave alone where they are reached, as the data behind a sampler.
@@ -59,9 +51,11 @@ class StateSnapshot:
         named = {id(p): (name, p) for module in modules for name, p in module.named_parameters()}
         if frozen == "auto":
             self._watch_frozen(list(named.values()))
-        for kept in (*modules, *(held for o in optimizers for held in _held_by(o)), *others):
+        for kept in (*modules, *(held for o in optimizers for held in _held_by(o))):
             self._memory.keep(kept)
-        self._streams = global_streams()
+        for other in others:
+            self._memory.keep_named(other)
+        self._memory.keep_streams()
 
     def _watch_frozen(self, named: list[tuple[str, Tensor]]) -> None:
         frozen = [(name, p) for name, p in named if not p.requires_grad]
@@ -73,12 +67,8 @@ class StateSnapshot:
 
     def restore(self) -> None:
         """Put everything back as it was. What existed gets its contents back in place, what is new is dropped."""
-        # First what modules consist of: Ctrl-C in the midst of that leaves one that cannot even be walked.
-        refused = self._memory.refill()
         reshard(self._modules)
-        for restore in self._streams:
-            restore()
-        self._memory.restore(refused)
+        self._memory.restore()
 
     def verify(self) -> None:
         """Check the frozen parameters that were not copied.
@@ -111,17 +101,16 @@ def forward_only(modules: Sequence[nn.Module]) -> Iterator[None]:
     Args:
         modules: The model, and whatever else computes the loss; their parameters are neither copied nor put back.
     """
-    memory, streams = Memory(), global_streams()
+    memory = Memory()
     for module in modules:
         for p in module.parameters():
             memory.leave(p)
             memory.keep_grad(p)
         memory.keep(module)
+    memory.keep_streams()
     try:
         yield
     finally:
-        for restore in streams:
-            restore()
         memory.restore()
 
 
@@ -155,13 +144,15 @@ def preserved(
 ) -> Iterator[StateSnapshot]:
     """Put a training back as it was at exit, on success, on an exception and on Ctrl-C (raised on); nests.
 
+    What comes while it is put back, Ctrl-C or another signal, waits until that is done.
+
     Restored in place: parameters, all buffers, gradients, requires-grad flags, train/eval flags and attributes of every
     submodule, optimizer state (what did not exist is dropped) and groups, `others`, the global random streams.
 
     Args:
         modules: The model, and whatever else computes the loss.
         optimizers: The optimizers that update them.
-        others: Further objects with state: a GradScaler, samplers, generators.
+        others: See `StateSnapshot`.
         frozen: See `StateSnapshot`.
         leave: See `StateSnapshot`.
         device: See `StateSnapshot`.
@@ -181,107 +172,26 @@ def preserved(
             "they are put back; nothing was changed. Make room for it, or search on a smaller model of the same kind"
         )
         raise
-    is_back = False
-    try:
+    with ExitStack() as until_whole:
         try:
-            yield snapshot
+            try:
+                yield snapshot
+            finally:
+                # An interrupt that falls before this line has ended is an error of the block.
+                until_whole.enter_context(held_signals())
         except BaseException as error:
             _put_back(snapshot, error)
-            is_back = True
             raise
         _put_back(snapshot)
-    except BaseException as error:
-        # Ctrl-C, or what another signal raises (as when a worker is killed), may have come on the way.
-        if not is_back:
-            _put_back(snapshot, error)
-        raise
 
 
 def _put_back(snapshot: StateSnapshot, error: BaseException | None = None) -> None:
-    """Restore, anew where a signal falls into it (raised on at the end), and check; a leak is a note on an error."""
-    interruptions: list[BaseException] = []
-    is_whole = False
+    """Restore and check; a leak is a note on an error that is under way."""
     try:
-        while not is_whole:
-            try:
-                snapshot.restore()
-                is_whole = True
-            except StateLeak:
-                raise
-            except BaseException as again:
-                interruptions.append(again)
-                if len(interruptions) == MOST_INTERRUPTIONS:
-                    raise
+        snapshot.restore()
         snapshot.verify()
     except StateLeak as leak:
         if error is None:
             raise
         if str(leak) not in (str(error), *getattr(error, "__notes__", ())):
             error.add_note(str(leak))
-    if interruptions:
-        raise interruptions[-1]
-
-
-class _Search:
-    """Stands for a search.
-
-    Args:
-        frame: Where it was begun.
-    """
-
-    def __init__(self, frame: FrameType) -> None:
-        # What enters it for the function that searches, as a context manager's own code, may have returned by then.
-        while frame.f_back is not None and frame.f_code.co_filename == contextlib.__file__:
-            frame = frame.f_back
-        self._frame = frame
-
-    @property
-    def is_running(self) -> bool:
-        """Whether its function is on a stack: two signals in a row may have kept its end from being noted."""
-        tops = sys._current_frames().values()
-        return any(frame is self._frame for top in tops for frame, _ in walk_stack(top))
-
-
-_searches: dict[int, weakref.ref[_Search]] = {}
-"""The one that runs, by process, as a fork inherits this. Entered in one step: a lock might stay shut behind Ctrl-C."""
-
-
-@contextmanager
-def exclusive() -> Iterator[None]:
-    """Let one search at a time run in a process: two would put each other's changes back.
-
-    It is entered by the function that searches: a search runs while that is on a stack.
-
-    Raises:
-        InputError: Another one runs.
-    """
-    search = _Search(sys._getframe(1))
-    mine = weakref.ref(search)
-    try:
-        try:
-            _begin(os.getpid(), mine)
-            yield
-        finally:
-            _end(os.getpid(), mine)
-    except BaseException:
-        # Ctrl-C may have come just before the end was noted.
-        _end(os.getpid(), mine)
-        raise
-
-
-def _begin(process: int, mine: weakref.ref[_Search]) -> None:
-    holder = _searches.setdefault(process, mine)
-    if holder is mine:
-        return
-    other = holder()
-    if other is not None and other.is_running:
-        raise InputError(
-            "a search must be the only one in its process while it runs, got a second one inside or beside it "
-            "(they share the random streams, and perhaps the model); start it when the first has returned"
-        )
-    _searches[process] = mine
-
-
-def _end(process: int, mine: weakref.ref[_Search]) -> None:
-    if _searches.get(process) is mine:
-        del _searches[process]

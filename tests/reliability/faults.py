@@ -18,6 +18,7 @@ from twins import dataset, identities, state_of
 import lrfinder
 from lrfinder import StateLeak
 from lrfinder.snapshot.contents import OUT_OF_MEMORY
+from lrfinder.snapshot.exclusive import clear
 
 PACKAGE = str(Path(lrfinder.__file__).parent)
 
@@ -25,47 +26,48 @@ ERRORS = (Blown, KeyboardInterrupt, SystemExit, torch.OutOfMemoryError)
 
 
 def calls_of(site):
-    """How often a whole search passes a place."""
+    """How often a whole search passes a site."""
     fuse = Fuse()
     torch.manual_seed(0)
-    case = SITES[site](fuse)
+    scenario = SITES[site](fuse)
     with fuse:
-        case.search()
+        scenario.search()
     return fuse.calls
 
 
 def outcome(site, call, error):
-    """What became of a training whose search failed in a call of a place."""
+    """What became of a training whose search failed in a call of a site."""
     torch.manual_seed(0)
     fuse = Fuse(call, error)
-    case = SITES[site](fuse)
-    became = _after(case, error, fuse)
+    scenario = SITES[site](fuse)
+    became = _after(scenario, error, fuse)
     return became if fuse.calls > call else "not reached"
 
 
-def _after(case, wanted, fault):
+def _after(scenario, wanted, fault):
     """Run a search into which an error falls, and compare the training with what it was.
 
     Returns:
-        "restored" where the error was raised on and all is as before; "run lost" where a trial was, with a
-        warning, and all is as before; "said" where the error, or a note on it, tells what could not be put back, and
-        all else is as before; else what went wrong.
+        "restored" where the error was raised on and all is as before; "trial lost" where one was, with a warning, and
+        all is as before; "reported" where the error, or a note on it, names what could not be put back, and all else
+        is as before; else what went wrong.
     """
-    before, objects = state_of(case.training), identities(case.training)
+    before, objects = state_of(scenario.training), identities(scenario.training)
+    clear()  # a search that was interrupted in its very last line may have left the flag set
     raised = None
     with warnings.catch_warnings(record=True) as caught, fault:
         warnings.simplefilter("always")
         try:
-            case.search()
+            scenario.search()
         except BaseException as error:
             raised = error
     notes = " ".join([str(raised), *getattr(raised, "__notes__", ())])
-    if state_of(case.training) != before or identities(case.training) != objects:
+    if state_of(scenario.training) != before or identities(scenario.training) != objects:
         return f"changed, after {raised!r}"
     if isinstance(raised, StateLeak) or "could not be put back" in notes:
-        return "said"
+        return "reported"
     if raised is None and issubclass(wanted, OUT_OF_MEMORY):
-        return "run lost" if any("ran out of memory" in str(w.message) for w in caught) else "lost without a word"
+        return "trial lost" if any("ran out of memory" in str(w.message) for w in caught) else "lost without a word"
     return "restored" if isinstance(raised, wanted) else f"not raised on, but {raised!r}"
 
 
@@ -87,8 +89,8 @@ class Deadly(Dataset):
 def outcome_of_a_dead_worker(row):
     """What became of a training whose loader lost its worker in a search."""
     torch.manual_seed(0)
-    case = trained(loader=DataLoader(Deadly(row), 8, num_workers=1, multiprocessing_context="fork"))
-    search = case.search
+    scenario = trained(loader=DataLoader(Deadly(row), 8, num_workers=1, multiprocessing_context="fork"))
+    search = scenario.search
 
     def until_the_signal_came():
         try:
@@ -96,15 +98,15 @@ def outcome_of_a_dead_worker(row):
         finally:
             time.sleep(0.2)
 
-    case.search = until_the_signal_came
-    return _after(case, (RuntimeError, OSError, EOFError), nullcontext())
+    scenario.search = until_the_signal_came
+    return _after(scenario, (RuntimeError, OSError, EOFError), nullcontext())
 
 
 class Lines:
-    """Counts how often each line of the package is passed, and lets Ctrl-C fall into one passage."""
+    """Counts how often each line of the package is passed, and sends SIGINT, as Ctrl-C does, in one passage."""
 
-    def __init__(self, line=None, passage=0, armed=True):
-        self.passed, self.line, self.passage, self.armed = Counter(), line, passage, armed
+    def __init__(self, line=None, passage=0, active=True):
+        self.passed, self.line, self.passage, self.active = Counter(), line, passage, active
 
     def __enter__(self):
         self.before = sys.gettrace()
@@ -121,20 +123,20 @@ class Lines:
         return self._traced
 
     def _traced(self, frame, event, _):
-        if event == "line" and self.armed:
+        if event == "line" and self.active:
             here = (frame.f_code.co_filename, frame.f_lineno)
             self.passed[here] += 1
             if here == self.line and self.passed[here] - 1 == self.passage:
-                raise KeyboardInterrupt("by hand, at a line")
+                signal.raise_signal(signal.SIGINT)
         return self._traced
 
 
 def passages():
     """Every line that a search passes, with its first, middle or last passage, in turn."""
     torch.manual_seed(0)
-    case = trained()
+    scenario = trained()
     with Lines() as lines:
-        case.search()
+        scenario.search()
     return _in_turn(lines)
 
 
@@ -152,31 +154,31 @@ def outcome_at_line(line, passage):
 def passages_while_leaving():
     """Every line that is passed after a first Ctrl-C, with its first, middle or last passage, in turn."""
     torch.manual_seed(0)
-    lines = Lines(armed=False)
-    case = leaving(lines)
+    lines = Lines(active=False)
+    scenario = leaving(lines)
     with lines, suppress(KeyboardInterrupt):
-        case.search()
+        scenario.search()
     return _in_turn(lines)
 
 
 def leaving(lines):
-    """A search that Ctrl-C ends in a race, from where on the lines count."""
+    """A search that Ctrl-C ends in a trial, from where on the lines count."""
 
     def loss_fn(output, target):
         fuse()
         return F.cross_entropy(output, target)
 
     def interrupt(*args):
-        lines.armed = True
+        lines.active = True
         return KeyboardInterrupt(*args)
 
     fuse = Fuse(50, interrupt)
-    fuse.is_armed = True
+    fuse.is_active = True
     return trained(loss_fn=loss_fn)
 
 
 def outcome_of_a_second(line, passage):
     """What became of a training whose search was interrupted, and interrupted again on the way out."""
     torch.manual_seed(0)
-    lines = Lines(line, passage, armed=False)
+    lines = Lines(line, passage, active=False)
     return _after(leaving(lines), KeyboardInterrupt, lines)

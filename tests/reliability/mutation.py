@@ -23,7 +23,7 @@ TIMEOUT = 120
 SCHEDULES = (["tests/schedules/test_laws.py"], ["tests/schedules"])
 TESTS = {
     "snapshot.snapshot": (
-        ["tests/snapshot/test_snapshot.py"],
+        ["tests/snapshot/test_snapshot.py", "tests/snapshot/test_signals.py"],
         ["tests/snapshot/test_trace_free.py", "tests/reliability/test_faults.py"],
     ),
     "search.sweep": (["tests/search/test_sweep.py"], ["tests/search/test_validation_sweep.py"]),
@@ -155,7 +155,7 @@ def is_noticed(name, path, tree, tests):
 
 
 def tried(module, options):
-    """Try the mutants of a module, and tell every survivor as it comes.
+    """Try the mutants of a module, and print every survivor as it comes.
 
     Yields:
         Whether each was noticed: by the module's own tests, or by the wider ones that are asked next.
@@ -175,7 +175,7 @@ def tried(module, options):
 
 
 def main():
-    """Try the mutants, and tell the score of each module and every survivor."""
+    """Try the mutants, and print the score of each module and every survivor."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="*", default=list(TESTS))
     parser.add_argument("--every", type=int, default=1)

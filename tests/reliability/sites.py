@@ -1,4 +1,4 @@
-"""Places of a training where a fault may strike, each with a fuse in it."""
+"""Sites of a training where a fault may strike, each with a fuse in it."""
 
 import io
 from contextlib import redirect_stderr
@@ -17,40 +17,40 @@ class Blown(Exception):
 
 
 class Fuse:
-    """Counts the calls of a place within the block, and raises in one of them."""
+    """Counts the calls of a site within the block, and raises in one of them."""
 
     def __init__(self, at=None, error=Blown):
         self.calls, self.at, self.error = 0, at, error
-        self.is_armed = self.stays_blown = False
+        self.is_active = self.stays_blown = False
         self.handle = iter(())  # with one the guard leaves an object alone, and so does not put the count back
 
     def __call__(self):
-        if self.is_armed:
+        if self.is_active:
             self.calls += 1
             again = self.stays_blown and issubclass(self.error, Exception)
             if self.calls - 1 == self.at or (again and self.at is not None and self.calls > self.at):
                 raise self.error("put in by the test")
 
     def __enter__(self):
-        self.is_armed = True
+        self.is_active = True
 
     def __exit__(self, *_):
-        self.is_armed = False
+        self.is_active = False
 
 
 @dataclass
-class TableInput:
+class Scenario:
     """A training with a fuse somewhere in it, and the search that will meet it."""
 
     training: Training
     options: dict
 
     def search(self):
-        """Sweep and race as `find_lr` does, on 75 steps."""
+        """Sweep and try peaks as `find_lr` does, on 75 steps."""
         return find_lr(self.training.model, self.training.loader, steps=75, **self._given())
 
     def tune(self):
-        """Sweep, race and rehearse as `tune_lr` does, on as few steps as pay for it."""
+        """Sweep, try peaks and run pilots as `tune_lr` does, on as few steps as pay for it."""
         return tune_lr(
             self.training.model, self.training.loader, total_steps=1_000, budget=least_for_a_pilot(), **self._given()
         )
@@ -64,7 +64,7 @@ def trained(model=None, optimizer=torch.optim.Adam, loader=None, loss_fn=F.cross
     """A training with every kind of state; its moments are made by one step with what is given."""
     model = Net() if model is None else model
     loader = torch.utils.data.DataLoader(dataset(), 8, shuffle=True) if loader is None else loader
-    return TableInput(Training(model, optimizer(model.parameters(), lr=1e-3), loader, loss_fn), options)
+    return Scenario(Training(model, optimizer(model.parameters(), lr=1e-3), loader, loss_fn), options)
 
 
 def _in_forward(fuse):
@@ -163,8 +163,8 @@ def _in_scaler(fuse):
 
 
 def _in_train_step(fuse):
-    case = trained()
-    t = case.training
+    scenario = trained()
+    t = scenario.training
 
     def train_step(model, batch):
         t.optimizer.zero_grad()
@@ -174,8 +174,8 @@ def _in_train_step(fuse):
         fuse()
         return loss.item()
 
-    case.options |= {"train_step": train_step, "loss_fn": None}
-    return case
+    scenario.options |= {"train_step": train_step, "loss_fn": None}
+    return scenario
 
 
 def _in_rule(fuse):
@@ -245,15 +245,15 @@ class Terminal(io.StringIO):
 
 
 def _in_bar(fuse):
-    case = trained(progress=True)
-    search = case.search
+    scenario = trained(progress=True)
+    search = scenario.search
 
     def on_a_terminal():
         with redirect_stderr(Terminal(fuse)):
             return search()
 
-    case.search = on_a_terminal
-    return case
+    scenario.search = on_a_terminal
+    return scenario
 
 
 SITES = {
@@ -276,9 +276,9 @@ SITES = {
 
 def _while_tuning(make):
     def made(fuse):
-        case = make(fuse)
-        case.search = case.tune
-        return case
+        scenario = make(fuse)
+        scenario.search = scenario.tune
+        return scenario
 
     return made
 

@@ -23,15 +23,15 @@ from sites import SITES  # noqa: E402
 
 PAGE = TESTS.parent / "docs" / "reliability.md"
 BEGIN, END = "<!-- table: faults, made by `make reliability` -->", "<!-- end -->"
-SURVIVED = {"restored", "run lost", "said", "not reached"}
-HEADS = ("where", "what", "cases", "all as before", "a run lost, the race went on", "said", "else")
+SURVIVED = {"restored", "trial lost", "reported", "not reached"}
+HEADS = ("where", "what", "tries", "all as before", "a trial lost, the search went on", "reported", "else")
 
 
-def cases():
+def attempts():
     """Every row of the table.
 
     Yields:
-        Where, what, and the functions that try its cases.
+        Where, what, and the functions that make its tries.
     """
     names = ", ".join(error.__name__ for error in ERRORS)
     for site in SITES:
@@ -50,7 +50,7 @@ def row_of(where, what, tries):
     other = sum(number for name, number in became.items() if name not in SURVIVED)
     for name in sorted(set(became) - SURVIVED):
         print(f"{where}: {name}", file=sys.stderr)
-    numbers = (became.total(), *(became[name] for name in ("restored", "run lost", "said")), other)
+    numbers = (became.total(), *(became[name] for name in ("restored", "trial lost", "reported")), other)
     return f"| {where} | {what} | {' | '.join(map(str, numbers))} |"
 
 
@@ -58,7 +58,7 @@ def main():
     """Try everything, and write the table into the page."""
     torch.set_num_threads(1)
     lines = [f"| {' | '.join(HEADS)} |", f"|---|---|{'--:|' * (len(HEADS) - 2)}"]
-    for where, what, tries in cases():
+    for where, what, tries in attempts():
         lines.append(row_of(where, what, tries))
         print(lines[-1], flush=True)
     text = PAGE.read_text(encoding="utf-8")

@@ -15,17 +15,17 @@ from faults import (
     passages,
     passages_while_leaving,
 )
-from sites import SITES, Blown, Fuse, trained
+from sites import SITES, Fuse, trained
 from survey import SURVIVED
 from twins import refused, state_of, sweep, training
 
 from lrfinder import InputError, LRFinderWarning, find_lr
-from lrfinder.snapshot.snapshot import exclusive
+from lrfinder.snapshot.snapshot import preserved
 
 
 @pytest.mark.parametrize("site", SITES)
 def test_a_fault_anywhere_leaves_no_trace(site):
-    """At the first, a middle and the last call of every place, whatever is raised; `make reliability` tries all."""
+    """At the first, a middle and the last call of every site, whatever is raised; `make reliability` tries all."""
     calls = calls_of(site)
     tried = [(call, error) for call, error in zip((0, calls // 2, calls - 1), ERRORS, strict=False)]
 
@@ -56,19 +56,19 @@ def test_a_worker_that_is_killed_leaves_no_trace():
 def test_a_copy_that_finds_no_room_says_so():
     """Out of memory at the snapshot: nothing was begun, and the error says what to do."""
     fuse = Fuse(0, torch.OutOfMemoryError)
-    case = SITES["the copy for the snapshot"](fuse)
-    before = state_of(case.training)
+    scenario = SITES["the copy for the snapshot"](fuse)
+    before = state_of(scenario.training)
 
     with pytest.raises(torch.OutOfMemoryError, match="put in by the test") as caught, fuse:
-        case.search()
+        scenario.search()
 
     assert "nothing was changed. Make room for it" in caught.value.__notes__[0]
-    assert state_of(case.training) == before
+    assert state_of(scenario.training) == before
 
 
-def test_runs_that_find_no_room_are_lost_alone():
-    """The race goes on beside them: there are as many runs as they leave of the budget, and the result stands."""
-    case = trained()
+def test_trials_that_find_no_room_are_lost_alone():
+    """The search goes on beside them: there are as many trials as they leave of the budget, and the result stands."""
+    scenario = trained()
     calls = iter(range(10**6))
 
     def loss_fn(output, target):
@@ -76,17 +76,17 @@ def test_runs_that_find_no_room_are_lost_alone():
             raise torch.OutOfMemoryError("no room")
         return torch.nn.functional.cross_entropy(output, target)
 
-    whole = len(case.search().evidence.edge_trials[0].lrs)
-    case.training.loss_fn = loss_fn
+    whole = len(scenario.search().evidence.edge_trials[0].lrs)
+    scenario.training.loss_fn = loss_fn
     with pytest.warns(LRFinderWarning, match="the trial to a peak of .* ran out of memory and is left out"):
-        (race,) = case.search().evidence.edge_trials
+        (trials,) = scenario.search().evidence.edge_trials
 
-    assert 0 < len(race.lrs) < whole
+    assert 0 < len(trials.lrs) < whole
 
 
-def test_a_search_without_room_for_any_run_rests_on_its_sweep():
-    """Where every run is lost there is no race, and the rules decide."""
-    case = trained()
+def test_a_search_without_room_for_any_trial_rests_on_its_sweep():
+    """Where every trial is lost the rules decide."""
+    scenario = trained()
     calls = iter(range(10**6))
 
     def loss_fn(output, target):
@@ -94,9 +94,9 @@ def test_a_search_without_room_for_any_run_rests_on_its_sweep():
             raise torch.OutOfMemoryError("no room")
         return torch.nn.functional.cross_entropy(output, target)
 
-    case.training.loss_fn = loss_fn
+    scenario.training.loss_fn = loss_fn
     with pytest.warns(LRFinderWarning, match="ran out of memory"):
-        found = case.search()
+        found = scenario.search()
 
     assert found.evidence.edge_trials == ()
     assert len(found.curve) > 10
@@ -138,29 +138,24 @@ def test_a_search_beside_a_search_is_refused():
     assert "must be the only one in its process" in refusals[0]
 
 
-@pytest.mark.parametrize("error", [Blown, KeyboardInterrupt])
-def test_a_search_that_failed_does_not_bar_the_next(error):
-    """The way is free again however a search ends."""
-    with pytest.raises(error, match="gone"), exclusive():
-        raise error("gone")
+def test_ctrl_c_at_any_line_of_the_guard_leaves_no_trace():
+    """At every passage of a line while a training is kept and put back, also where that has not begun."""
+    model = torch.nn.Linear(1, 1, bias=False)
 
-    with exclusive():
-        pass
+    def change():
+        torch.nn.init.zeros_(model.weight)
+        with preserved([model], []):
+            torch.nn.init.ones_(model.weight)
 
+    with Lines() as lines:
+        change()
+    at = [(line, passage) for line, n in lines.passed.items() for passage in range(n)]
+    weights = set()
 
-def test_ctrl_c_at_any_line_of_the_door_does_not_bar_the_next():
-    """At every passage, as on the way out of a block, and also while the error is still held, as a notebook does."""
-    with Lines() as lines, exclusive():
-        pass
-    held, places = [], list(lines.passed.elements())
+    for line, passage in at:
+        with pytest.raises(KeyboardInterrupt), Lines(line, passage):
+            change()
+        weights.add(model.weight.item())
 
-    for i, line in enumerate(places):
-        try:
-            with Lines(line, passage=places[:i].count(line)), exclusive():
-                pass
-        except KeyboardInterrupt as error:
-            held.append(error)
-        with exclusive():
-            pass
-
-    assert len(held) == len(places)
+    assert weights == {0.0}
+    assert len(at) > 100

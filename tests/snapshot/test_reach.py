@@ -14,10 +14,12 @@ from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import DataLoader, Dataset
 from twins import Meter, dataset, plain, sweep, training
 
-from lrfinder import find_lr
+from lrfinder import InputError, find_lr
+from lrfinder.snapshot.snapshot import preserved
 
 SHADOW = nn.Linear(1, 1)
 METER = Meter()
+COUNTS = {"calls": 0}
 SIDE = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
 DECAY = StepLR(SIDE, 1)
 
@@ -65,41 +67,43 @@ def by_call():
     return trainer, trainer.read
 
 
-def by_nonlocal():
-    """A function that counts in the variable of another."""
-    count = 0
+def by_attribute():
+    """A function that counts in an attribute of itself."""
 
     def loss(first, second):
-        nonlocal count
-        count += 1
+        loss.count += 1
         return trained(first, second)
 
-    return loss, lambda: count
+    loss.count = 0
+    return loss, lambda: loss.count
 
 
 def by_closure():
-    """A function that closes over an optimizer and its scheduler."""
+    """A function that closes over an optimizer, its scheduler and a list."""
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
     scheduler = StepLR(optimizer, 1)
+    history = []
 
     def loss(first, second):
         optimizer.step()
         scheduler.step()
+        history.append(1)
         return trained(first, second)
 
-    return loss, lambda: [scheduler.state_dict(), optimizer.param_groups[0]["lr"]]
+    return loss, lambda: [scheduler.state_dict(), optimizer.param_groups[0]["lr"], history]
 
 
 def by_global_module():
-    """A function that changes a module and a meter of its file."""
+    """A function that changes a module, a meter and a dictionary of its file."""
 
     def loss(first, second):
         METER.count += 1
+        COUNTS["calls"] += 1
         with torch.no_grad():
             SHADOW.weight.mul_(0.5)
         return trained(first, second)
 
-    return loss, lambda: [METER.count, SHADOW.weight]
+    return loss, lambda: [METER.count, COUNTS, SHADOW.weight]
 
 
 def by_global_scheduler():
@@ -125,13 +129,13 @@ def by_partial():
     return partial(loss, history, meter=meter), lambda: [history, meter.count]
 
 
-REACHES = [by_method, by_call, by_nonlocal, by_closure, by_global_module, by_global_scheduler, by_partial]
+REACHES = [by_method, by_call, by_attribute, by_closure, by_global_module, by_global_scheduler, by_partial]
 
 
 @pytest.mark.parametrize("role", ["loss_fn", "loss_step", "train_step"])
 @pytest.mark.parametrize("reach", REACHES)
 def test_what_a_function_reaches_is_put_back(reach, role):
-    """The object behind a method, closed-over variables, globals and bound arguments are as before."""
+    """The object behind a method, what a function closes over, globals and bound arguments are as before."""
     t = training()
     t.model.updates = [t.optimizer] if role == "train_step" else []
     function, read = reach()
@@ -272,48 +276,138 @@ def test_an_object_behind_a_loader_is_put_back(make, loader):
     assert held.state() != before
 
 
-class Slotted:
-    __slots__ = ("count", "history")
-
-    def __init__(self):
-        self.count, self.history = 0, []
-
-
 @dataclass
 class Outer:
-    """An object that holds an object that holds a slotted one."""
+    """An object that holds an object."""
 
     inner: Meter = field(default_factory=Meter)
-    slotted: Slotted = field(default_factory=Slotted)
 
 
 class Counting(nn.Linear):
-    """A model with state in slots and in objects within objects."""
+    """A model with state in objects within objects."""
 
     def __init__(self):
         super().__init__(4, 3)
-        self.outer, self.slotted = Outer(), Slotted()
+        self.outer = Outer()
 
     def forward(self, x):
         self.outer.inner.count += 1
-        for slotted in (self.slotted, self.outer.slotted):
-            slotted.count += 1
-            slotted.history.append(slotted.count)
         return super().forward(x)
 
-    def read(self):
-        slots = [(s.count, list(s.history)) for s in (self.slotted, self.outer.slotted)]
-        return [self.outer.inner.count, *slots]
 
-
-def test_slotted_and_nested_objects_of_a_model_are_put_back():
-    """Attributes in slots, and those of objects within objects, are as before."""
+def test_nested_objects_of_a_model_are_put_back():
+    """The attributes of an object within an object of a module are as before."""
     t = training(Counting).train(2)
-    before = t.model.read()
 
     sweep(t)
 
-    assert t.model.read() == before == [2, (2, [1, 2]), (2, [1, 2])]
+    assert t.model.outer.inner.count == 2
+
+
+class Handled:
+    """An object with a count, a list and a handle, which keeps it from being a bag of values."""
+
+    def __init__(self):
+        self.count, self.history, self.handle = 0, [], logging.getLogger("handled")
+
+    def change(self):
+        self.count += 1
+        self.history.append(1)
+
+    def read(self):
+        return [self.count, self.history]
+
+
+class Saved(Handled):
+    """The same, with its state where only `state_dict` finds it."""
+
+    __slots__ = ("hidden",)
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = [0]
+
+    def change(self):
+        self.hidden.append(1)
+
+    def read(self):
+        return self.hidden
+
+    def state_dict(self):
+        return {"hidden": self.hidden}
+
+    def load_state_dict(self, state):
+        self.hidden = state["hidden"]
+
+
+def by_its_methods(made):
+    """An object, what changes it and what reads it."""
+    return made, made.change, made.read
+
+
+def a_module():
+    """A module whose weight is changed."""
+    module = nn.Linear(1, 1)
+    return module, lambda: nn.init.constant_(module.weight, 7.0), lambda: module.weight
+
+
+def an_optimizer():
+    """An optimizer that makes its first step."""
+    weight = nn.Parameter(torch.ones(1))
+    optimizer = torch.optim.Adam([weight])
+    weight.grad = torch.ones(1)
+    return optimizer, optimizer.step, lambda: [weight, optimizer.state_dict()]
+
+
+def a_scheduler():
+    """A scheduler that steps, with its optimizer."""
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.5)
+    scheduler = StepLR(optimizer, 1)
+    optimizer.step()
+    return scheduler, scheduler.step, lambda: [scheduler.state_dict()["last_epoch"], optimizer.param_groups[0]["lr"]]
+
+
+def a_generator():
+    """A random generator that is drawn from."""
+    generator = torch.Generator()
+    return generator, lambda: torch.rand(1, generator=generator), generator.get_state
+
+
+NAMED = {
+    "module": a_module,
+    "optimizer": an_optimizer,
+    "scheduler": a_scheduler,
+    "generator": a_generator,
+    "object with a handle": lambda: by_its_methods(Handled()),
+    "object with a state_dict": lambda: by_its_methods(Saved()),
+}
+
+
+@pytest.mark.parametrize("make", NAMED.values(), ids=NAMED)
+def test_an_object_that_is_handed_over_by_itself_is_put_back(make):
+    """Whatever its kind, as often as it was changed."""
+    named, change, read = make()
+    before = copy.deepcopy(plain(read()))
+
+    with preserved([], [], [named]) as snapshot:
+        for _ in range(2):
+            change()
+            snapshot.restore()
+        change()
+        changed = copy.deepcopy(plain(read()))
+
+    assert plain(read()) == before != changed
+
+
+def test_an_object_that_cannot_be_put_back_is_refused_by_name():
+    """One without attributes and without `state_dict`, handed over by itself."""
+    with (
+        pytest.raises(
+            InputError, match=r"must have attributes or a `state_dict` .*, got list_iterator; name an object"
+        ),
+        preserved([], [], [iter([1])]),
+    ):
+        pass
 
 
 def test_an_interrupt_goes_on_with_what_could_not_be_put_back():

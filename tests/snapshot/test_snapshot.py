@@ -1,4 +1,3 @@
-import os
 from collections import Counter, OrderedDict, defaultdict, deque
 from functools import partial
 
@@ -8,9 +7,8 @@ import torch
 from torch import nn
 from twins import Net, plain
 
-from lrfinder.errors import InputError, StateLeak
-from lrfinder.snapshot import contents, snapshot
-from lrfinder.snapshot.snapshot import StateSnapshot, exclusive, forward_only, preserved, reshard
+from lrfinder.errors import StateLeak
+from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
 
 
 class Adapted(nn.Module):
@@ -95,7 +93,7 @@ def test_frozen_parameters_that_are_the_smaller_part_are_put_back():
 
 
 @pytest.mark.parametrize(("numbers", "is_copied"), [(4, True), (5, False)])
-def test_four_fifths_of_the_bytes_are_still_copied(numbers, is_copied):
+def test_four_fifths_of_the_bytes_are_copied(numbers, is_copied):
     """Of five numbers four may be frozen and are put back; of six, five are too many and are only watched."""
     model = nn.ParameterList([torch.zeros(numbers), torch.zeros(1)])
     model[0].requires_grad_(False)
@@ -157,84 +155,6 @@ def test_an_inner_restore_leads_to_the_inner_start():
     assert (inner, model.weight.item()) == (1.0, 0.0)
 
 
-def test_ctrl_c_as_often_as_it_may_come_is_raised_on_after_a_whole_restore(monkeypatch):
-    """Each one that falls into the restore makes it begin anew."""
-    model = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(model.weight)
-    whole, pending = StateSnapshot.restore, [KeyboardInterrupt(f"number {i}") for i in range(3)]
-
-    def interrupted(snapshot):
-        if pending:
-            raise pending.pop()
-        whole(snapshot)
-
-    monkeypatch.setattr(StateSnapshot, "restore", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="number 0"), preserved([model], []):
-        nn.init.ones_(model.weight)
-
-    assert model.weight.item() == 0.0
-
-
-def test_a_restore_that_never_ends_is_given_up(monkeypatch):
-    """A thousand interruptions in a row, and a thousand more, are no signals: the last one is raised on."""
-    tries = []
-
-    def interrupted(snapshot):
-        tries.append(snapshot)
-        raise KeyboardInterrupt(f"number {len(tries)}")
-
-    monkeypatch.setattr(StateSnapshot, "restore", interrupted)
-    with pytest.raises(KeyboardInterrupt, match="number 2000"), preserved([], []):
-        pass
-
-
-def test_a_training_that_failed_is_put_back_once(monkeypatch):
-    """A restore copies every weight: with an error under way, too, it is made once."""
-    whole, restored = StateSnapshot.restore, []
-    monkeypatch.setattr(StateSnapshot, "restore", lambda snapshot: restored.append(whole(snapshot)))
-
-    with pytest.raises(ZeroDivisionError, match="boom"), preserved([], []):
-        raise ZeroDivisionError("boom")
-
-    assert len(restored) == 1
-
-
-def test_ctrl_c_before_a_restore_has_begun_is_raised_on_after_it(monkeypatch):
-    """One that falls between the end of the work and the restore does not keep the weights from coming back."""
-    model = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(model.weight)
-    put_back, pending = snapshot._put_back, [KeyboardInterrupt("on the way")]
-
-    def disturbed(*arguments):
-        if pending:
-            raise pending.pop()
-        put_back(*arguments)
-
-    monkeypatch.setattr(snapshot, "_put_back", disturbed)
-    with pytest.raises(KeyboardInterrupt, match="on the way"), preserved([model], []):
-        spoil(model)
-
-    assert model.weight.item() == 0.0
-
-
-def test_ctrl_c_in_the_midst_of_refilling_a_module_does_not_lose_it(monkeypatch):
-    """Between the emptying of a dictionary, where its order has changed, and its refilling."""
-    model = nn.Linear(1, 1)
-    before, refill, pending = dict(vars(model)), contents._refill_dict, [KeyboardInterrupt("on the way")]
-
-    def disturbed(target, held):
-        if target is vars(model) and pending:
-            target.clear()
-            raise pending.pop()
-        refill(target, held)
-
-    monkeypatch.setattr(contents, "_refill_dict", disturbed)
-    with pytest.raises(KeyboardInterrupt, match="on the way"), preserved([model], []):
-        pass
-
-    assert vars(model) == before
-
-
 def test_a_module_of_the_users_own_is_not_resharded():
     """Weights are given up by FSDP2's modules alone, whatever else has a method of that name."""
     model, calls = nn.Linear(1, 1), []
@@ -243,56 +163,6 @@ def test_a_module_of_the_users_own_is_not_resharded():
     reshard([model])
 
     assert calls == []
-
-
-def test_every_further_search_inside_a_search_is_refused():
-    """That one was refused does not open the door for the next; the end of the first does."""
-    for _ in range(2):
-        with exclusive():
-            for _ in range(2):
-                with pytest.raises(InputError, match="the only one in its process"), exclusive():
-                    pass
-
-
-def test_a_search_whose_end_was_never_noted_does_not_bar_the_next(monkeypatch):
-    """Two signals in a row may fall into the way out, as those of a dead worker, and a notebook holds their error."""
-
-    def killed(*_):
-        raise RuntimeError("a worker is dead")
-
-    def search():
-        with exclusive():
-            pass
-
-    with monkeypatch.context() as patch:
-        patch.setattr(snapshot, "_end", killed)
-        with pytest.raises(RuntimeError) as held:
-            search()
-
-    assert len(snapshot._searches) == 1
-    search()
-    assert "a worker is dead" in str(held.value)
-    assert not snapshot._searches
-
-
-def test_a_process_that_was_forked_in_a_search_may_search():
-    """A worker inherits the memory of the search, not the search."""
-    with exclusive():
-        child = os.fork()
-        if child == 0:
-            os._exit(_may_search())
-        status = os.waitpid(child, 0)[1]
-
-    assert status == 0
-
-
-def _may_search():
-    """0 where a search may begin, 1 where it is refused."""
-    try:
-        with exclusive():
-            return 0
-    except InputError:
-        return 1
 
 
 CONTAINERS = [
@@ -447,7 +317,7 @@ class Stubborn(dict):
         raise TypeError("not me")
 
 
-def test_what_cannot_be_put_back_is_told_and_the_rest_comes_back():
+def test_what_cannot_be_put_back_is_named_and_the_rest_comes_back():
     """One stubborn object ends in StateLeak; the weights and the random stream are as before all the same."""
     model, stubborn = nn.Linear(2, 1), Stubborn(a=1)
     weight, stream = model.weight.detach().clone(), torch.get_rng_state()
@@ -463,7 +333,7 @@ def test_what_cannot_be_put_back_is_told_and_the_rest_comes_back():
 
 
 class Fickle:
-    """A key that can be looked up until it is told not to."""
+    """A key that can be looked up until it is lost."""
 
     is_lost = False
 
@@ -496,7 +366,7 @@ def test_a_restore_copies_into_the_storage_that_existed(device):
     step = partial(_one_step, model, optimizer)
     step()
     owned = [*model.parameters(), *model.buffers(), *(v for s in optimizer.state.values() for v in s.values())]
-    before, places = plain(owned), [tensor.data_ptr() for tensor in owned]
+    before, addresses = plain(owned), [tensor.data_ptr() for tensor in owned]
     snapshot = StateSnapshot([model], [optimizer], device=device)
 
     for _ in range(3):
@@ -504,7 +374,7 @@ def test_a_restore_copies_into_the_storage_that_existed(device):
         snapshot.restore()
 
     assert plain(owned) == before
-    assert [tensor.data_ptr() for tensor in owned] == places
+    assert [tensor.data_ptr() for tensor in owned] == addresses
     moments = [value for state in optimizer.state.values() for value in state.values()]
     assert [id(value) for value in moments] == [id(value) for value in owned[-len(moments) :]]
 
@@ -513,44 +383,3 @@ def _one_step(model, optimizer):
     optimizer.zero_grad()
     model(torch.randn(5, 3)).square().mean().backward()
     optimizer.step()
-
-
-def test_what_refuses_once_is_put_back_at_the_second_try():
-    """An error that a signal raises in the midst of a restore (a worker that was killed) costs nothing."""
-    model = nn.Linear(1, 1)
-    model.held = Hesitant(a=1)
-
-    with preserved([model], []):
-        model.held["a"] = 2
-
-    assert model.held == {"a": 1}
-
-
-class Hesitant(Stubborn):
-    """A dictionary that refuses to be refilled once."""
-
-    refusals = 0
-
-    def update(self, *args):
-        self.refusals += 1
-        if self.refusals == 1:
-            super().update(*args)
-        dict.update(self, *args)
-
-
-def test_an_error_that_falls_between_two_parts_of_a_restore_is_raised_on_after_a_whole_one(monkeypatch):
-    """As an interruption is: the restore begins anew."""
-    model = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(model.weight)
-    whole, pending = StateSnapshot.restore, [RuntimeError("a worker was killed")]
-
-    def disturbed(snapshot):
-        if pending:
-            raise pending.pop()
-        whole(snapshot)
-
-    monkeypatch.setattr(StateSnapshot, "restore", disturbed)
-    with pytest.raises(RuntimeError, match="a worker was killed"), preserved([model], []):
-        spoil(model)
-
-    assert model.weight.item() == 0.0

@@ -57,8 +57,8 @@ def sweep_that_is_interrupted(t):
         sweep(t, loss_fn=failing(KeyboardInterrupt("by hand")))
 
 
-def races(t):
-    """Two races of trials after a range test."""
+def edge_trials(t):
+    """Two sets of trials after a range test."""
     assert len(sweep(t, steps=200).evidence.edge_trials) == 2
 
 
@@ -66,18 +66,18 @@ class BlownFuse(Exception):
     """Raised in the middle of a trial."""
 
 
-def races_that_fail(t):
-    """A race that an error ends: the model is called more often than a sweep of 28 steps does, by some."""
+def trials_that_fail(t):
+    """Trials that an error ends: the model is called more often than a sweep of 28 steps does, by some."""
     calls = iter(range(50))
     hook = t.model.register_forward_hook(partial(_burn, calls=calls))
-    with pytest.raises(BlownFuse, match="in a run"):
+    with pytest.raises(BlownFuse, match="in a trial"):
         sweep(t, steps=100)
     hook.remove()
 
 
 def _burn(*_, calls):
     if next(calls, None) is None:
-        raise BlownFuse("in a run")
+        raise BlownFuse("in a trial")
 
 
 def nested_sweep(t):
@@ -97,8 +97,8 @@ DISTURBANCES = {
     "error": sweep_that_fails,
     "interrupt": sweep_that_is_interrupted,
     "nested": nested_sweep,
-    "edge_trials": races,
-    "error in a race": races_that_fail,
+    "edge trials": edge_trials,
+    "error in a trial": trials_that_fail,
 }
 
 
