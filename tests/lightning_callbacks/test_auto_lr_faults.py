@@ -86,6 +86,8 @@ class Deadly(Dataset):
         return self.inner[i]
 
 
+# The signal may come while torch shuts the loader down in a finalizer, from which nothing can be raised.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_worker_that_is_killed_leaves_no_trace():
     """The loader's own error ends the fit."""
     witness = Witness()
