@@ -19,7 +19,7 @@ from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.loop import Batch, Facts
 from lrfinder.snapshot.rng import torch_streams
 from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
-from lrfinder.training import distributed as ranks
+from lrfinder.training import distributed
 from lrfinder.training.batch import total_size
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, shallow_copy
 from lrfinder.training.options import check_device
@@ -85,7 +85,7 @@ class TrainerLoop:
         self._batch_size: int | None = None
         batches = trainer.num_training_batches
         steps = None if batches == float("inf") else -(-int(batches) // trainer.accumulate_grad_batches)
-        self._steps_per_epoch = ranks.least(steps, trainer.strategy.root_device)
+        self._steps_per_epoch = distributed.min_over_ranks(steps, trainer.strategy.root_device)
 
     @property
     def lr(self) -> float:
@@ -127,7 +127,7 @@ class TrainerLoop:
         """Return the micro-batches of one optimizer step, as many on every rank; the loader starts again at its end."""
         window = self._feed.draw()
         several = self._trainer.accumulate_grad_batches > 1
-        return ranks.alike(window, self._trainer.strategy.root_device) if several else window
+        return distributed.truncate_to_shortest(window, self._trainer.strategy.root_device) if several else window
 
     def step(self, batch: Batch) -> float | None:
         """Make one optimizer step.
@@ -142,7 +142,7 @@ class TrainerLoop:
             InputError: The step did not run at the LR that was set, or has no loss to read.
         """
         self._last_streams = torch_streams()
-        (samples,) = ranks.means(total_size(batch) or 0, device=self._trainer.strategy.root_device)
+        (samples,) = distributed.mean_over_ranks(total_size(batch) or 0, device=self._trainer.strategy.root_device)
         self._batch_size = max(self._batch_size or 0, math.ceil(samples)) or None
         wanted = self.lr
         scaler = getattr(self._trainer.precision_plugin, "scaler", None)
@@ -182,7 +182,9 @@ class TrainerLoop:
     def held_out(self) -> Batch | None:
         """Return the first four batches of the first validation loader as one window, or None where there is none."""
         if self._held_out is not None and self._held_out_batch is None:
-            self._held_out_batch = ranks.alike(self._held_out.draw(), self._trainer.strategy.root_device)
+            self._held_out_batch = distributed.truncate_to_shortest(
+                self._held_out.draw(), self._trainer.strategy.root_device
+            )
             self._held_out.stop()
         return self._held_out_batch
 

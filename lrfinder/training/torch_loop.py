@@ -18,7 +18,7 @@ from lrfinder.loop import Batch, Facts
 from lrfinder.snapshot.contents import reached_by
 from lrfinder.snapshot.rng import torch_streams
 from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
-from lrfinder.training import distributed as ranks
+from lrfinder.training import distributed
 from lrfinder.training.batch import total_size
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, Loader
 from lrfinder.training.loss import BatchLoss, LossFunction, LossStep
@@ -112,7 +112,7 @@ class TorchLoop:
         self._depth = 0
         self._last_streams = torch_streams()
         self._batch_size: int | None = None
-        self._steps_per_epoch = ranks.least(self._feed.windows_per_epoch, self._precision.device)
+        self._steps_per_epoch = distributed.min_over_ranks(self._feed.windows_per_epoch, self._precision.device)
         _check_everywhere(val_loader is not None, self._precision.device)
 
     @property
@@ -132,7 +132,7 @@ class TorchLoop:
             model=type(self.model).__name__,
             batch_size=self._batch_size,
             steps_per_epoch=self._steps_per_epoch,
-            ranks=ranks.count(),
+            ranks=distributed.world_size(),
             precision=self._precision.name(trainable_parameters(self.model)[0].dtype),
             loss=f"{source}, negated since the optimizer maximizes it" if self._rates.maximizes else source,
         )
@@ -140,16 +140,16 @@ class TorchLoop:
     @property
     def is_chief(self) -> bool:
         """Whether this is the rank that prints, draws and writes."""
-        return ranks.is_chief()
+        return distributed.is_chief()
 
     def agree(self, flag: bool) -> bool:
         """Return true on every rank if the flag is true on any."""
-        return ranks.any_true(flag, self._precision.device)
+        return distributed.any_true(flag, self._precision.device)
 
     def draw(self) -> Batch:
         """Return the micro-batches of one optimizer step, as many on every rank; the loader starts again at its end."""
         window = self._feed.draw()
-        return ranks.alike(window, self._precision.device) if self._accumulates else window
+        return distributed.truncate_to_shortest(window, self._precision.device) if self._accumulates else window
 
     def step(self, batch: Batch) -> float | None:
         """Make one optimizer step.
@@ -168,7 +168,7 @@ class TorchLoop:
         loss = self._update(batch) if self.can_measure else self._own_update(batch)
         # One collective, which no rank leaves out: a step that one of them skipped is told to all.
         told = (0.0 if loss is None else loss, loss is None, total_size(batch) or 0)
-        mean, skipped, samples = ranks.means(*told, device=self._precision.device)
+        mean, skipped, samples = distributed.mean_over_ranks(*told, device=self._precision.device)
         self._batch_size = max(self._batch_size or 0, math.ceil(samples)) or None
         return None if skipped else self._rates.descending(mean)
 
@@ -211,13 +211,13 @@ class TorchLoop:
                 for micro, share in zip(batch, shares(batch), strict=True)
             ]
             reshard(self._modules)
-        (mean,) = ranks.means(torch.stack(parts).sum(), device=self._precision.device)
+        (mean,) = distributed.mean_over_ranks(torch.stack(parts).sum(), device=self._precision.device)
         return self._rates.descending(mean)
 
     def held_out(self) -> Batch | None:
         """Return the first four batches of the validation loader as one window, or None where there is none."""
         if self._held_out is not None and self._held_out_batch is None:
-            self._held_out_batch = ranks.alike(self._held_out.draw(), self._precision.device)
+            self._held_out_batch = distributed.truncate_to_shortest(self._held_out.draw(), self._precision.device)
             self._held_out.stop()
         return self._held_out_batch
 
@@ -249,7 +249,7 @@ class TorchLoop:
 
 def _check_everywhere(has_held_out: bool, device: torch.device) -> None:
     """Refuse validation batches that some ranks do not have: they would not measure with the others."""
-    if len(set(ranks.extremes(int(has_held_out), device))) > 1:
+    if len(set(distributed.min_and_max_over_ranks(int(has_held_out), device))) > 1:
         raise InputError(
             f"`val_loader` must be given on every rank or on none, got {'one' if has_held_out else 'None'} on rank "
             f"{dist.get_rank()} and not so on others; give each rank its part, or pass none"

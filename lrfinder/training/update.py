@@ -13,7 +13,7 @@ from torch.optim import LBFGS, Optimizer
 
 from lrfinder.errors import InputError, LRFinderError
 from lrfinder.loop import Batch
-from lrfinder.training import distributed as ranks
+from lrfinder.training import distributed
 from lrfinder.training.batch import describe, size, to_device
 from lrfinder.training.loss import BatchLoss
 
@@ -143,7 +143,7 @@ class GradientUpdate:
             loss = self._backward(batch)
             self._clip(self._optimizer)
             evaluations.append(loss)
-            return ranks.shared(loss)
+            return distributed.mean_tensor(loss)
 
         self._optimizer.step(closure)  # type: ignore[arg-type]  # annotated as float, but LBFGS takes tensors too
         if not evaluations:
