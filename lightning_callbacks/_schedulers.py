@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from lightning_callbacks._compat import Trainer, of_trainer
 from lrfinder.schedules import Constant, Custom, Schedule, Warmup
 from lrfinder.schedules.compose import plateau_in
-from lrfinder.training.rescaling import peak_of, rescale
+from lrfinder.training.param_groups import rescale
 from lrfinder.training.scheduler import PlateauLR, ScheduledLR
 
 __all__ = ["Pace", "on_plateau", "put", "scale", "shape_of"]
@@ -72,16 +72,17 @@ def on_plateau(config: Any) -> bool:
     return bool(config.reduce_on_plateau) or isinstance(config.scheduler, (ReduceLROnPlateau, PlateauLR))
 
 
-def scale(optimizers: Sequence[Optimizer], configs: Sequence[Any], ratio: float) -> None:
-    """Multiply every rate of some optimizers, and all that their schedulers remember of it, by one ratio.
+def scale(optimizers: Sequence[Optimizer], configs: Sequence[Any], lr: float, *, peak: float) -> None:
+    """Scale every rate of some optimizers, and all that their schedulers remember of it, by one ratio.
 
     Args:
         optimizers: Those to scale.
         configs: The Trainer's scheduler configs; those of other optimizers are left alone.
-        ratio: The factor.
+        lr: The new peak of the reference group.
+        peak: The rate of the reference group that becomes `lr`.
     """
     schedulers = [c.scheduler for c in configs if any(c.scheduler.optimizer is o for o in optimizers)]
-    rescale(optimizers, ratio * peak_of(optimizers, *schedulers), *schedulers)
+    rescale(optimizers, lr, *schedulers, peak=peak)
 
 
 def shape_of(

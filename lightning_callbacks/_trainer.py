@@ -23,7 +23,7 @@ from lrfinder.training import distributed
 from lrfinder.training.batch import total_size
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, shallow_copy
 from lrfinder.training.options import check_device
-from lrfinder.training.param_groups import Rates, swept_optimizers
+from lrfinder.training.param_groups import ParamGroups, find_reference, swept_optimizers
 from lrfinder.training.torch_loop import trainable_parameters
 from lrfinder.training.update import shares
 
@@ -72,7 +72,7 @@ class TrainerLoop:
         self.optimizers = swept_optimizers(list(trainer.optimizers), sweep)
         self.can_measure = bool(self._module.automatic_optimization)
         self._trainable = trainable_parameters(self._module)
-        self._rates = Rates(self.optimizers)
+        self._rates = ParamGroups(self.optimizers)
         self._update = TrainerUpdate(trainer)
         self._flattened = [Feed(loader, name="train_dataloader") for loader in loaders.flattened]
         self._feed = Feed(lambda: _batches_of(loaders), trainer.accumulate_grad_batches, name="train_dataloader")
@@ -99,8 +99,7 @@ class TrainerLoop:
     @property
     def reference(self) -> tuple[Optimizer, int]:
         """The optimizer of the reference group, and that group's index in it."""
-        places = ((o, i, group) for o in self.optimizers for i, group in enumerate(o.param_groups))
-        return next((o, i) for o, i, group in places if group is self._rates.group)
+        return find_reference(self.optimizers)
 
     @property
     def facts(self) -> Facts:
@@ -147,7 +146,7 @@ class TrainerLoop:
         wanted = self.lr
         scaler = getattr(self._trainer.precision_plugin, "scaler", None)
         scale = None if scaler is None else scaler.get_scale()
-        with self._rates.watched([self.reference[0]]) as used:
+        with self._rates.watch([self.reference[0]]) as used:
             loss = self._update(batch)
         overflowed = scaler is not None and scaler.get_scale() < scale
         skipped = self.agree(loss is None or not used or overflowed)
@@ -224,7 +223,8 @@ class TrainerLoop:
             )
 
     def _mean(self, loss: Tensor) -> float:
-        return self._rates.descending(float(self._trainer.strategy.reduce(loss, reduce_op="mean")))
+        mean = float(self._trainer.strategy.reduce(loss, reduce_op="mean"))
+        return -mean if self._rates.maximizes else mean
 
 
 def check_can_leave(trainer: Trainer) -> None:

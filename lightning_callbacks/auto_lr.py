@@ -246,7 +246,7 @@ class AutoLR(Callback):
     def _apply(self, trainer: Trainer, loop: TrainerLoop, request: FitRequest, plan: Plan) -> None:
         """Set the rate, and attach the schedule where one is wanted."""
         optimizer, reference = loop.reference
-        scale(loop.optimizers, trainer.lr_scheduler_configs, plan.lr / request.top)
+        scale(loop.optimizers, trainer.lr_scheduler_configs, plan.lr, peak=request.top)
         if request.attaches and plan.schedule is not None:
             self._scheduler = attach(optimizer, plan.schedule, lr=plan.lr)
             put(trainer, self._scheduler, name=NAME)

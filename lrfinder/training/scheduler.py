@@ -22,7 +22,7 @@ from lrfinder.schedules import (
 )
 from lrfinder.schedules.compose import plateau_in
 from lrfinder.schedules.custom import check_schedule
-from lrfinder.training.param_groups import set_rate
+from lrfinder.training.param_groups import reference_index, set_rate
 
 __all__ = ["PlateauLR", "ScheduledLR", "attach"]
 
@@ -229,6 +229,12 @@ def _shape(schedule: Schedule) -> Shape:
 def _peaks(optimizer: Optimizer, lr: float | None, *, resumes: bool) -> list[float]:
     """Return every group's peak."""
     groups = optimizer.param_groups
+    without = [i for i, group in enumerate(groups) if group.get("lr") is None]
+    if without:
+        raise InputError(
+            f"`optimizer` must have an `lr` in every group to run along a schedule, got none in group {without[0]}; "
+            "give it one, as in lr=1e-3"
+        )
     bases = [float(group.get("initial_lr", group["lr"])) for group in groups]
     if lr is None:
         if resumes and not all("initial_lr" in group for group in groups):
@@ -238,8 +244,7 @@ def _peaks(optimizer: Optimizer, lr: float | None, *, resumes: bool) -> list[flo
             raise InputError(f"`lr` must be given where every group's rate is 0, got {lr}; pass the peak")
         return peaks
     peak = check_number("lr", lr, "(0, inf)", "pass the peak of the first trainable group")
-    trainable = [any(p.requires_grad for p in group["params"]) for group in groups]
-    base = bases[trainable.index(True)] if any(trainable) else bases[0]
+    base = bases[reference_index(groups)]
     check_number("the reference group's rate", base, "(0, inf)", f"set it, or leave out lr={peak:g}, which scales it")
     return [peak * (own / base) for own in bases]
 

@@ -23,7 +23,7 @@ from lrfinder.training.batch import total_size
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, Loader
 from lrfinder.training.loss import BatchLoss, LossFunction, LossStep
 from lrfinder.training.options import TrainingOptions, check_choices, check_left_to_train_step, check_one_loss
-from lrfinder.training.param_groups import Rates, chosen_optimizers, swept_optimizers
+from lrfinder.training.param_groups import ParamGroups, chosen_optimizers, swept_optimizers
 from lrfinder.training.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep, shares
 
 __all__ = ["TorchLoop", "TrainingOptions", "trainable_parameters"]
@@ -92,7 +92,7 @@ class TorchLoop:
         self.optimizers = chosen_optimizers(optimizer, trainable, own=own)
         self.can_measure = not own
         self._swept = swept_optimizers(self.optimizers, sweep)
-        self._rates = Rates(self._swept)
+        self._rates = ParamGroups(self._swept)
         self._precision = Precision(trainable[0].device, autocast, channels_last)
         self._loss = BatchLoss(model, loss_fn, loss_step)
         self._update: GradientUpdate | OwnUpdate
@@ -170,13 +170,13 @@ class TorchLoop:
         told = (0.0 if loss is None else loss, loss is None, total_size(batch) or 0)
         mean, skipped, samples = distributed.mean_over_ranks(*told, device=self._precision.device)
         self._batch_size = max(self._batch_size or 0, math.ceil(samples)) or None
-        return None if skipped else self._rates.descending(mean)
+        return None if skipped else self._descending(mean)
 
     def _own_update(self, batch: Batch) -> Tensor | None:
         """The user's own step; None where no swept optimizer stepped, an error where it ran at another rate."""
         wanted = self.lr
         hooked = [o for o in self._swept if hasattr(o, "register_step_pre_hook")]
-        with self._rates.watched(hooked) as used:
+        with self._rates.watch(hooked) as used:
             loss = self._update(batch)
         if used and abs(used[0] - wanted) > 1e-6 * wanted:
             raise InputError(
@@ -212,7 +212,11 @@ class TorchLoop:
             ]
             reshard(self._modules)
         (mean,) = distributed.mean_over_ranks(torch.stack(parts).sum(), device=self._precision.device)
-        return self._rates.descending(mean)
+        return self._descending(mean)
+
+    def _descending(self, loss: float) -> float:
+        """The loss, or its negative where the optimizer brings it up: what is measured always has to fall."""
+        return -loss if self._rates.maximizes else loss
 
     def held_out(self) -> Batch | None:
         """Return the first four batches of the validation loader as one window, or None where there is none."""

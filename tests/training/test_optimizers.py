@@ -209,7 +209,7 @@ def test_an_optimizer_without_any_rate_is_refused():
     """There is nothing to sweep."""
     t = of_groups(None, None, optimizer=Relative)
 
-    with refused(t, "`optimizer` must have a group with an `lr`, got Relative without one"):
+    with refused(t, "`optimizer` must have a group with an `lr` and a trainable parameter, got none"):
         sweep(t)
 
 

@@ -68,6 +68,28 @@ def test_groups_keep_their_ratios():
     assert rates(optimizer) == pytest.approx([5.0, 0.5, 0.05])
 
 
+def test_a_peak_needs_a_group_to_train():
+    """Where every parameter is frozen there is no group that the rate could be for."""
+    optimizer = sgd(0.1, 0.2)
+    for group in optimizer.param_groups:
+        group["params"][0].requires_grad_(False)
+
+    with pytest.raises(
+        InputError, match="`optimizer` must have a group with an `lr` and a trainable parameter, got none"
+    ):
+        attach(optimizer, Linear(10), lr=0.5)
+    assert rates(optimizer) == [0.1, 0.2]
+
+
+def test_every_group_needs_a_rate():
+    """One that leaves the rate to its optimizer cannot follow a schedule."""
+    optimizer = sgd(0.1, 0.2)
+    optimizer.param_groups[1]["lr"] = None
+
+    with pytest.raises(InputError, match=r"`optimizer` must have an `lr` in every group .* got none in group 1"):
+        attach(optimizer, Linear(10), lr=0.5)
+
+
 def test_without_a_rate_the_current_one_is_the_peak():
     """`lr=None` takes each group's current rate, whatever an earlier scheduler noted as its initial one."""
     optimizer = sgd(0.1, 0.01)
