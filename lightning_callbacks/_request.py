@@ -6,10 +6,11 @@ from typing import Any, Literal
 from lightning_callbacks._compat import Trainer
 from lightning_callbacks._horizon import remaining_epochs, remaining_steps, steps_per_epoch
 from lightning_callbacks._schedulers import Pace, shape_of
-from lightning_callbacks._trainer import TrainerLoop
+from lrfinder import StepLoop
 from lrfinder.errors import InputError
 from lrfinder.schedules import CATALOGUE, Constant, Epochwise, ReduceOnPlateau, Schedule, Warmup
 from lrfinder.search.sweep import MAX_SKIPS
+from lrfinder.training.param_groups import find_reference
 from lrfinder.training.scheduler import ScheduledLR
 
 __all__ = ["FitRequest", "request_for"]
@@ -47,7 +48,7 @@ class FitRequest:
 
 def request_for(
     trainer: Trainer,
-    loop: TrainerLoop,
+    loop: StepLoop,
     schedule: str | Schedule | None,
     interval: Literal["step", "epoch"],
     existing: Literal["keep", "replace"],
@@ -70,7 +71,7 @@ def request_for(
         InputError: A schedule that cannot be attached here, each case in one sentence.
     """
     total = remaining_steps(trainer)
-    optimizer, reference = loop.reference
+    optimizer, reference = find_reference(loop.swept)
     configs = [
         c for c in trainer.lr_scheduler_configs if c.scheduler.optimizer is optimizer and c.scheduler is not ours
     ]
@@ -110,7 +111,7 @@ def _shape(
     return Epochwise(schedule, per_epoch)
 
 
-def _as_stepped_by_hand(loop: TrainerLoop, configs: list[Any]) -> list[Any]:
+def _as_stepped_by_hand(loop: StepLoop, configs: list[Any]) -> list[Any]:
     """Configs that tell whether the module steps its schedulers with every update, seen in one that is put back."""
     before = [config.scheduler.last_epoch for config in configs]
     with loop.preserved():

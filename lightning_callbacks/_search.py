@@ -6,8 +6,7 @@ from typing import Any, Literal
 from lightning_callbacks._compat import Trainer
 from lightning_callbacks._horizon import stops_early
 from lightning_callbacks._request import FitRequest
-from lightning_callbacks._trainer import TrainerLoop
-from lrfinder import LRResult, range_test, tune_loop
+from lrfinder import LRResult, StepLoop, range_test, tune_loop
 from lrfinder.errors import InputError
 from lrfinder.evidence.rules import RuleFunction
 from lrfinder.search.budget import LEAST, SHARE, SHORTEST, check_budget
@@ -42,7 +41,7 @@ class Search:
     finetune: bool = False
 
 
-def searched(search: Search, trainer: Trainer, loop: TrainerLoop, request: FitRequest) -> LRResult:
+def searched(search: Search, trainer: Trainer, loop: StepLoop, request: FitRequest) -> LRResult:
     """Rehearse the training, or run the range test.
 
     Args:
@@ -85,7 +84,7 @@ def check_cost(tune: Tune, budget: float | None) -> None:
         raise InputError(f"`budget` must be left out beside tune=False, which costs `steps`, got {budget}")
 
 
-def _tunes(search: Search, loop: TrainerLoop, total_steps: int | None) -> bool:
+def _tunes(search: Search, loop: StepLoop, total_steps: int | None) -> bool:
     """Whether to rehearse; raises InputError where that was asked for and cannot be done."""
     hindrances = {
         "under manual optimization, where a loss cannot be had without a step": not loop.can_measure,

@@ -16,13 +16,14 @@ from lightning_callbacks._request import FitRequest, request_for
 from lightning_callbacks._schedulers import put, scale
 from lightning_callbacks._search import Search, Tune, check_cost, searched
 from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
-from lrfinder import LRResult, NoSignalError, Plan, attach
+from lrfinder import LRResult, NoSignalError, Plan, StepLoop, attach
 from lrfinder.checks import check_choice, check_flag
 from lrfinder.display import report
 from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.evidence.rules import RuleFunction
 from lrfinder.keywords import warn_of_old_name
 from lrfinder.schedules import CATALOGUE, Schedule, from_plain, to_plain
+from lrfinder.training.param_groups import find_reference
 from lrfinder.training.scheduler import ScheduledLR
 
 __all__ = ["AutoLR"]
@@ -243,10 +244,10 @@ class AutoLR(Callback):
         if self.mode == "apply" and self.result.plan is not None:
             self._apply(trainer, loop, request, self.result.plan)
 
-    def _apply(self, trainer: Trainer, loop: TrainerLoop, request: FitRequest, plan: Plan) -> None:
+    def _apply(self, trainer: Trainer, loop: StepLoop, request: FitRequest, plan: Plan) -> None:
         """Set the rate, and attach the schedule where one is wanted."""
-        optimizer, reference = loop.reference
-        scale(loop.optimizers, trainer.lr_scheduler_configs, plan.lr, peak=request.top)
+        optimizer, reference = find_reference(loop.swept)
+        scale(loop.swept, trainer.lr_scheduler_configs, plan.lr, peak=request.top)
         if request.attaches and plan.schedule is not None:
             self._scheduler = attach(optimizer, plan.schedule, lr=plan.lr)
             put(trainer, self._scheduler, name=NAME)

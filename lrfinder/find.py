@@ -76,6 +76,7 @@ def find_lr(
             - `accumulate`: micro-batches of a step. `clip_grad_norm`, `clip_grad_value`: the largest that is let pass.
             - `autocast`: `torch.bfloat16` or `torch.float16`. `scaler`: the GradScaler of a float16 training.
             - `channels_last`: how images are laid out. `val_loader`: batches kept aside, to measure on.
+            - `also`: further objects whose state is put back, as an average of the weights that the training keeps.
             - `snapshot`: `auto` does not copy frozen weights that are most of the model, `all` does.
               `snapshot_device`: where the copies are kept.
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["describe", "size", "tensors", "to_device", "total_size", "unshared"]
+__all__ = ["describe", "shares", "size", "tensors", "to_device", "total_size", "unshared"]
 
 
 def to_device(batch: Any, device: torch.device, layout: torch.memory_format | None = None) -> Any:
@@ -97,10 +97,18 @@ def size(batch: Any) -> int | None:
     return next((len(tensor) for _, tensor in tensors(batch) if tensor.dim() > 0), None)
 
 
-def total_size(window: Sequence[Any]) -> int | None:
-    """Samples in all batches of a window, or None where one does not tell."""
-    sizes = [size(batch) for batch in window]
+def total_size(batch: Sequence[Any]) -> int | None:
+    """Samples in all micro-batches, or None where one does not tell."""
+    sizes = [size(micro) for micro in batch]
     return None if None in sizes else sum(n for n in sizes if n is not None)
+
+
+def shares(batch: Sequence[Any]) -> list[float]:
+    """Return the share of the samples that is in each micro-batch."""
+    if len(batch) == 1:
+        return [1.0]
+    sizes = [size(micro) or 1 for micro in batch]
+    return [n / sum(sizes) for n in sizes]
 
 
 def describe(batch: Any) -> str:

@@ -109,7 +109,7 @@ def mean_of_step(
 
 def _as_tensor(value: Tensor | float, device: torch.device) -> Tensor:
     if isinstance(value, Tensor):
-        return value.detach()
+        return value.detach().clone()
     wide = torch.float32 if device.type == "mps" else torch.float64
     return torch.tensor(float(value), dtype=wide, device=device)
 

@@ -17,13 +17,15 @@ from lrfinder.loop import Facts
 __all__ = [
     "ParamGroups",
     "as_list",
-    "check_optimizers",
+    "check_any_holds",
     "chosen_optimizers",
     "find_reference",
     "reference_index",
     "rescale",
     "set_rate",
     "swept_optimizers",
+    "takes_hooks",
+    "trainable_parameters",
 ]
 
 RATES = ("lr", "initial_lr", "max_lr", "min_lr", "swa_lr")
@@ -208,6 +210,32 @@ def as_list(optimizer: Optimizer | Sequence[Optimizer]) -> list[Optimizer]:
     return list(optimizer) if isinstance(optimizer, (list, tuple)) else [cast("Optimizer", optimizer)]
 
 
+def trainable_parameters(*modules: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of the modules that are trained.
+
+    Raises:
+        InputError: There are none, or lazy ones.
+    """
+    for module in modules:
+        if not isinstance(module, nn.Module):
+            raise InputError(f"`model` must be a torch.nn.Module, got {type(module).__name__}")
+    lazy = [name for module in modules for name, p in module.named_parameters() if is_lazy(p)]
+    if lazy:
+        raise InputError(
+            f"`model` must know the shape of its parameters, got lazy ones ({', '.join(lazy[:3])}); "
+            "run one batch through it first, which leaves them as the training will find them"
+        )
+    held = [p for module in modules for p in module.parameters()]
+    trainable = [p for p in held if p.requires_grad]
+    if not trainable:
+        names = " and ".join(type(module).__name__ for module in modules) or "no module"
+        raise InputError(
+            f"`model` must have a parameter that can be trained, got {names} with {len(held)} parameters, all frozen; "
+            "set requires_grad on those to train"
+        )
+    return trainable
+
+
 def chosen_optimizers(
     optimizer: Optimizer | Sequence[Optimizer] | None, trainable: list[nn.Parameter], *, own: bool
 ) -> list[Optimizer]:
@@ -236,7 +264,8 @@ def chosen_optimizers(
             f"`optimizer` must be one optimizer where the steps are ours, got {len(optimizers)}; "
             "pass `train_step=` with a function that uses them all"
         )
-    check_optimizers(optimizers, trainable)
+    for each in optimizers:
+        check_any_holds([each], trainable)
     return optimizers
 
 
@@ -251,26 +280,33 @@ def swept_optimizers(optimizers: list[Optimizer], sweep: int | None) -> list[Opt
     return [optimizers[sweep]]
 
 
-def check_optimizers(optimizers: Sequence[Optimizer], trainable: Sequence[nn.Parameter]) -> None:
-    """Refuse what is no optimizer, or one of another model.
+def takes_hooks(optimizer: Any) -> bool:
+    """Whether the steps of an optimizer can be noted; those of one inside another, as Accelerate has it, cannot."""
+    try:
+        optimizer.register_step_pre_hook(lambda *_: None).remove()
+    except AttributeError:
+        return False
+    return True
+
+
+def check_any_holds(optimizers: Sequence[Optimizer], trainable: Sequence[nn.Parameter]) -> None:
+    """Refuse optimizers of which none holds a parameter of the model.
 
     Raises:
-        InputError: One of them.
+        InputError: That, or something that is no optimizer.
     """
     for each in optimizers:
-        _check_holds(each, trainable)
-
-
-def _check_holds(optimizer: Optimizer, trainable: Sequence[nn.Parameter]) -> None:
-    if not hasattr(optimizer, "param_groups"):
-        got = f"the class {optimizer.__name__}" if isinstance(optimizer, type) else type(optimizer).__name__
-        raise InputError(
-            f"`optimizer` must be a torch optimizer, or a list of them, got {got}; "
-            "make one, as in torch.optim.AdamW(model.parameters())"
-        )
+        if not hasattr(each, "param_groups"):
+            got = f"the class {each.__name__}" if isinstance(each, type) else type(each).__name__
+            raise InputError(
+                f"`optimizer` must be a torch optimizer, or a list of them, got {got}; "
+                "make one, as in torch.optim.AdamW(model.parameters())"
+            )
     of_model = {id(p) for p in trainable}
-    if not any(id(p) in of_model for group in optimizer.param_groups for p in group["params"]):
+    held = (p for each in optimizers for group in each.param_groups for p in group["params"])
+    if not any(id(p) in of_model for p in held):
+        names = " and ".join(type(each).__name__ for each in optimizers)
         raise InputError(
-            f"`optimizer` must hold parameters of `model`, got a {type(optimizer).__name__} that holds none of them; "
+            f"`optimizer` must hold parameters of `model`, got a {names} that holds none of them; "
             "make it from model.parameters() of this very model; several networks are one nn.ModuleList"
         )

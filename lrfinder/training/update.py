@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import torch
@@ -14,10 +13,10 @@ from torch.optim import LBFGS, Optimizer
 from lrfinder.errors import InputError, LRFinderError
 from lrfinder.loop import Batch
 from lrfinder.training import distributed
-from lrfinder.training.batch import describe, size, to_device
+from lrfinder.training.batch import describe, shares, to_device
 from lrfinder.training.loss import BatchLoss
 
-__all__ = ["Clip", "GradientUpdate", "OwnUpdate", "Precision", "TrainStep", "shares"]
+__all__ = ["Clip", "GradientUpdate", "OwnUpdate", "Precision", "TrainStep"]
 
 TrainStep = Callable[[nn.Module, Any], "float | Tensor | None"]
 
@@ -191,28 +190,9 @@ class OwnUpdate:
     def __init__(self, train_step: TrainStep, model: nn.Module, precision: Precision) -> None:
         self._train_step, self._model, self._precision = train_step, model, precision
 
-    def __call__(self, batch: Batch) -> Tensor | None:
-        """Make one step; return the loss that the user's step returned.
-
-        Raises:
-            InputError: It returned something that is no number.
-        """
-        loss = self._precision.forward(lambda moved: self._train_step(self._model, moved), batch[0])
-        if loss is None:
-            return None
-        if isinstance(loss, Tensor) and loss.numel() == 1:
-            return loss.detach().reshape(())
-        if isinstance(loss, Real):
-            return torch.tensor(float(loss), dtype=torch.float64)
-        raise InputError(f"`train_step` must return the loss as a number (None for a skipped step), got {loss!r:.80}")
-
-
-def shares(batch: Batch) -> list[float]:
-    """The share of the samples in each micro-batch of a window."""
-    if len(batch) == 1:
-        return [1.0]
-    sizes = [size(micro) or 1 for micro in batch]
-    return [n / sum(sizes) for n in sizes]
+    def __call__(self, batch: Batch) -> Tensor | float | None:
+        """Make one step; return what the user's step returned."""
+        return self._precision.forward(lambda moved: self._train_step(self._model, moved), batch[0])  # type: ignore[no-any-return]
 
 
 def _takes_closure(optimizer: Optimizer) -> bool:

@@ -1,14 +1,18 @@
 """A Trainer as a Loop: its steps are those of training, it refuses what it cannot measure, errors leave nothing."""
 
 import math
+import random
 from contextlib import suppress
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from fits import Net, fit, loader, pl
+from loop_contract import LAWS, Case
 from torch import nn
 from torch.optim import lr_scheduler
+from twins import plain
 
 from lightning_callbacks import AutoLR
 from lightning_callbacks._trainer import TrainerLoop
@@ -83,6 +87,32 @@ def deterministic():
     return module
 
 
+def state_of(loop):
+    """Weights, buffers, gradients, moments, modes, counters and random streams of a fit, in plain values."""
+    module, (optimizer,) = loop.modules[0], loop.optimizers
+    held = [*module.named_parameters(), *module.named_buffers()]
+    gradients = [plain(p.grad) for p in module.parameters()]
+    counters = [module.batches_seen, module.accuracy.update_count, loop.lr, [m.training for m in module.modules()]]
+    streams = [random.getstate(), np.random.get_state(), torch.get_rng_state()]
+    return plain([dict(held), gradients, optimizer.state_dict(), counters, streams])
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_a_trainer_keeps_the_laws_of_a_loop(law, parts):
+    """Inside a fit it can be searched as any other."""
+    seen = []
+
+    def check(loop):
+        rates = lambda: [group["lr"] for group in loop.optimizers[0].param_groups]  # noqa: E731
+        law(Case(loop, partial(state_of, loop), rates))
+        seen.append(loop)
+
+    fit(Net, [AtFirstBatch(check)], val=partial(loader, shuffle=False), accumulate_grad_batches=parts, max_epochs=1)
+
+    assert len(seen) == 1
+
+
 OPTIONS = {
     "adam": {},
     "clipping": {"gradient_clip_val": 0.05},
@@ -99,7 +129,7 @@ def test_steps_are_those_of_training(name):
     def epoch(loop, snapshot):
         for _ in range(loop.facts.steps_per_epoch):
             loop.step(loop.draw())
-        return {name: value.tolist() for name, value in loop._module.state_dict().items()}
+        return {name: value.tolist() for name, value in loop.modules[0].state_dict().items()}
 
     weights, _ = within(epoch, deterministic, **options)
 
@@ -217,7 +247,7 @@ def test_an_error_in_the_sweep_leaves_no_trace(at, kind):
             return super().training_step(batch, batch_idx)
 
     def sweep(loop, snapshot):
-        loop._module.armed = True
+        loop.modules[0].armed = True
         for _ in range(10):
             loop.step(loop.draw())
 
