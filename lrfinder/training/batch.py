@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["describe", "shares", "size", "tensors", "to_device", "total_size", "unshared"]
+__all__ = ["describe", "held_bytes", "shares", "size", "tensors", "to_device", "total_size", "unshared"]
 
 
 def to_device(batch: Any, device: torch.device, layout: torch.memory_format | None = None) -> Any:
@@ -109,6 +109,12 @@ def shares(batch: Sequence[Any]) -> list[float]:
         return [1.0]
     sizes = [size(micro) or 1 for micro in batch]
     return [n / sum(sizes) for n in sizes]
+
+
+def held_bytes(batch: Sequence[Any]) -> int:
+    """Return what the tensors of all micro-batches hold, those of sparse ones as far as they are there."""
+    held = [tensor for micro in batch for _, tensor in tensors(micro)]
+    return sum((t._nnz() if t.is_sparse else t.numel()) * t.element_size() for t in held)
 
 
 def describe(batch: Any) -> str:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from lrfinder.errors import InputError
 from lrfinder.loop import Batch, Facts
-from lrfinder.snapshot.contents import Surface, reached_by
+from lrfinder.snapshot.contents import Surface
 from lrfinder.snapshot.rng import torch_streams
 from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
 from lrfinder.training import distributed
@@ -154,7 +154,7 @@ class StepLoop:
         if val_loader is not None and not isinstance(val_loader, Feed):
             self._held_out = Feed(val_loader, HELD_OUT_BATCHES, name="val_loader")
         self._held_out_batch: Batch | None = None
-        self._state = [held for thing in state for held in _contents(thing)]
+        self._state = [Surface(thing) if isinstance(thing, (Dataset, DataLoader)) else thing for thing in state]
         self._frozen, self._kept_on = snapshot, snapshot_device
         self._depth = 0
         self._last_streams = torch_streams()
@@ -323,13 +323,6 @@ class StepLoop:
                 f"`val_loader` must be given on every rank or on none, got {'one' if has_held_out else 'None'}{at} "
                 "and not so on others; give each rank its part, or pass none"
             )
-
-
-def _contents(thing: object) -> list[object]:
-    """What is to be kept of an object that was named: itself, and its attributes whatever they are."""
-    if isinstance(thing, (Dataset, DataLoader)):
-        return [Surface(thing)]
-    return [thing, *reached_by(thing)]
 
 
 def _scalar(loss: Any) -> Tensor:
