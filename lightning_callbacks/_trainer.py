@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lightning_callbacks._compat import Trainer, of_trainer
+from lightning_callbacks._compat import LightningModule, Trainer, of_trainer
 from lightning_callbacks._horizon import callback_of
 from lightning_callbacks._pause import set_aside
 from lightning_callbacks._update import TrainerUpdate
@@ -20,8 +20,9 @@ from lrfinder import Facts, StepLoop
 from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.loop import Batch
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, shallow_copy
-from lrfinder.training.param_groups import find_reference, swept_optimizers
-from lrfinder.training.step_loop import Host
+from lrfinder.training.host import Host
+from lrfinder.training.optimizers import swept_optimizers
+from lrfinder.training.param_groups import find_reference
 
 __all__ = ["TrainerLoop", "check_can_leave", "is_averaging", "leave_fit"]
 
@@ -41,7 +42,7 @@ def TrainerLoop(
     snapshot: Literal["auto", "all"] = "auto",
     snapshot_device: torch.device | str | None = None,
 ) -> StepLoop:
-    """Make a `StepLoop` of a Trainer's strategy, precision and hooks; its loops, logs and counters stand still.
+    """Make a `StepLoop` of a Trainer's strategy, precision and hooks; its loops, logs and counters are set aside.
 
     Make it where a batch is about to be trained on, as in a callback's `on_train_batch_start`.
 
@@ -92,7 +93,7 @@ def TrainerLoop(
             reached=schedulers,
             leave=[trainer],
             keeps_modes=True,
-            update_name="optimizer_step" if module.automatic_optimization else "training_step",
+            update_name=_update_name(module),
             describe=partial(_describe, trainer),
         ),
     )
@@ -127,11 +128,16 @@ def _checked_update(
     # A scheduler stepped by hand may have gone on by now.
     if trainer.lightning_module.automatic_optimization and abs(float(group["lr"]) - lr) > TOLERANCE * lr:
         raise InputError(
-            f"`optimizer_step` of {type(trainer.lightning_module).__name__} must leave the LR alone while it is swept, "
+            f"{_update_name(trainer.lightning_module)} must leave the LR alone while it is swept, "
             f"got {float(group['lr']):.3g} after a step at {lr:.3g}; take the lines that set it out, a warm-up is part "
             "of the recommended schedule"
         )
     return loss
+
+
+def _update_name(module: LightningModule) -> str:
+    """What errors call the code of the user's that makes a step."""
+    return f"`{'optimizer' if module.automatic_optimization else 'training'}_step` of {type(module).__name__}"
 
 
 def _describe(trainer: Trainer, facts: Facts) -> Facts:

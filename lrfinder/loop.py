@@ -21,7 +21,7 @@ class Facts:
         bases: Base LR of every parameter group, the reference group's at `reference`.
         reference: Index of the reference group: the first with an `lr` and a trainable parameter.
         betas: Its momentum as (momentum, 0), Adam's betas, or (0, 0).
-        batch_size: Samples of one full optimizer step on this rank, or None where no tensor tells.
+        batch_size: Samples of one full optimizer step on this rank, or None where no tensor shows it.
         steps_per_epoch: Optimizer steps per epoch, or None for a loader without length.
         ranks: Processes that train together.
         precision: What the parameters are stored in, as in `float32`.

@@ -98,7 +98,7 @@ def size(batch: Any) -> int | None:
 
 
 def total_size(batch: Sequence[Any]) -> int | None:
-    """Samples in all micro-batches, or None where one does not tell."""
+    """Samples in all micro-batches, or None where one has no tensor to count by."""
     sizes = [size(micro) for micro in batch]
     return None if None in sizes else sum(n for n in sizes if n is not None)
 

@@ -10,7 +10,7 @@ from lrfinder.errors import InputError
 from lrfinder.snapshot.contents import Surface
 from lrfinder.training.batch import describe
 
-__all__ = ["HELD_OUT_BATCHES", "Feed", "Loader", "shallow_copy"]
+__all__ = ["HELD_OUT_BATCHES", "Feed", "Loader", "as_feed", "shallow_copy"]
 
 HELD_OUT_BATCHES = 4
 """Batches of a validation loader that a loop measures on."""
@@ -100,7 +100,7 @@ class Feed:
 
     @property
     def draws_per_epoch(self) -> int | None:
-        """Draws until the loader ends, or None where it does not tell its length."""
+        """Draws until the loader ends, or None where it has no length."""
         try:
             batches = len(self._loader) if self._batches_per_epoch is None else self._batches_per_epoch  # type: ignore[arg-type]
         except (TypeError, NotImplementedError, AttributeError):
@@ -115,6 +115,11 @@ class Feed:
         data = [getattr(s, "data_source", None) for s in samplers] + [getattr(s, "dataset", None) for s in sources]
         data += [loader for loader in self._sources if isinstance(loader, (list, tuple))]
         return state, [d for d in data if d is not None and not isinstance(d, Dataset)]
+
+
+def as_feed(loader: Loader | Feed, per_draw: int, name: str) -> Feed:
+    """Return a loader as a feed, and a feed as it is."""
+    return loader if isinstance(loader, Feed) else Feed(loader, per_draw, name)
 
 
 def _sources_of(loader: object) -> list[object]:
@@ -166,6 +171,6 @@ def shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
     vars(clone)["persistent_workers"] = loader.num_workers > 0
     vars(clone)["_iterator"] = None
     if hasattr(clone, "_initial_iter_for_state_dict"):
-        # torchdata's StatefulDataLoader notes here that it made an iterator to tell its state; the copy has none.
+        # torchdata's StatefulDataLoader notes here that it made an iterator to save its state; the copy has none.
         vars(clone)["_initial_iter_for_state_dict"] = False
     return clone

@@ -103,7 +103,7 @@ class ScheduledLR(LRScheduler):
         return [float(group["lr"]) for group in self.optimizer.param_groups]
 
     def begin_cooldown(self, steps: int) -> None:
-        """Begin the cooldown of an open-ended schedule at the next step, which still runs at the full rate.
+        """Begin the cooldown of an open-ended schedule at the next step, which itself runs at the full rate.
 
         Args:
             steps: the optimizer steps of the cooldown; its shape and floor are those of the `StableDecay`.
@@ -160,9 +160,9 @@ class ScheduledLR(LRScheduler):
 
 
 class PlateauLR(ScheduledLR):
-    """A `ReduceOnPlateau` on an optimizer: `step()` advances the warm-up, `step(metric)` judges a check.
+    """A `ReduceOnPlateau` on an optimizer: `step()` advances the warm-up, `step(metric)` takes a check in.
 
-    Make one with `attach`. While the rate still climbs, metrics are not judged. A third level of classes, because it
+    Make one with `attach`. During the warm-up metrics are ignored. A third level of classes, because it
     differs from its parent in the one factor that the metrics earn and must be a torch scheduler as well.
     """
 
@@ -171,7 +171,7 @@ class PlateauLR(ScheduledLR):
         super().__init__(optimizer, schedule, last_epoch)
 
     def step(self, metrics: Any = None, epoch: Any = None) -> None:  # type: ignore[override]  # as torch's own plateau
-        """Go on to the next step's rate, or judge a metric.
+        """Go on to the next step's rate, or take a metric in.
 
         Args:
             metrics: the metric of a check; without one the warm-up advances by a step.
@@ -179,9 +179,9 @@ class PlateauLR(ScheduledLR):
         """
         if metrics is None:
             return super().step()
-        plateau, climb = self._plateau()
+        plateau, warmup = self._plateau()
         self._adopt()
-        if self.last_epoch >= climb:
+        if self.last_epoch >= warmup:
             _, self.feedback = plateau.update(self.feedback, float(metrics))
             self._fill()
 

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Real
 from typing import Any, Literal, TypeAlias, final
 
@@ -21,18 +21,14 @@ from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, r
 from lrfinder.training import distributed
 from lrfinder.training.batch import shares, total_size, unshared
 from lrfinder.training.distributed import Group
-from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, Loader
+from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, Loader, as_feed
+from lrfinder.training.host import Host
+from lrfinder.training.loss import as_scalar
+from lrfinder.training.optimizers import check_any_holds, swept_optimizers, takes_hooks, trainable_parameters
 from lrfinder.training.options import check_choices, check_function, check_state
-from lrfinder.training.param_groups import (
-    ParamGroups,
-    as_list,
-    check_any_holds,
-    swept_optimizers,
-    takes_hooks,
-    trainable_parameters,
-)
+from lrfinder.training.param_groups import ParamGroups, as_list
 
-__all__ = ["Forward", "Host", "StepLoop", "Update"]
+__all__ = ["Forward", "StepLoop", "Update"]
 
 Update: TypeAlias = Callable[[Batch], "float | Tensor | None"]
 """Makes one optimizer step on a batch; returns the loss before it, or None where the step was skipped."""
@@ -42,32 +38,6 @@ Forward: TypeAlias = Callable[[Any], Tensor]
 
 RATE_TOLERANCE = 1e-6
 """Of a rate: a step that ran this close to the one that was set ran at it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What a framework asks of a loop inside it; the defaults are those of plain torch.
-
-    Args:
-        device: Where numbers are exchanged between ranks; None takes that of the first trainable parameter.
-        around: Makes the context in which is measured; entered before the snapshot is taken and around each `loss`.
-        watched: Optimizers whose steps show that an update was made, and at which rate; None takes the swept ones. With
-            none of them every update counts.
-        reached: Objects that the functions reach; those of kinds that the snapshot does not know are left alone.
-        leave: Objects that the snapshot leaves alone where it reaches them.
-        keeps_modes: Whether modules are trained in the mode that they are in, instead of in train mode.
-        update_name: What errors call the update.
-        describe: Completes the facts by what the framework knows: names of the loss and the precision.
-    """
-
-    device: torch.device | None = None
-    around: Callable[[], AbstractContextManager[object]] = nullcontext
-    watched: Sequence[Optimizer] | None = None
-    reached: Sequence[object] = ()
-    leave: Sequence[object] = ()
-    keeps_modes: bool = False
-    update_name: str = "update"
-    describe: Callable[[Facts], Facts] = lambda facts: facts
 
 
 @final
@@ -149,10 +119,8 @@ class StepLoop:
         self._device = self._host.device or self._trainable[0].device
         watched = self.swept if self._host.watched is None else self._host.watched
         self._watched = [o for o in watched if takes_hooks(o)]
-        self._feed = loader if isinstance(loader, Feed) else Feed(loader, accumulate)
-        self._held_out = val_loader
-        if val_loader is not None and not isinstance(val_loader, Feed):
-            self._held_out = Feed(val_loader, HELD_OUT_BATCHES, name="val_loader")
+        self._feed = as_feed(loader, accumulate, "loader")
+        self._held_out = None if val_loader is None else as_feed(val_loader, HELD_OUT_BATCHES, "val_loader")
         self._held_out_batch: Batch | None = None
         self._state = [Surface(thing) if isinstance(thing, (Dataset, DataLoader)) else thing for thing in state]
         self._frozen, self._kept_on = snapshot, snapshot_device
@@ -237,13 +205,13 @@ class StepLoop:
         """
         if self._forward is None:
             raise InputError(
-                f"`{self._host.update_name}` must be split into a loss and a step to measure a loss alone, got one "
+                f"{self._host.update_name} must be split into a loss and a step to measure a loss alone, got one "
                 "that does the whole update"
             )
         with self._host.around(), forward_only(self.modules), torch.set_grad_enabled(train):
             for prepare in self._last_streams if train else [module.eval for module in self.modules]:
                 prepare()
-            losses = [_scalar(self._forward(micro)) for micro in batch]
+            losses = [as_scalar(self._forward(micro), "forward").detach() for micro in batch]
             parts = [loss * share for loss, share in zip(losses, shares(batch), strict=True)]
             reshard(self.modules)
         (mean,) = distributed.mean_over_ranks(torch.stack(parts).sum(), device=self._device, group=self._group)
@@ -251,7 +219,7 @@ class StepLoop:
 
     def held_out(self) -> Batch | None:
         """Return the first four batches of the validation loader as one, or None where there is no such loader."""
-        if isinstance(self._held_out, Feed) and self._held_out_batch is None:
+        if self._held_out is not None and self._held_out_batch is None:
             batch = distributed.truncate_to_shortest(self._held_out.draw(), self._device, self._group)
             self._held_out_batch = [unshared(micro) for micro in batch]
             self._held_out.stop()
@@ -264,7 +232,7 @@ class StepLoop:
         Yields:
             The snapshot, which does not hold the place in the batch stream.
         """
-        feeds = [feed for feed in (self._feed, self._held_out) if isinstance(feed, Feed)]
+        feeds = [feed for feed in (self._feed, self._held_out) if feed is not None]
         stateful = [feed.stateful() for feed in feeds]
         others = [thing for streams, _ in stateful for thing in streams]
         others += [*self._host.reached, *self._state]
@@ -294,7 +262,7 @@ class StepLoop:
             loss = self._updated(batch)
         if used and abs(used[0] - wanted) > RATE_TOLERANCE * wanted:
             raise InputError(
-                f"`{self._host.update_name}` must leave the LR alone while it is swept, got a step at {used[0]:.3g} "
+                f"{self._host.update_name} must leave the LR alone while it is swept, got a step at {used[0]:.3g} "
                 f"that should have run at {wanted:.3g}; take the lines that set it out, a warm-up is part of the "
                 "recommended schedule"
             )
@@ -308,7 +276,7 @@ class StepLoop:
         if isinstance(loss, Tensor) and loss.numel() == 1:
             return loss.detach().reshape(())
         raise InputError(
-            f"`{self._host.update_name}` must return the loss as a number (None for a skipped step), got {loss!r:.80}"
+            f"{self._host.update_name} must return the loss as a number (None for a skipped step), got {loss!r:.80}"
         )
 
     def _descending(self, loss: float) -> float:
@@ -323,10 +291,3 @@ class StepLoop:
                 f"`val_loader` must be given on every rank or on none, got {'one' if has_held_out else 'None'}{at} "
                 "and not so on others; give each rank its part, or pass none"
             )
-
-
-def _scalar(loss: Any) -> Tensor:
-    if not isinstance(loss, Tensor) or loss.numel() != 1:
-        got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"{loss!r:.60}"
-        raise InputError(f"`forward` must return the loss as a scalar tensor, got {got}; reduce it with .mean()")
-    return loss.detach().reshape(())

@@ -14,10 +14,11 @@ from lrfinder.checks import check_flag
 from lrfinder.loop import Facts
 from lrfinder.snapshot.contents import reached_by
 from lrfinder.training.feed import Loader
+from lrfinder.training.host import Host
 from lrfinder.training.loss import BatchLoss, LossFunction, LossStep
+from lrfinder.training.optimizers import choose_optimizers, trainable_parameters
 from lrfinder.training.options import TrainingOptions, check_left_to_train_step, check_one_loss, check_state
-from lrfinder.training.param_groups import chosen_optimizers, trainable_parameters
-from lrfinder.training.step_loop import Host, StepLoop, Update
+from lrfinder.training.step_loop import StepLoop, Update
 from lrfinder.training.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep
 
 __all__ = ["TorchLoop", "TrainingOptions"]
@@ -84,7 +85,7 @@ def TorchLoop(
             autocast=autocast,
             val_loader=val_loader,
         )
-    optimizers = chosen_optimizers(optimizer, trainable, own=train_step is not None)
+    optimizers = choose_optimizers(optimizer, trainable, own=train_step is not None)
     precision, loss = Precision(trainable[0].device, autocast, channels_last), BatchLoss(model, loss_fn, loss_step)
     update: Update
     if train_step is not None:
@@ -113,7 +114,7 @@ def TorchLoop(
             # Our own update always steps, at the rate that was set; an optimizer inside another takes no hooks.
             watched=None if train_step is not None else [],
             reached=[held for function in functions for held in reached_by(function)],
-            update_name="update" if train_step is None else "train_step",
+            update_name="`update`" if train_step is None else "`train_step`",
             describe=describe,
         ),
     )

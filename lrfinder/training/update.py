@@ -1,4 +1,4 @@
-"""One optimizer step: from a window of micro-batches to new parameters."""
+"""One optimizer step: from micro-batches to new parameters."""
 
 import inspect
 from collections.abc import Callable
@@ -94,14 +94,14 @@ class Clip:
 
 
 class GradientUpdate:
-    """Accumulates the gradient of the mean loss over a window, clips it and steps, with a GradScaler if there is one.
+    """Accumulates the gradient of the mean loss over micro-batches, clips it and steps, through a GradScaler if given.
 
     Args:
         loss: The loss of one micro-batch, a scalar tensor.
-        optimizer: Steps once a window; one that takes a closure gets it, so that it may evaluate the window again.
+        optimizer: Steps once a batch; one that takes a closure gets it, so that it may evaluate the batch again.
         precision: Where and in what the loss is computed.
         clip: Bounds of the gradient.
-        scaler: Scales the loss of a float16 training; a step that it skips is told by None.
+        scaler: Scales the loss of a float16 training; a step that it skips returns None.
 
     Raises:
         InputError: A scaler that is none, or one with an optimizer that needs its closure.

@@ -137,7 +137,7 @@ def test_steps_are_those_of_training(name):
 
 
 @pytest.mark.parametrize("parts", [1, 4])
-def test_the_loss_is_the_mean_of_the_window(parts):
+def test_the_loss_is_the_mean_of_the_micro_batches(parts):
     """Accumulation does not divide the recorded loss, as Lightning's own finder does."""
     losses, _ = within(lambda loop, _: loop.step(loop.draw()), deterministic, accumulate_grad_batches=parts)
 
@@ -168,7 +168,7 @@ class Doubling(Net):
         return batch
 
 
-def test_a_window_is_the_same_however_often_it_is_used():
+def test_a_batch_is_the_same_however_often_it_is_used():
     """What hooks write into a batch is not in it the next time, so that every trial trains on the same."""
 
     def thrice(loop, snapshot):
@@ -209,15 +209,15 @@ class Choosy(Net):
 
 
 @pytest.mark.filterwarnings("ignore:`training_step` returned `None`")
-def test_a_step_that_skips_batches_is_raced_all_the_same():
+def test_a_step_that_skips_batches_has_its_trials_all_the_same():
     """Where the module returns no loss for a batch a trial goes on with the next one, and nothing fails."""
     auto = AutoLR(verbose=False)
 
     fit(Choosy, [auto])
 
-    (race,) = auto.result.evidence.edge_trials
-    assert math.isfinite(race.start)
-    assert any(loss is not None for loss in race.losses)
+    (trials,) = auto.result.evidence.edge_trials
+    assert math.isfinite(trials.start)
+    assert any(loss is not None for loss in trials.losses)
 
 
 def test_facts_are_those_of_the_training():
@@ -259,7 +259,7 @@ def test_an_error_in_the_sweep_leaves_no_trace(at, kind):
 
 
 def test_a_skipped_update_is_no_point():
-    """A step whose gradients overflow is told by None and not by a loss."""
+    """A step whose gradients overflow returns None and not a loss."""
     plugin = pl.plugins.precision.MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=2.0**60))
 
     loss, _ = within(lambda loop, _: loop.step(loop.draw()), plugins=[plugin], max_epochs=1)
@@ -423,7 +423,7 @@ def test_the_held_out_batches_are_drawn_once():
 
 
 def test_without_validation_there_is_nothing_held_out():
-    """A module without a validation loader is told of where it was asked for."""
+    """A module without a validation loader is refused where it was asked for."""
     with pytest.raises(InputError, match="validation batches must be given to measure on them, got none"):
         fit(callbacks=[AutoLR(**SHORT, evaluate_on="validation")])
 
@@ -458,7 +458,7 @@ def test_a_development_run_skips_the_test():
 
 
 def test_a_loss_that_is_not_finite_at_first_is_an_error():
-    """A module whose first loss is NaN is told of before anything is measured."""
+    """A module whose first loss is NaN is refused before anything is measured."""
     broken = type("Broken", (Net,), {"loss_of": lambda self, batch: Net.loss_of(self, batch) * math.nan})
 
     with pytest.raises(InputError, match="the loss of the very first batch must be finite"):

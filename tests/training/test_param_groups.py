@@ -220,7 +220,7 @@ def test_a_scheduler_goes_on_with_tensor_rates():
 
 
 def test_the_rate_that_a_scheduler_reports_follows():
-    """`get_last_lr` tells the new rate at once, for a log that reads it before the next step."""
+    """`get_last_lr` returns the new rate at once, for a log that reads it before the next step."""
     optimizer = sgd(0.1)
     attached = LambdaLR(optimizer, lambda step: 1.0)
 

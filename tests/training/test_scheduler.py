@@ -194,7 +194,7 @@ def test_last_epoch_resumes_like_torch(schedule):
 
 
 def test_resuming_needs_to_know_the_peak():
-    """Without `initial_lr` and without `lr` nobody can tell the peak from a rate that has already fallen."""
+    """Without `initial_lr` and without `lr` nobody can know the peak from a rate that has already fallen."""
     with pytest.raises(InputError, match="`lr` must be given where no scheduler ever wrote `initial_lr`, got None"):
         attach(sgd(0.3), Linear(10), last_epoch=5)
 
@@ -318,7 +318,7 @@ def test_an_open_end_cools_down_when_told():
 
 
 def test_a_plateau_cuts_on_its_metric():
-    """`step()` climbs, `step(metric)` cuts, and metrics during the climb are not judged."""
+    """`step()` advances the warm-up, `step(metric)` cuts, and metrics during the warm-up are ignored."""
     optimizer = sgd(1.0, 0.1)
     scheduler = attach(optimizer, Warmup(ReduceOnPlateau(0.5, patience=1), 4))
     seen = []

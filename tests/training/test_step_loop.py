@@ -229,12 +229,12 @@ def test_an_update_that_returns_no_loss_is_refused(loss, got):
         loop.step(loop.draw())
 
 
-@pytest.mark.parametrize(("loss", "got"), [(torch.zeros(2), r"a tensor of shape \(2,\)"), (1.5, "1.5")])
+@pytest.mark.parametrize(("loss", "got"), [(torch.zeros(2), r"a tensor of shape \(2,\)"), (1.5, "float 1.5")])
 def test_a_forward_that_returns_no_scalar_is_refused(loss, got):
     """The tensor itself is wanted, reduced."""
     loop = by_hand(forward=lambda batch: loss)
 
-    with pytest.raises(InputError, match=f"`forward` must return the loss as a scalar tensor, got {got}"):
+    with pytest.raises(InputError, match=rf"the loss \(forward\) must be a scalar tensor, got {got}"):
         loop.loss(loop.draw())
 
 

@@ -96,7 +96,7 @@ def test_tensor_rates_are_filled_in_place():
 
 
 def test_the_bases_are_those_that_a_scheduler_noted():
-    """A warm-up may hold every rate at 0 at the moment; `initial_lr` tells the ratios."""
+    """A warm-up may hold every rate at 0 at the moment; `initial_lr` holds the ratios."""
     loop = sgd_groups(0.1, 0.2)
     torch.optim.lr_scheduler.LambdaLR(loop.optimizers[0], lambda step: min(step / 5, 1.0))
 
@@ -151,7 +151,7 @@ def test_lbfgs_steps_through_its_closure():
 
 
 def test_accumulation_equals_the_large_batch():
-    """Four micro-batches of eight make the step of a batch of 32, and tell its loss."""
+    """Four micro-batches of eight make the step of a batch of 32, and return its loss."""
     small, large = linear(accumulate=4), linear(batch=32)
 
     losses = [loop.step(loop.draw()) for loop in (small, large)]
@@ -160,8 +160,8 @@ def test_accumulation_equals_the_large_batch():
     torch.testing.assert_close(weights(small), weights(large))
 
 
-def test_a_partial_window_makes_a_whole_step():
-    """Where the loader ends within a window, the mean is over the samples that came."""
+def test_a_partial_batch_makes_a_whole_step():
+    """Where the loader ends within a batch, the mean is over the samples that came."""
     small, large = linear(accumulate=4, n=48), linear(batch=16, n=48)
     small.draw()
     large.draw(), large.draw()
@@ -203,7 +203,7 @@ def test_clipping_bounds_the_step():
 
 
 def test_clipping_happens_once_per_accumulated_step():
-    """What is clipped is the gradient of the whole window, not of each micro-batch."""
+    """What is clipped is the gradient of the whole batch, not of each micro-batch."""
     small, large = linear(accumulate=4, clip_grad_norm=0.05), linear(batch=32, clip_grad_norm=0.05)
 
     for loop in (small, large):
@@ -272,7 +272,7 @@ def test_a_train_loss_keeps_a_submodule_in_eval_mode():
 
 
 def test_a_restored_loop_repeats_itself():
-    """Restore, then the same batches: the same losses, noise included, as a race of trials needs."""
+    """Restore, then the same batches: the same losses, noise included, as trials need."""
     loop = loop_of(training())
     with loop.preserved() as snapshot:
         batches = [loop.draw() for _ in range(4)]
