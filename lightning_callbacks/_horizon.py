@@ -2,9 +2,12 @@
 
 import math
 import time
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from lightning_callbacks._compat import Trainer
+from lrfinder.errors import LRFinderWarning
 
 __all__ = [
     "all_steps",
@@ -15,6 +18,7 @@ __all__ = [
     "steps_to_cool_down",
     "stops_early",
     "time_left",
+    "warn_of_no_test",
 ]
 
 COOLDOWN_SHARE = 0.8
@@ -22,7 +26,7 @@ COOLDOWN_SHARE = 0.8
 
 
 def steps_per_epoch(trainer: Trainer) -> int | None:
-    """Optimizer steps of the current epoch, or None where the loader does not tell its length."""
+    """Optimizer steps of the current epoch, or None where the loader has no length."""
     return _steps_of_epoch(trainer, trainer.current_epoch)
 
 
@@ -72,6 +76,19 @@ def steps_to_cool_down(trainer: Trainer, began: float, first: int) -> int:
 def stops_early(trainer: Trainer) -> bool:
     """Whether a metric may end the training before its time."""
     return callback_of(trainer, "EarlyStopping") is not None
+
+
+def warn_of_no_test(trainer: Trainer, at_epochs: Sequence[int]) -> None:
+    """Warn where no epoch of this fit will be tested, as in a training that was begun without the callback."""
+    now, left = trainer.current_epoch, remaining_epochs(trainer)
+    to_come = [e for e in at_epochs if e > now and (left is None or e < now + left)]
+    if not to_come and not getattr(trainer, "fast_dev_run", 0):
+        warnings.warn(
+            f"AutoLR measures nothing in this fit, which starts at epoch {now}, step {trainer.global_step}: "
+            f"`at_epochs` is {at_epochs}; add an epoch whose first batch has not come yet",
+            LRFinderWarning,
+            stacklevel=3,
+        )
 
 
 def callback_of(trainer: Trainer, name: str) -> Any:

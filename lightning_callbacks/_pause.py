@@ -1,4 +1,4 @@
-"""What of a Trainer stands still while the LR is measured: logs, metrics, callbacks, profiler, the request to stop."""
+"""What of a Trainer is set aside while the LR is measured: logs, metrics, callbacks, profiler, the request to stop."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,21 +1,23 @@
 """What a test is asked for: the horizon, the schedule that the peak is for, and whether to attach it."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from lightning_callbacks._compat import Trainer
 from lightning_callbacks._horizon import remaining_epochs, remaining_steps, steps_per_epoch
+from lightning_callbacks._options import Interval, Options
 from lightning_callbacks._schedulers import Pace, shape_of
-from lightning_callbacks._trainer import TrainerLoop
+from lrfinder import StepLoop
 from lrfinder.errors import InputError
 from lrfinder.schedules import CATALOGUE, Constant, Epochwise, ReduceOnPlateau, Schedule, Warmup
 from lrfinder.search.sweep import MAX_SKIPS
+from lrfinder.training.param_groups import find_reference
 from lrfinder.training.scheduler import ScheduledLR
 
 __all__ = ["FitRequest", "request_for"]
 
 WARMUP_SHARE = 0.05
-"""Share of the epochs that climb, where a schedule counts epochs."""
+"""Share of the epochs that are warm-up, where a schedule counts epochs."""
 
 LOOK_AHEAD = 1_000
 """Steps of a module's own scheduler that are looked at where the length of the training is not known."""
@@ -47,10 +49,8 @@ class FitRequest:
 
 def request_for(
     trainer: Trainer,
-    loop: TrainerLoop,
-    schedule: str | Schedule | None,
-    interval: Literal["step", "epoch"],
-    existing: Literal["keep", "replace"],
+    loop: StepLoop,
+    options: Options,
     ours: ScheduledLR | None,
 ) -> FitRequest:
     """Work out what a test is for.
@@ -58,9 +58,7 @@ def request_for(
     Args:
         trainer: About to train its first batch of an epoch.
         loop: Over it.
-        schedule: As the user asked.
-        interval: As the user asked.
-        existing: As the user asked.
+        options: What the user asked for.
         ours: The scheduler of an earlier test, which the next one replaces.
 
     Returns:
@@ -69,12 +67,12 @@ def request_for(
     Raises:
         InputError: A schedule that cannot be attached here, each case in one sentence.
     """
-    total = remaining_steps(trainer)
-    optimizer, reference = loop.reference
+    total, schedule = remaining_steps(trainer), options.schedule
+    optimizer, reference = find_reference(loop.swept)
     configs = [
         c for c in trainer.lr_scheduler_configs if c.scheduler.optimizer is optimizer and c.scheduler is not ours
     ]
-    if configs and existing == "keep":
+    if configs and options.existing == "keep":
         names = " and ".join(type(c.scheduler).__name__ for c in configs)
         _check_default(schedule, names)
         pace = Pace(trainer.current_epoch, trainer.num_training_batches, trainer.accumulate_grad_batches)
@@ -88,12 +86,10 @@ def request_for(
         return FitRequest(total, Constant(), False, base, "the rate is set, without a schedule")
     _check_blind(schedule)
     note = "the rate is set and the schedule attached; the Trainer steps it"
-    return FitRequest(total, _shape(trainer, schedule, interval, total), True, base, note)
+    return FitRequest(total, _shape(trainer, schedule, options.interval, total), True, base, note)
 
 
-def _shape(
-    trainer: Trainer, schedule: str | Schedule, interval: Literal["step", "epoch"], total: int | None
-) -> str | Schedule:
+def _shape(trainer: Trainer, schedule: str | Schedule, interval: Interval, total: int | None) -> str | Schedule:
     """The schedule for `range_test`, one that counts epochs included."""
     if total is None and isinstance(schedule, str):
         _check_open(schedule)
@@ -102,7 +98,7 @@ def _shape(
         return schedule
     per_epoch, epochs = steps_per_epoch(trainer), remaining_epochs(trainer)
     if per_epoch is None:
-        raise InputError('`interval` must be "step" where the loader does not tell its length, got "epoch"')
+        raise InputError('`interval` must be "step" where the loader has no length, got "epoch"')
     if isinstance(schedule, str):
         length = epochs or -(-(total or 1) // per_epoch)
         name = "linear" if schedule == "recommended" else schedule
@@ -110,8 +106,8 @@ def _shape(
     return Epochwise(schedule, per_epoch)
 
 
-def _as_stepped_by_hand(loop: TrainerLoop, configs: list[Any]) -> list[Any]:
-    """Configs that tell whether the module steps its schedulers with every update, seen in one that is put back."""
+def _as_stepped_by_hand(loop: StepLoop, configs: list[Any]) -> list[Any]:
+    """Configs as the module steps its schedulers, by update or by epoch, seen in one update that is put back."""
     before = [config.scheduler.last_epoch for config in configs]
     with loop.preserved():
         for _ in range(MAX_SKIPS + 1):

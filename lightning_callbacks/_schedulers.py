@@ -3,7 +3,7 @@
 import copy
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,12 +12,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lightning_callbacks._compat import Trainer, of_trainer
-from lrfinder.schedules import Constant, Custom, Schedule, Warmup
+from lrfinder.schedules import Constant, Custom, Schedule, Warmup, from_plain
 from lrfinder.schedules.compose import plateau_in
-from lrfinder.training.rescaling import peak_of, rescale
+from lrfinder.training.param_groups import rescale
 from lrfinder.training.scheduler import PlateauLR, ScheduledLR
 
-__all__ = ["Pace", "on_plateau", "put", "scale", "shape_of"]
+__all__ = ["Pace", "on_plateau", "put", "scale", "schedule_from", "shape_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def put(
         scheduler: Attached to one of them.
         interval: What one step of the scheduler is.
         name: What LearningRateMonitor calls it, or None for `lr-` and the optimizer's class.
-        monitor: The logged metric that it is judged by at the end of every epoch, or None.
+        monitor: The logged metric that it follows at the end of every epoch, or None.
     """
     config = of_trainer(trainer, "utilities.types", "LRSchedulerConfig")(
         scheduler, name=name, interval=interval, reduce_on_plateau=monitor is not None, monitor=monitor
@@ -72,16 +72,26 @@ def on_plateau(config: Any) -> bool:
     return bool(config.reduce_on_plateau) or isinstance(config.scheduler, (ReduceLROnPlateau, PlateauLR))
 
 
-def scale(optimizers: Sequence[Optimizer], configs: Sequence[Any], ratio: float) -> None:
-    """Multiply every rate of some optimizers, and all that their schedulers remember of it, by one ratio.
+def scale(optimizers: Sequence[Optimizer], configs: Sequence[Any], lr: float, *, peak: float) -> None:
+    """Scale every rate of some optimizers, and all that their schedulers remember of it, by one ratio.
 
     Args:
         optimizers: Those to scale.
         configs: The Trainer's scheduler configs; those of other optimizers are left alone.
-        ratio: The factor.
+        lr: The new peak of the reference group.
+        peak: The rate of the reference group that becomes `lr`.
     """
     schedulers = [c.scheduler for c in configs if any(c.scheduler.optimizer is o for o in optimizers)]
-    rescale(optimizers, ratio * peak_of(optimizers, *schedulers), *schedulers)
+    rescale(optimizers, lr, *schedulers, peak=peak)
+
+
+def schedule_from(plain: Mapping[str, Any] | None, given: str | Schedule | None) -> Schedule | None:
+    """Return the schedule that a checkpoint names; a function cannot be saved, so the one given now is meant."""
+    if plain is None:
+        return None
+    if plain.get("family") == "custom" and callable(given):
+        return given
+    return from_plain(plain)
 
 
 def shape_of(
@@ -98,17 +108,17 @@ def shape_of(
 
     Returns:
         The factors of the highest rate as a schedule, and that rate. Where a metric decides, that is a constant, after
-        the climb to it.
+        the warm-up to it.
     """
-    told = [config for config in configs if not on_plateau(config)]
-    if not told:
+    foreseen = [config for config in configs if not on_plateau(config)]
+    if not foreseen:
         return _below_plateau(configs[0].scheduler, optimizer, reference)
-    if len(told) == 1 and _is_fresh(told[0]):
-        return told[0].scheduler.schedule, float(told[0].scheduler.base_lrs[reference])
+    if len(foreseen) == 1 and _is_fresh(foreseen[0]):
+        return foreseen[0].scheduler.schedule, float(foreseen[0].scheduler.base_lrs[reference])
     double = _double(optimizer)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        copies = [(copy.deepcopy(config.scheduler, {id(optimizer): double}), config) for config in told]
+        copies = [(copy.deepcopy(config.scheduler, {id(optimizer): double}), config) for config in foreseen]
         rates = []
         for step in range(steps):
             rates.append(float(double.param_groups[reference]["lr"]))
@@ -117,12 +127,12 @@ def shape_of(
                     scheduler.step()
     top = max(rates)
     factors = [rate / top for rate in rates]
-    names = " and ".join(type(config.scheduler).__name__ for config in told)
+    names = " and ".join(type(config.scheduler).__name__ for config in foreseen)
     return Custom(lambda step: factors[min(step, len(factors) - 1)], name=f"{names} of the module"), top
 
 
 def _below_plateau(scheduler: Any, optimizer: Optimizer, reference: int) -> tuple[Schedule, float]:
-    """A constant rate, and the climb to it where one is still under way."""
+    """A constant rate, and the warm-up to it where that is under way."""
     plateau = plateau_in(scheduler.schedule) if isinstance(scheduler, PlateauLR) else None
     if plateau is not None and scheduler.last_epoch < plateau[1]:
         return Warmup(Constant(), plateau[1]), float(scheduler.base_lrs[reference])

@@ -3,29 +3,26 @@
 import copy
 import math
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lightning_callbacks._compat import Trainer, of_trainer
+from lightning_callbacks._compat import LightningModule, Trainer, of_trainer
 from lightning_callbacks._horizon import callback_of
 from lightning_callbacks._pause import set_aside
 from lightning_callbacks._update import TrainerUpdate
+from lrfinder import Facts, StepLoop
 from lrfinder.errors import InputError, LRFinderWarning
-from lrfinder.loop import Batch, Facts
-from lrfinder.snapshot.rng import torch_streams
-from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
-from lrfinder.training import distributed as ranks
-from lrfinder.training.batch import total_size
+from lrfinder.loop import Batch
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, shallow_copy
-from lrfinder.training.options import check_device
-from lrfinder.training.param_groups import Rates, swept_optimizers
-from lrfinder.training.torch_loop import trainable_parameters
-from lrfinder.training.update import shares
+from lrfinder.training.host import Host
+from lrfinder.training.optimizers import swept_optimizers
+from lrfinder.training.param_groups import find_reference
 
 __all__ = ["TrainerLoop", "check_can_leave", "is_averaging", "leave_fit"]
 
@@ -37,192 +34,116 @@ HOOKS = ("on_train_batch_start", "on_train_batch_end", "on_before_zero_grad", "o
 TOLERANCE = 1e-6
 
 
-class TrainerLoop:
-    """Optimizer steps through a Trainer's strategy, precision and hooks; its loops, logs and counters stand still.
+def TrainerLoop(
+    trainer: Trainer,
+    *,
+    sweep: int | None = None,
+    also: Sequence[object] = (),
+    snapshot: Literal["auto", "all"] = "auto",
+    snapshot_device: torch.device | str | None = None,
+) -> StepLoop:
+    """Make a `StepLoop` of a Trainer's strategy, precision and hooks; its loops, logs and counters are set aside.
 
     Make it where a batch is about to be trained on, as in a callback's `on_train_batch_start`.
 
     Args:
         trainer: One that is fitting.
         sweep: Index of the one optimizer to sweep, the others staying as they are; None scales all jointly.
+        also: Further objects whose state is put back.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
         snapshot_device: Where the copies are kept; None keeps each beside its tensor.
+
+    Returns:
+        The loop.
 
     Raises:
         InputError: A strategy, a module or a loader that cannot be measured with, each case in one sentence.
     """
-
-    def __init__(
-        self,
-        trainer: Trainer,
-        *,
-        sweep: int | None = None,
-        snapshot: Literal["auto", "all"] = "auto",
-        snapshot_device: torch.device | str | None = None,
-    ) -> None:
-        _check_strategy(trainer)
-        check_device(snapshot_device)
-        loaders = trainer.fit_loop._combined_loader
-        if loaders is None or type(trainer.fit_loop._data_fetcher).__name__ == "_DataLoaderIterDataFetcher":
-            raise InputError(
-                "`training_step` must take a batch to be measured, got one that takes `dataloader_iter`; "
-                "the iterator cannot be wound back, so find the rate with a step that takes a batch"
-            )
-        self._trainer, self._module = trainer, trainer.lightning_module
-        self.optimizers = swept_optimizers(list(trainer.optimizers), sweep)
-        self.can_measure = bool(self._module.automatic_optimization)
-        self._trainable = trainable_parameters(self._module)
-        self._rates = Rates(self.optimizers)
-        self._update = TrainerUpdate(trainer)
-        self._flattened = [Feed(loader, name="train_dataloader") for loader in loaders.flattened]
-        self._feed = Feed(lambda: _batches_of(loaders), trainer.accumulate_grad_batches, name="train_dataloader")
-        self._held_out = _held_out(trainer)
-        self._held_out_batch: Batch | None = None
-        self._frozen: Literal["auto", "all"] = "all" if _keeps_average(trainer) else snapshot
-        self._kept_on = snapshot_device
-        self._depth = 0
-        self._last_streams = torch_streams()
-        self._batch_size: int | None = None
-        batches = trainer.num_training_batches
-        steps = None if batches == float("inf") else -(-int(batches) // trainer.accumulate_grad_batches)
-        self._steps_per_epoch = ranks.least(steps, trainer.strategy.root_device)
-
-    @property
-    def lr(self) -> float:
-        """LR of the reference group; setting it scales every swept group by the same ratio, tensor LRs in place."""
-        return self._rates.read()
-
-    @lr.setter
-    def lr(self, value: float) -> None:
-        self._rates.write(value)
-
-    @property
-    def reference(self) -> tuple[Optimizer, int]:
-        """The optimizer of the reference group, and that group's index in it."""
-        places = ((o, i, group) for o in self.optimizers for i, group in enumerate(o.param_groups))
-        return next((o, i) for o, i, group in places if group is self._rates.group)
-
-    @property
-    def facts(self) -> Facts:
-        """What is known of the training; the batch size is known after the first step."""
-        return self._rates.facts(
-            model=type(self._module).__name__,
-            batch_size=self._batch_size,
-            steps_per_epoch=self._steps_per_epoch,
-            ranks=self._trainer.world_size,
-            precision=_precision(str(self._trainer.precision), self._trainable[0].dtype),
-            loss="returned by training_step" + (", negated: the optimizer maximizes" if self._rates.maximizes else ""),
+    _check_strategy(trainer)
+    loaders = trainer.fit_loop._combined_loader
+    if loaders is None or type(trainer.fit_loop._data_fetcher).__name__ == "_DataLoaderIterDataFetcher":
+        raise InputError(
+            "`training_step` must take a batch to be measured, got one that takes `dataloader_iter`; "
+            "the iterator cannot be wound back, so find the rate with a step that takes a batch"
         )
+    module, optimizers = trainer.lightning_module, list(trainer.optimizers)
+    update, reference = TrainerUpdate(trainer), find_reference(swept_optimizers(optimizers, sweep))
+    length = None if math.isinf(trainer.num_training_batches) else int(trainer.num_training_batches)
+    feed = Feed(
+        lambda: _batches_of(loaders), trainer.accumulate_grad_batches, "train_dataloader", loaders.flattened, length
+    )
+    scaler = getattr(trainer.precision_plugin, "scaler", None)
+    schedulers = [vars(config.scheduler) for config in trainer.lr_scheduler_configs]
+    return StepLoop(
+        update=partial(_checked_update, trainer, update, *reference),
+        forward=update.forward if module.automatic_optimization else None,
+        modules=[module],
+        optimizers=optimizers,
+        loader=feed,
+        val_loader=_held_out(trainer),
+        state=[*also, *([] if scaler is None else [scaler])],
+        group=_Ranks(trainer.strategy),
+        sweep=sweep,
+        snapshot="all" if _keeps_average(trainer) else snapshot,
+        snapshot_device=snapshot_device,
+        host=Host(
+            device=trainer.strategy.root_device,
+            around=partial(set_aside, trainer),
+            watched=[reference[0]],
+            reached=schedulers,
+            leave=[trainer],
+            keeps_modes=True,
+            update_name=_update_name(module),
+            describe=partial(_describe, trainer),
+        ),
+    )
 
-    @property
-    def is_chief(self) -> bool:
-        """Whether this is the rank that prints, draws and writes."""
-        return bool(self._trainer.is_global_zero)
 
-    def agree(self, flag: bool) -> bool:
-        """Return true on every rank if the flag is true on any."""
-        return bool(self._trainer.strategy.reduce_boolean_decision(flag, all=False))
+@dataclass(frozen=True, slots=True)
+class _Ranks:
+    """The processes of a Trainer's strategy."""
 
-    def draw(self) -> Batch:
-        """Return the micro-batches of one optimizer step, as many on every rank; the loader starts again at its end."""
-        window = self._feed.draw()
-        several = self._trainer.accumulate_grad_batches > 1
-        return ranks.alike(window, self._trainer.strategy.root_device) if several else window
+    strategy: Any
 
-    def step(self, batch: Batch) -> float | None:
-        """Make one optimizer step.
+    def reduce(self, value: Tensor) -> Tensor:
+        """Return the mean of a scalar over all processes."""
+        mean: Tensor = self.strategy.reduce(value, reduce_op="mean")
+        return mean
 
-        Args:
-            batch: What `draw` gave.
+    def any(self, flag: bool) -> bool:
+        """Return true on every process if the flag is true on any."""
+        return bool(self.strategy.reduce_boolean_decision(flag, all=False))
 
-        Returns:
-            The loss before the step, mean over micro-batches and ranks; None where no optimizer stepped.
 
-        Raises:
-            InputError: The step did not run at the LR that was set, or has no loss to read.
-        """
-        self._last_streams = torch_streams()
-        (samples,) = ranks.means(total_size(batch) or 0, device=self._trainer.strategy.root_device)
-        self._batch_size = max(self._batch_size or 0, math.ceil(samples)) or None
-        wanted = self.lr
-        scaler = getattr(self._trainer.precision_plugin, "scaler", None)
-        scale = None if scaler is None else scaler.get_scale()
-        with self._rates.watched([self.reference[0]]) as used:
-            loss = self._update(batch)
-        overflowed = scaler is not None and scaler.get_scale() < scale
-        skipped = self.agree(loss is None or not used or overflowed)
-        if skipped or loss is None:
-            return None
-        # A scheduler stepped by hand may have gone on by now; under automatic optimization nothing may have.
-        self._check_used(wanted, used[0], self.lr if self.can_measure else wanted)
-        return self._mean(loss)
+def _checked_update(
+    trainer: Trainer, update: TrainerUpdate, optimizer: Optimizer, reference: int, batch: Batch
+) -> Tensor | None:
+    """Make a step; None where its gradients overflowed. Under automatic optimization it must leave the LR as it was."""
+    group = optimizer.param_groups[reference]
+    lr, scaler = float(group["lr"]), getattr(trainer.precision_plugin, "scaler", None)
+    scale = None if scaler is None else scaler.get_scale()
+    loss = update(batch)
+    if loss is None or (scaler is not None and scaler.get_scale() < scale):
+        return None
+    # A scheduler stepped by hand may have gone on by now.
+    if trainer.lightning_module.automatic_optimization and abs(float(group["lr"]) - lr) > TOLERANCE * lr:
+        raise InputError(
+            f"{_update_name(trainer.lightning_module)} must leave the LR alone while it is swept, "
+            f"got {float(group['lr']):.3g} after a step at {lr:.3g}; take the lines that set it out, a warm-up is part "
+            "of the recommended schedule"
+        )
+    return loss
 
-    def loss(self, batch: Batch, *, train: bool = False) -> float:
-        """Return the loss of a forward alone; nothing of the training is changed by it.
 
-        Args:
-            batch: What `draw` gave.
-            train: Repeat the last step's forward as it was: train mode, the same dropout, gradients enabled.
+def _update_name(module: LightningModule) -> str:
+    """What errors call the code of the user's that makes a step."""
+    return f"`{'optimizer' if module.automatic_optimization else 'training'}_step` of {type(module).__name__}"
 
-        Returns:
-            The mean loss over the samples and over ranks; NaN where `training_step` returns None.
 
-        Raises:
-            InputError: The module optimizes by itself, so that a loss cannot be had without a step.
-        """
-        if not self.can_measure:
-            raise InputError("`automatic_optimization` must be on to measure a loss without a step, got False")
-        with set_aside(self._trainer), forward_only([self._module]), torch.set_grad_enabled(train):
-            for prepare in self._last_streams if train else [self._module.eval]:
-                prepare()
-            parts = [self._update.forward(micro) * n for micro, n in zip(batch, shares(batch), strict=True)]
-            reshard([self._module])
-        return self._mean(torch.stack(parts).sum())
-
-    def held_out(self) -> Batch | None:
-        """Return the first four batches of the first validation loader as one window, or None where there is none."""
-        if self._held_out is not None and self._held_out_batch is None:
-            self._held_out_batch = ranks.alike(self._held_out.draw(), self._trainer.strategy.root_device)
-            self._held_out.stop()
-        return self._held_out_batch
-
-    @contextmanager
-    def preserved(self) -> Iterator[StateSnapshot]:
-        """Put everything back as it was at exit, however the block ends; nests.
-
-        Yields:
-            The snapshot, which does not hold the place in the batch stream.
-        """
-        feeds = [*self._flattened, *([] if self._held_out is None else [self._held_out])]
-        stateful = [feed.stateful() for feed in feeds]
-        others = [thing for streams, _ in stateful for thing in streams]
-        others += [vars(config.scheduler) for config in self._trainer.lr_scheduler_configs]
-        others += [getattr(self._trainer.precision_plugin, "scaler", None)]
-        leave = [self._trainer, *(data for _, data_of_one in stateful for data in data_of_one)]
-        optimizers = self._trainer.optimizers
-        with (
-            set_aside(self._trainer),
-            preserved([self._module], optimizers, others, self._frozen, leave, self._kept_on) as snapshot,
-        ):
-            self._depth += 1
-            try:
-                yield snapshot
-            finally:
-                self._depth -= 1
-                if not self._depth:
-                    for feed in (self._feed, *feeds):
-                        feed.stop()
-
-    def _check_used(self, wanted: float, used: float, left: float) -> None:
-        if max(abs(used - wanted), abs(left - wanted)) > TOLERANCE * wanted:
-            raise InputError(
-                f"`optimizer_step` of {type(self._module).__name__} must leave the LR alone while it is measured, but "
-                f"a step at {wanted:.3g} ran at {used:.3g} and left {left:.3g} behind; take the lines that set the LR "
-                "out (a warm-up is part of the recommended schedule)"
-            )
-
-    def _mean(self, loss: Tensor) -> float:
-        return self._rates.descending(float(self._trainer.strategy.reduce(loss, reduce_op="mean")))
+def _describe(trainer: Trainer, facts: Facts) -> Facts:
+    """What is known of the training, in the Trainer's words."""
+    precision = _precision(str(trainer.precision), facts.precision)
+    return replace(facts, ranks=trainer.world_size, precision=precision, loss="returned by training_step")
 
 
 def check_can_leave(trainer: Trainer) -> None:
@@ -259,7 +180,7 @@ def _held_out(trainer: Trainer) -> Feed | None:
     first = next(iter(loaders), None) if isinstance(loaders, list) else loaders
     if first is None or isinstance(first, (dict, Iterator)):
         return None
-    return Feed(first, HELD_OUT_BATCHES, name="val_dataloaders")
+    return Feed(first, HELD_OUT_BATCHES, "val_dataloaders")
 
 
 def _batches_of(loaders: Any) -> Iterator[Any]:
@@ -276,9 +197,8 @@ def _keeps_average(trainer: Trainer) -> bool:
     return any(is_overridden(hook, trainer.lightning_module) for hook in HOOKS)
 
 
-def _precision(setting: str, stored: torch.dtype) -> str:
-    name = str(stored).removeprefix("torch.")
-    return name if setting in ("32-true", "32") else f"{name}, precision {setting}"
+def _precision(setting: str, stored: str) -> str:
+    return stored if setting in ("32-true", "32") else f"{stored}, precision {setting}"
 
 
 def _check_strategy(trainer: Trainer) -> None:

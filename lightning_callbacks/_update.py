@@ -118,7 +118,7 @@ class TrainerUpdate:
     def _to_device(self, micro: Any) -> Any:
         batch = self._trainer.precision_plugin.convert_input(micro)
         if self._alters:
-            # A window is used again and again; what a hook writes into a batch must not be in it the next time.
+            # A batch is used again and again; what a hook writes into it must not be there the next time.
             batch = apply_to_collection(batch, Tensor, Tensor.clone, allow_frozen=True)
         batch = self._module._on_before_batch_transfer(batch, dataloader_idx=0)
         return self._strategy_hook("batch_to_device", batch, dataloader_idx=0)

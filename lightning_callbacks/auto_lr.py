@@ -1,28 +1,29 @@
-"""The range test on the doorstep of a Trainer's first batch, the LR set, the schedule attached."""
+"""A search before a Trainer's first batch, the LR set, the schedule attached."""
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import fields
-from typing import Any, Literal, get_args
+from dataclasses import fields, replace
+from typing import Any
 
 from torch.optim import Optimizer
 
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
-from lightning_callbacks._horizon import all_steps, remaining_epochs, steps_to_cool_down
+from lightning_callbacks._horizon import all_steps, steps_to_cool_down, warn_of_no_test
 from lightning_callbacks._loggers import deliver
+from lightning_callbacks._options import EvaluateOn, Existing, Interval, Mode, OnNoSignal, Options, Snapshots, Tune
 from lightning_callbacks._request import FitRequest, request_for
-from lightning_callbacks._schedulers import put, scale
-from lightning_callbacks._search import Search, Tune, check_cost, searched
+from lightning_callbacks._schedulers import put, scale, schedule_from
+from lightning_callbacks._search import search_in_fit
 from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
-from lrfinder import LRResult, NoSignalError, Plan, attach
-from lrfinder.checks import check_choice, check_flag
+from lrfinder import LRResult, NoSignalError, Plan, StepLoop, attach
 from lrfinder.display import report
 from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.evidence.rules import RuleFunction
 from lrfinder.keywords import warn_of_old_name
-from lrfinder.schedules import CATALOGUE, Schedule, from_plain, to_plain
+from lrfinder.schedules import Schedule, to_plain
+from lrfinder.training.param_groups import find_reference
 from lrfinder.training.scheduler import ScheduledLR
 
 __all__ = ["AutoLR"]
@@ -30,19 +31,19 @@ __all__ = ["AutoLR"]
 NAME = "lr-auto"
 NOTHING = "nothing: the training goes on at the rates that it had"
 TOLERANCE = 1e-6
-Mode = Literal["apply", "report", "only"]
+OPTIONS = frozenset(one.name for one in fields(Options))
 
 
 class AutoLR(Callback):
     """Finds the learning rate before the first batch, sets it, attaches the recommended schedule, and trains on.
 
-    Where the training is long it is rehearsed in small, as by `tune_lr`; else the range test of `find_lr` is run. Both
-    run through the Trainer's strategy and leave no trace: weights, optimizer, logs, counters, callbacks and
+    Where the training is long it is tuned by pilots, as by `tune_lr`; else the range test of `find_lr` is run. Both run
+    through the Trainer's strategy and leave no trace: weights, optimizer, logs, counters, callbacks and
     random streams are as before. On resume nothing is measured again; the schedule goes on where it was.
 
     Args:
-        tune: `auto` rehearses where 5 % of the steps to come are at least 300, a loss can be had without a step and no
-            rule is named; True always, False never.
+        tune: `auto` tunes where 5 % of the steps to come are at least 300, a loss can be had without a step and no rule
+            is named; True always, False never.
         budget: What a tuning may cost, in steps or as a share of those to come; None is 5 % of them or 300 steps, and
             no more than a third.
         steps: Optimizer steps that a range test may cost.
@@ -59,6 +60,8 @@ class AutoLR(Callback):
         on_no_signal: Where there is no reliable rate: `keep` trains on as configured, `error` raises.
         evaluate_on: `training` reads the loss before each step, `validation` that of four validation batches after it.
         sweep: With several optimizers, the index of the one to sweep; None scales all jointly.
+        also: Further objects whose state is put back after the test, as an average of the weights kept outside of the
+            module.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
         snapshot_device: Where the copies are kept, `cpu` for a model that fills the accelerator; None: beside it.
         verbose: Whether the chief rank prints the report.
@@ -84,39 +87,57 @@ class AutoLR(Callback):
         rule: str | RuleFunction | None = None,
         schedule: str | Schedule | None = "recommended",
         finetune: bool = False,
-        interval: Literal["step", "epoch"] = "step",
-        existing: Literal["keep", "replace"] = "keep",
+        interval: Interval = "step",
+        existing: Existing = "keep",
         at_epochs: Sequence[int] = (0,),
         mode: Mode = "apply",
-        on_no_signal: Literal["keep", "error"] = "keep",
-        evaluate_on: Literal["training", "validation"] = "training",
+        on_no_signal: OnNoSignal = "keep",
+        evaluate_on: EvaluateOn = "training",
         sweep: int | None = None,
-        snapshot: Literal["auto", "all"] = "auto",
+        also: Sequence[object] = (),
+        snapshot: Snapshots = "auto",
         snapshot_device: str | None = None,
         verbose: bool = True,
-        measure: Literal["training", "validation"] | None = None,
+        measure: EvaluateOn | None = None,
     ) -> None:
         if measure is not None:
             warn_of_old_name("measure", "evaluate_on")
             evaluate_on = measure
-        if isinstance(schedule, str):
-            check_choice("schedule", schedule, ("recommended", *CATALOGUE))
-        check_choice("tune", tune, ("auto", True, False))
-        check_choice("interval", interval, ("step", "epoch"))
-        check_choice("existing", existing, ("keep", "replace"))
-        check_choice("mode", mode, get_args(Mode))
-        check_choice("on_no_signal", on_no_signal, ("keep", "error"))
-        check_choice("evaluate_on", evaluate_on, ("training", "validation"))
-        check_choice("snapshot", snapshot, ("auto", "all"))
-        check_cost(tune, budget)
-        self.tune, self.budget, self.steps = tune, budget, steps
-        self.lr_min, self.lr_max, self.rule = lr_min, lr_max, rule
-        self.finetune, self.verbose = check_flag("finetune", finetune), check_flag("verbose", verbose)
-        self.schedule, self.interval, self.existing = schedule, interval, existing
-        self.at_epochs = _epochs(at_epochs)
-        self.mode, self.on_no_signal, self.evaluate_on = mode, on_no_signal, evaluate_on
-        self.sweep, self.snapshot, self.snapshot_device = sweep, snapshot, snapshot_device
+        self.options = Options(
+            tune=tune,
+            budget=budget,
+            steps=steps,
+            lr_min=lr_min,
+            lr_max=lr_max,
+            rule=rule,
+            schedule=schedule,
+            finetune=finetune,
+            interval=interval,
+            existing=existing,
+            at_epochs=at_epochs,
+            mode=mode,
+            on_no_signal=on_no_signal,
+            evaluate_on=evaluate_on,
+            sweep=sweep,
+            also=also,
+            snapshot=snapshot,
+            snapshot_device=snapshot_device,
+            verbose=verbose,
+        )
         self._forget()
+
+    def __getattr__(self, name: str) -> Any:
+        """An option, by its name."""
+        if name in OPTIONS:
+            return getattr(self.options, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an option, which is checked as at first, or anything else."""
+        if name in OPTIONS:
+            self.options = replace(self.options, **{name: value})  # type: ignore[arg-type]
+        else:
+            super().__setattr__(name, value)
 
     def _forget(self) -> None:
         """Everything that a fit finds out."""
@@ -175,11 +196,11 @@ class AutoLR(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Test where one is due, and cool down in time."""
-        due = set(self.at_epochs) - set(self._tested)
+        due = set(self.options.at_epochs) - set(self._tested)
         if batch_idx == 0 and trainer.current_epoch in due and not getattr(trainer, "fast_dev_run", 0):
             self._test(trainer)
         elif self._is_starting and self.result is None:
-            self._warn_of_no_test(trainer)
+            warn_of_no_test(trainer, self.options.at_epochs)
         self._is_starting = False
         self._cool_down_in_time(trainer)
 
@@ -214,7 +235,7 @@ class AutoLR(Callback):
         """Take over what a checkpoint holds; strategies that restore late attach the schedule here."""
         self.result = None if state_dict["result"] is None else LRResult.parse(state_dict["result"])
         self._tested = list(state_dict["tested"])
-        self._attached = _restored(state_dict["attached"], self.schedule)
+        self._attached = schedule_from(state_dict["attached"], self.options.schedule)
         self._peak, self._began = state_dict["peak"], state_dict["began"]
         self._length, self._cooling = state_dict["length"], state_dict["cooling"]
         trainer = self._trainer
@@ -222,31 +243,37 @@ class AutoLR(Callback):
             self._attach_again(trainer)
 
     def _test(self, trainer: Trainer) -> None:
-        """EvaluateOn, say it, and do what `mode` wants."""
-        if self.mode == "only":
+        """Search, report it, and do what `mode` wants."""
+        if self.options.mode == "only":
             check_can_leave(trainer)
-        loop = TrainerLoop(trainer, sweep=self.sweep, snapshot=self.snapshot, snapshot_device=self.snapshot_device)
-        request = request_for(trainer, loop, self.schedule, self.interval, self.existing, self._scheduler)
-        search = Search(**{one.name: getattr(self, one.name) for one in fields(Search)})
-        self.result = searched(search, trainer, loop, request)
+        options = self.options
+        loop = TrainerLoop(
+            trainer,
+            sweep=options.sweep,
+            also=options.also,
+            snapshot=options.snapshot,
+            snapshot_device=options.snapshot_device,
+        )
+        request = request_for(trainer, loop, options, self._scheduler)
+        self.result = search_in_fit(options, trainer, loop, request)
         self._tested.append(trainer.current_epoch)
         if loop.is_chief:
-            if self.verbose:
+            if options.verbose:
                 done = request.note if self.result.plan is not None else NOTHING
-                text = report.text(self.result.evidence, self.result.plan, done if self.mode == "apply" else None)
+                text = report.text(self.result.evidence, self.result.plan, done if options.mode == "apply" else None)
                 trainer.lightning_module.print(text)  # beside the progress bar, not into it
             deliver(trainer, self.result)
-        if self.result.plan is None and self.on_no_signal == "error":
+        if self.result.plan is None and options.on_no_signal == "error":
             raise NoSignalError(self.result.status.sentence)
-        if self.mode == "only":
+        if options.mode == "only":
             leave_fit(trainer)
-        if self.mode == "apply" and self.result.plan is not None:
+        if options.mode == "apply" and self.result.plan is not None:
             self._apply(trainer, loop, request, self.result.plan)
 
-    def _apply(self, trainer: Trainer, loop: TrainerLoop, request: FitRequest, plan: Plan) -> None:
+    def _apply(self, trainer: Trainer, loop: StepLoop, request: FitRequest, plan: Plan) -> None:
         """Set the rate, and attach the schedule where one is wanted."""
-        optimizer, reference = loop.reference
-        scale(loop.optimizers, trainer.lr_scheduler_configs, plan.lr / request.top)
+        optimizer, reference = find_reference(loop.swept)
+        scale(loop.swept, trainer.lr_scheduler_configs, plan.lr, peak=request.top)
         if request.attaches and plan.schedule is not None:
             self._scheduler = attach(optimizer, plan.schedule, lr=plan.lr)
             put(trainer, self._scheduler, name=NAME)
@@ -255,18 +282,6 @@ class AutoLR(Callback):
             self._length, self._cooling = all_steps(trainer), False
         self._clock = (time.monotonic(), trainer.global_step)
         self._expected = (optimizer, reference, float(optimizer.param_groups[reference]["lr"]))
-
-    def _warn_of_no_test(self, trainer: Trainer) -> None:
-        """Say where no epoch of this fit will be tested, as in a training that was begun without this callback."""
-        now, left = trainer.current_epoch, remaining_epochs(trainer)
-        to_come = [e for e in self.at_epochs if e > now and (left is None or e < now + left)]
-        if not to_come and not getattr(trainer, "fast_dev_run", 0):
-            warnings.warn(
-                f"AutoLR measures nothing in this fit, which starts at epoch {now}, step {trainer.global_step}: "
-                f"`at_epochs` is {self.at_epochs}; add an epoch whose first batch is still to come",
-                LRFinderWarning,
-                stacklevel=2,
-            )
 
     def _attach_again(self, trainer: Trainer) -> None:
         """Put the schedule of this training into a Trainer whose optimizers were made anew."""
@@ -281,20 +296,5 @@ class AutoLR(Callback):
             return
         steps = steps_to_cool_down(trainer, *self._clock)
         if steps:
-            with suppress(InputError):  # still climbing: later; or a schedule of the user's that has its own end: never
+            with suppress(InputError):  # in its warm-up: later; or a schedule of the user's that has its own end: never
                 self.begin_cooldown(steps)
-
-
-def _restored(plain: Mapping[str, Any] | None, given: str | Schedule | None) -> Schedule | None:
-    """The schedule that a checkpoint names; a function cannot be saved, so the one given now is meant."""
-    if plain is None:
-        return None
-    if plain.get("family") == "custom" and callable(given):
-        return given
-    return from_plain(plain)
-
-
-def _epochs(at_epochs: Sequence[int]) -> tuple[int, ...]:
-    if isinstance(at_epochs, (str, int)) or not all(isinstance(e, int) and e >= 0 for e in at_epochs):
-        raise InputError(f"`at_epochs` must be whole epoch numbers from 0 on, as in (0,), got {at_epochs!r}")
-    return tuple(at_epochs)

@@ -24,7 +24,7 @@ class DecaySchedule(Callback):
         lr: The peak of the reference group, the others keeping their ratio; None takes the module's own rates.
         interval: Whether the schedule counts optimizer steps or epochs. A `ReduceOnPlateau` is asked at the end of
             every epoch, when its metric is complete.
-        monitor: The logged metric that a `ReduceOnPlateau` is judged by.
+        monitor: The logged metric that a `ReduceOnPlateau` follows.
         mode: Whether a better metric is smaller or larger.
 
     Raises:
@@ -54,7 +54,7 @@ class DecaySchedule(Callback):
         _check_monitor(schedule, monitor, mode)
         self.schedule, self.lr, self.interval = schedule, lr, interval
         self.monitor, self.mode = monitor, mode
-        self._climb = 0
+        self._warmup_steps = 0
         self._scheduler: Any = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -64,14 +64,14 @@ class DecaySchedule(Callback):
             InputError: A training that the schedule cannot be attached to, each case in one sentence.
         """
         _check_attachable(trainer, pl_module)
-        self._climb, self._scheduler = 0, None
+        self._warmup_steps, self._scheduler = 0, None
         if is_averaging(trainer):
             return
         schedule = self._built(trainer)
         optimizer = trainer.optimizers[0]
         self._scheduler = attach(optimizer, schedule, lr=self.lr, last_epoch=-1)
         plateau = plateau_in(schedule)
-        self._climb = 0 if plateau is None else plateau[1]
+        self._warmup_steps = 0 if plateau is None else plateau[1]
         put(trainer, self._scheduler, interval="epoch" if plateau else self.interval, monitor=self.monitor)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -83,8 +83,8 @@ class DecaySchedule(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Climb to the plateau, which Lightning itself only steps with a metric."""
-        if self._climb and self._scheduler.last_epoch < min(self._climb, trainer.global_step):
+        """Step the warm-up to the plateau, which Lightning itself only steps with a metric."""
+        if self._warmup_steps and self._scheduler.last_epoch < min(self._warmup_steps, trainer.global_step):
             self._scheduler.step()
 
     def _built(self, trainer: Trainer) -> Schedule:
@@ -110,7 +110,7 @@ def _check_monitor(schedule: str | Schedule, monitor: str | None, mode: str) -> 
     found = None if isinstance(schedule, str) else plateau_in(schedule)
     needs = schedule == "reduce_on_plateau" or found is not None
     if needs and monitor is None:
-        raise InputError(f"`monitor` must name the logged metric that {schedule!r} is judged by, got None")
+        raise InputError(f"`monitor` must name the logged metric that {schedule!r} follows, got None")
     if not needs and monitor is not None:
         raise InputError(f"`monitor` must be None for {schedule!r}, which follows the step alone, got {monitor!r}")
     if found is not None and found[0].mode != mode:

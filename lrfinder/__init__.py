@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lrfinder.loop import Facts, Loop
     from lrfinder.result import LRResult
     from lrfinder.training.scheduler import attach
+    from lrfinder.training.step_loop import StepLoop
     from lrfinder.training.torch_loop import TorchLoop
     from lrfinder.tune import tune_loop, tune_lr
 
@@ -43,6 +44,7 @@ _HOMES = {
     "RankError": "errors",
     "StateLeak": "errors",
     "Status": "evidence.status",
+    "StepLoop": "training.step_loop",
     "TorchLoop": "training.torch_loop",
     "attach": "training.scheduler",
     "find_lr": "find",
@@ -67,6 +69,7 @@ __all__ = [
     "RankError",
     "StateLeak",
     "Status",
+    "StepLoop",
     "TorchLoop",
     "__version__",
     "attach",

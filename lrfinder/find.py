@@ -16,7 +16,7 @@ from lrfinder.result import LRResult, conclude
 from lrfinder.search.measure import EvaluateOn, SearchOptions, held_out_of, search
 from lrfinder.search.sweep import exponential_range
 from lrfinder.snapshot.exclusive import exclusive
-from lrfinder.training import distributed as ranks
+from lrfinder.training import distributed
 from lrfinder.training.feed import Loader
 from lrfinder.training.torch_loop import TorchLoop
 
@@ -25,7 +25,7 @@ __all__ = ["find_lr", "range_test"]
 
 @shows_options_of(Request, hidden=("rule",), after=TorchLoop)
 @accepts_old_names
-@ranks.together()
+@distributed.fail_together()
 def find_lr(
     model: nn.Module,
     loader: Loader,
@@ -76,6 +76,7 @@ def find_lr(
             - `accumulate`: micro-batches of a step. `clip_grad_norm`, `clip_grad_value`: the largest that is let pass.
             - `autocast`: `torch.bfloat16` or `torch.float16`. `scaler`: the GradScaler of a float16 training.
             - `channels_last`: how images are laid out. `val_loader`: batches kept aside, to measure on.
+            - `also`: further objects whose state is put back, as an average of the weights that the training keeps.
             - `snapshot`: `auto` does not copy frozen weights that are most of the model, `all` does.
               `snapshot_device`: where the copies are kept.
 
@@ -115,7 +116,7 @@ def find_lr(
 
 @shows_options_of(Request, hidden=("rule",))
 @accepts_old_names
-@ranks.together()
+@distributed.fail_together()
 def range_test(
     loop: Loop,
     *,

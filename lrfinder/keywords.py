@@ -81,13 +81,15 @@ def accepts_old_names(verb: Verb) -> Verb:
     return call  # type: ignore[return-value]
 
 
-def shows_options_of(*records: type, hidden: tuple[str, ...] = (), after: type | None = None) -> Callable[[Verb], Verb]:
+def shows_options_of(
+    *records: type, hidden: tuple[str, ...] = (), after: Callable[..., object] | None = None
+) -> Callable[[Verb], Verb]:
     """Let a function's signature show the options that it hands on, with their defaults.
 
     Args:
         records: Classes whose arguments are shown before the function's own keywords.
         hidden: Arguments of theirs that the function does not take, or takes under its own name.
-        after: A class whose keyword-only arguments are shown after them.
+        after: A class or function whose keyword-only arguments are shown after them.
 
     Returns:
         The decorator.

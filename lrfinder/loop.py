@@ -19,9 +19,9 @@ class Facts:
         model: Class name of the model.
         optimizer: Class name of the swept optimizer, or of each, joined by "and".
         bases: Base LR of every parameter group, the reference group's at `reference`.
-        reference: Index of the reference group: the first with a trainable parameter.
+        reference: Index of the reference group: the first with an `lr` and a trainable parameter.
         betas: Its momentum as (momentum, 0), Adam's betas, or (0, 0).
-        batch_size: Samples of one full optimizer step on this rank, or None where no tensor tells.
+        batch_size: Samples of one full optimizer step on this rank, or None where no tensor shows it.
         steps_per_epoch: Optimizer steps per epoch, or None for a loader without length.
         ranks: Processes that train together.
         precision: What the parameters are stored in, as in `float32`.
@@ -65,7 +65,10 @@ class Snapshot(Protocol):
 
 
 class Loop(Protocol):
-    """A way of training, one optimizer step at a time: plain torch, a Trainer, one rank of many, or your own."""
+    """A way of training, one optimizer step at a time: plain torch, a Trainer, one rank of many, or your own.
+
+    `lrfinder.StepLoop` makes one of two functions; `tests/loop_contract.py` holds the laws that every loop keeps.
+    """
 
     lr: float
     """LR of the reference group. Group i runs at `lr * base_i / base_ref`, bases read once, so ratios never drift."""
@@ -83,7 +86,7 @@ class Loop(Protocol):
         """Whether a loss can be had without a step, as trials and pilots need."""
 
     def draw(self) -> Batch:
-        """Return the micro-batches of one optimizer step; the loader starts again when it ends."""
+        """Return the micro-batches of one optimizer step, which can be kept; the loader starts again when it ends."""
 
     def step(self, batch: Batch) -> float | None:
         """Make one optimizer step; return the loss before it, mean over micro-batches and ranks, or None if skipped."""
@@ -96,7 +99,7 @@ class Loop(Protocol):
         """
 
     def held_out(self) -> Batch | None:
-        """Return the same few validation batches at every call, as one window for `loss`; None where there are none."""
+        """Return the same few validation batches at every call, as one batch for `loss`; None where there are none."""
 
     def agree(self, flag: bool) -> bool:
         """Return true on every rank if the flag is true on any."""

@@ -193,7 +193,7 @@ class LRResult:
         """
         if self.lr is None:
             raise NoSignalError(f"there is no learning rate to apply: {self.status.sentence}")
-        from lrfinder.training.rescaling import rescale
+        from lrfinder.training.param_groups import rescale
 
         rescale(optimizer, self.lr, *schedulers)
 

@@ -37,7 +37,7 @@ from lrfinder.search.pilot import draw_pilots, in_small, next_about_best
 from lrfinder.search.sweep import exponential_range
 from lrfinder.search.trial import Shape, warmup_and_linear
 from lrfinder.snapshot.exclusive import exclusive
-from lrfinder.training import distributed as ranks
+from lrfinder.training import distributed
 from lrfinder.training.feed import Loader
 from lrfinder.training.torch_loop import TorchLoop
 
@@ -46,7 +46,7 @@ __all__ = ["tune_loop", "tune_lr"]
 
 @shows_options_of(Request, hidden=("rule", "open_ended"), after=TorchLoop)
 @accepts_old_names
-@ranks.together()
+@distributed.fail_together()
 def tune_lr(
     model: nn.Module,
     loader: Loader,
@@ -115,7 +115,7 @@ def tune_lr(
 
 @shows_options_of(Request, hidden=("rule", "open_ended"))
 @accepts_old_names
-@ranks.together()
+@distributed.fail_together()
 def tune_loop(
     loop: Loop,
     *,

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+pytest.register_assert_rewrite("loop_contract")
 mpl.use("Agg")
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 

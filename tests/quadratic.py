@@ -80,5 +80,7 @@ class QuadraticLoop:
         def restore():
             self.lr, self.theta = lr, theta
 
-        yield SimpleNamespace(restore=restore)
-        restore()
+        try:
+            yield SimpleNamespace(restore=restore)
+        finally:
+            restore()

@@ -168,13 +168,13 @@ def _search(options: argparse.Namespace) -> int:
     training = arguments_of(options.factory, options.verb)
     from lrfinder import find as finder
     from lrfinder import tune as tuner
-    from lrfinder.training import distributed as ranks
+    from lrfinder.training import distributed
 
     verb = finder.find_lr if options.verb == "find_lr" else tuner.tune_lr
     named = (*OPTIONS, *PLAN_FLAGS)
     given = {name: value for name in named if (value := getattr(options, name, None)) is not None}
     found = called(options.factory, lambda: verb(**{**training, **given}))
-    return _tell(found, options.plot, options.json) if ranks.is_chief() else FOUND
+    return _tell(found, options.plot, options.json) if distributed.is_chief() else FOUND
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -17,7 +17,6 @@ from lrfinder.search import edge
 from lrfinder.search.budget import FEWEST_TO_TRY, FORWARDS_PER_STEP
 from lrfinder.search.explore import explore
 from lrfinder.search.sweep import OnStep, exponential_range, sweep
-from lrfinder.training.batch import unshared
 from lrfinder.training.options import TrainingOptions
 
 __all__ = ["EvaluateOn", "SearchOptions", "held_out_of", "search"]
@@ -67,7 +66,7 @@ def search(
     """
     steps = len(lrs)
     series = _series(steps) if loop.can_measure and rule is None else 0
-    batches = [[unshared(loop.draw()) for _ in range(edge.STEPS)] for _ in range(series)]
+    batches = [[loop.draw() for _ in range(edge.STEPS)] for _ in range(series)]
     cost_of_point = 1.0 if held_out is None else 1 + len(held_out) / FORWARDS_PER_STEP
     swept = steps - PART_OF_TRIALS * min(steps, STEPS_OF_EDGE * series)
     if swept < cost_of_point * steps:

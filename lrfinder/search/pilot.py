@@ -9,7 +9,7 @@ from lrfinder.schedules import Schedule
 from lrfinder.search.budget import FORWARDS_PER_STEP
 from lrfinder.search.explore import FARTHEST, Explored, TrialBatches, stride
 from lrfinder.search.trial import Shape
-from lrfinder.training.batch import tensors, unshared
+from lrfinder.training.batch import held_bytes
 
 __all__ = ["draw_pilot", "draw_pilots", "in_small", "next_about_best"]
 
@@ -74,7 +74,7 @@ def draw_pilot(loop: Loop, steps: int, horizon: Horizon, held_out: Batch | None 
             the batches that follow evaluate.
         held_out: Validation batches to evaluate on, instead of batches of the same epoch.
     """
-    first, per_epoch = unshared(loop.draw()), horizon.steps_per_epoch
+    first, per_epoch = loop.draw(), horizon.steps_per_epoch
     evaluated = max(FEWEST_EVAL_BATCHES, round(steps * EVAL_BATCHES_PER_STEP)) if held_out is None else 0
     trained = max(1, round(steps / horizon.epochs))
     if per_epoch:
@@ -82,30 +82,24 @@ def draw_pilot(loop: Loop, steps: int, horizon: Horizon, held_out: Batch | None 
         evaluated = min(evaluated, per_epoch - trained)
     room = _room(loop, first, 4 * (trained + evaluated))
     trained, evaluated = min(trained, max(1, int(room * MOST_OF_AN_EPOCH))), min(evaluated, max(1, room // 4))
-    epoch = [first, *(unshared(loop.draw()) for _ in range(trained - 1))]
+    epoch = [first, *(loop.draw() for _ in range(trained - 1))]
     train = [epoch[i % trained] for i in range(steps)]
     if held_out is not None:
         evaluation: list[Batch] = [[micro] for micro in held_out]
         return TrialBatches(
             train, evaluation, len(evaluation) / max(1, len(first)) / FORWARDS_PER_STEP, steps_per_epoch=trained
         )
-    evaluation = [unshared(loop.draw()) for _ in range(evaluated)] or epoch
+    evaluation = [loop.draw() for _ in range(evaluated)] or epoch
     return TrialBatches(train, evaluation, len(evaluation) / FORWARDS_PER_STEP, steps_per_epoch=trained)
 
 
 def _room(loop: Loop, first: Batch, most: int) -> int:
     """How many batches, up to so many, every rank has the memory for: a batch is a collective to all of them."""
-    own, least = max(2, KEPT_BYTES // max(1, _bytes(first))), 2
+    own, least = max(2, KEPT_BYTES // max(1, held_bytes(first))), 2
     while least < most:
         middle = (least + most + 1) // 2
         least, most = (least, middle - 1) if loop.agree(own < middle) else (middle, most)
     return least
-
-
-def _bytes(batch: Batch) -> int:
-    """What the tensors of a batch hold, those of sparse ones as far as they are there."""
-    held = [tensor for micro in batch for _, tensor in tensors(micro)]
-    return sum((t._nnz() if t.is_sparse else t.numel()) * t.element_size() for t in held)
 
 
 def in_small(schedule: Schedule, total_steps: int, steps: int) -> Shape:

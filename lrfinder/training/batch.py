@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["describe", "size", "tensors", "to_device", "total_size", "unshared"]
+__all__ = ["describe", "held_bytes", "shares", "size", "tensors", "to_device", "total_size", "unshared"]
 
 
 def to_device(batch: Any, device: torch.device, layout: torch.memory_format | None = None) -> Any:
@@ -97,10 +97,24 @@ def size(batch: Any) -> int | None:
     return next((len(tensor) for _, tensor in tensors(batch) if tensor.dim() > 0), None)
 
 
-def total_size(window: Sequence[Any]) -> int | None:
-    """Samples in all batches of a window, or None where one does not tell."""
-    sizes = [size(batch) for batch in window]
+def total_size(batch: Sequence[Any]) -> int | None:
+    """Samples in all micro-batches, or None where one has no tensor to count by."""
+    sizes = [size(micro) for micro in batch]
     return None if None in sizes else sum(n for n in sizes if n is not None)
+
+
+def shares(batch: Sequence[Any]) -> list[float]:
+    """Return the share of the samples that is in each micro-batch."""
+    if len(batch) == 1:
+        return [1.0]
+    sizes = [size(micro) or 1 for micro in batch]
+    return [n / sum(sizes) for n in sizes]
+
+
+def held_bytes(batch: Sequence[Any]) -> int:
+    """Return what the tensors of all micro-batches hold, those of sparse ones as far as they are there."""
+    held = [tensor for micro in batch for _, tensor in tensors(micro)]
+    return sum((t._nnz() if t.is_sparse else t.numel()) * t.element_size() for t in held)
 
 
 def describe(batch: Any) -> str:

@@ -1,7 +1,7 @@
 """An endless stream of batches from a loader that is left as it was."""
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, cast
 
 from torch.utils.data import DataLoader, Dataset, IterableDataset
@@ -10,7 +10,7 @@ from lrfinder.errors import InputError
 from lrfinder.snapshot.contents import Surface
 from lrfinder.training.batch import describe
 
-__all__ = ["HELD_OUT_BATCHES", "Feed", "Loader", "shallow_copy"]
+__all__ = ["HELD_OUT_BATCHES", "Feed", "Loader", "as_feed", "shallow_copy"]
 
 HELD_OUT_BATCHES = 4
 """Batches of a validation loader that a loop measures on."""
@@ -20,7 +20,7 @@ Loader: TypeAlias = Iterable[Any] | Callable[[], Iterable[Any]]
 
 
 class Feed:
-    """Windows of batches from a loader, which starts again when it ends; a window never straddles that end.
+    """Batches from a loader, several at a draw; it starts again when it ends, and no draw straddles that end.
 
     The loader itself is not touched: a DataLoader is iterated through a shallow copy with workers of its own. The
     generators behind it and the attributes of samplers, loaders and data sets are what `stateful` names, for the guard
@@ -28,42 +28,55 @@ class Feed:
 
     Args:
         loader: Anything that can be iterated anew, or a function that returns a fresh iterator.
-        window: Batches in one window (the micro-batches of an optimizer step).
+        per_draw: Batches of one draw (the micro-batches of an optimizer step).
         name: What errors call the loader.
+        sources: The loaders behind it, whose state is kept; None takes the loader itself.
+        batches_per_epoch: Batches until it ends; None takes its length, where it has one.
 
     Raises:
-        InputError: The loader is not iterable, or is its own iterator.
+        InputError: The loader, or one behind it, is not iterable, or is its own iterator.
     """
 
-    def __init__(self, loader: Loader, window: int = 1, name: str = "loader") -> None:
+    def __init__(
+        self,
+        loader: Loader,
+        per_draw: int = 1,
+        name: str = "loader",
+        sources: Sequence[Loader] | None = None,
+        batches_per_epoch: int | None = None,
+    ) -> None:
+        for source in sources or ():
+            _fresh_iterable(source, name)
         self._fresh = _fresh_iterable(loader, name)
         self._loader, self._name = loader, name
-        self._window = window
+        self._sources = [loader] if sources is None else list(sources)
+        self._batches_per_epoch = batches_per_epoch
+        self.per_draw = per_draw
         self._iterator: Iterator[Any] | None = None
         self._has_yielded = False
 
     def draw(self) -> list[Any]:
-        """Return the next window: `window` batches, or fewer where the loader ends.
+        """Return the next batches, fewer than `per_draw` where the loader ends.
 
         Raises:
             InputError: The loader yields nothing.
         """
-        window = self._take()
-        if not window:
+        batches = self._take()
+        if not batches:
             self._iterator = self._started()
-            window = self._take()
-        if not window and self._has_yielded:
+            batches = self._take()
+        if not batches and self._has_yielded:
             raise InputError(
                 f"`{self._name}` must return a fresh iterator at each call, got the finished one again from this "
                 f"{type(self._loader).__name__}; make the iterator inside the function"
             )
-        if not window:
+        if not batches:
             raise InputError(
                 f"`{self._name}` must yield at least one batch, got none from this {type(self._loader).__name__}; "
                 "look at the length of its data set, at `drop_last` and at its sampler"
             )
         self._has_yielded = True
-        return window
+        return batches
 
     def _started(self) -> Iterator[Any]:
         fresh: object = self._fresh()
@@ -72,13 +85,13 @@ class Feed:
         return iter(cast("Iterable[Any]", fresh))
 
     def _take(self) -> list[Any]:
-        window: list[Any] = []
-        while self._iterator is not None and len(window) < self._window:
+        batches: list[Any] = []
+        while self._iterator is not None and len(batches) < self.per_draw:
             try:
-                window.append(next(self._iterator))
+                batches.append(next(self._iterator))
             except StopIteration:
                 self._iterator = None
-        return window
+        return batches
 
     def stop(self) -> None:
         """Forget where the stream is, and end its workers; the next draw starts anew."""
@@ -86,24 +99,30 @@ class Feed:
         self._fresh = _fresh_iterable(self._loader, self._name)
 
     @property
-    def windows_per_epoch(self) -> int | None:
-        """Windows until the loader ends, or None where it does not tell its length."""
+    def draws_per_epoch(self) -> int | None:
+        """Draws until the loader ends, or None where it has no length."""
         try:
-            return -(-len(self._loader) // self._window)  # type: ignore[arg-type]
+            batches = len(self._loader) if self._batches_per_epoch is None else self._batches_per_epoch  # type: ignore[arg-type]
         except (TypeError, NotImplementedError, AttributeError):
             return None
+        return -(-batches // self.per_draw)
 
     def stateful(self) -> tuple[list[object], list[object]]:
         """What a pass over the loader changes in it, and the data behind it that must be left alone."""
-        sources = _behind(self._loader)
+        sources = [source for loader in self._sources for source in _sources_of(loader)]
         samplers = [sampler for source in sources for sampler in _samplers(source)]
         state = [*map(Surface, sources), *(vars(s) for s in samplers if hasattr(s, "__dict__"))]
         data = [getattr(s, "data_source", None) for s in samplers] + [getattr(s, "dataset", None) for s in sources]
-        data += [self._loader] if isinstance(self._loader, (list, tuple)) else []
+        data += [loader for loader in self._sources if isinstance(loader, (list, tuple))]
         return state, [d for d in data if d is not None and not isinstance(d, Dataset)]
 
 
-def _behind(loader: object) -> list[object]:
+def as_feed(loader: Loader | Feed, per_draw: int, name: str) -> Feed:
+    """Return a loader as a feed, and a feed as it is."""
+    return loader if isinstance(loader, Feed) else Feed(loader, per_draw, name)
+
+
+def _sources_of(loader: object) -> list[object]:
     """A loader, and the loaders and data sets that it takes its batches from."""
     sources: list[object] = [loader]
     for source in sources:
@@ -152,6 +171,6 @@ def shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
     vars(clone)["persistent_workers"] = loader.num_workers > 0
     vars(clone)["_iterator"] = None
     if hasattr(clone, "_initial_iter_for_state_dict"):
-        # torchdata's StatefulDataLoader notes here that it made an iterator to tell its state; the copy has none.
+        # torchdata's StatefulDataLoader notes here that it made an iterator to save its state; the copy has none.
         vars(clone)["_initial_iter_for_state_dict"] = False
     return clone

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lrfinder.errors import InputError
 from lrfinder.training.batch import describe
 
-__all__ = ["BatchLoss", "LossFunction", "LossStep"]
+__all__ = ["BatchLoss", "LossFunction", "LossStep", "as_scalar"]
 
 LossFunction = Callable[[Any, Any], Tensor]
 LossStep = Callable[[nn.Module, Any], Tensor]
@@ -60,10 +60,10 @@ class BatchLoss:
             InputError: The loss cannot be inferred, or is not a scalar tensor.
         """
         if self._loss_step is not None:
-            return _scalar(self._loss_step(self._model, batch), self.source)
+            return as_scalar(self._loss_step(self._model, batch), self.source)
         if self._loss_fn is not None:
             inputs, target = _without_target(batch)
-            return _scalar(self._loss_fn(self._forward(inputs), target), self.source)
+            return as_scalar(self._loss_fn(self._forward(inputs), target), self.source)
         if self._accepts.whole(batch):
             inputs, target = _as_inputs(batch), _target_in(batch)
         else:
@@ -72,7 +72,7 @@ class BatchLoss:
         own = None if self._infers else _own_loss(output)
         if own is not None:
             self.source = "returned by the model"
-            return _scalar(own, self.source)
+            return as_scalar(own, self.source)
         if self.source == "returned by the model":
             raise InputError(f"the model must return its loss for every batch, got {describe(output)} without one")
         self._infers = True
@@ -207,7 +207,8 @@ def _own_loss(output: Any) -> Any:
     return getattr(output, "loss", None)
 
 
-def _scalar(loss: Any, source: str) -> Tensor:
+def as_scalar(loss: Any, source: str) -> Tensor:
+    """Return a loss as a tensor without dimensions; raises InputError where it is no scalar tensor."""
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         kind = type(loss).__name__
         got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"{kind} {loss!r:.40}"

@@ -1,6 +1,7 @@
 """The options of a plain torch training: their names and types, and what cannot go together."""
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Literal, TypedDict
 
 import torch
@@ -12,7 +13,15 @@ from lrfinder.training.feed import Loader
 from lrfinder.training.loss import LossFunction, LossStep
 from lrfinder.training.update import TrainStep
 
-__all__ = ["TrainingOptions", "check_choices", "check_device", "check_left_to_train_step", "check_one_loss"]
+__all__ = [
+    "TrainingOptions",
+    "check_choices",
+    "check_device",
+    "check_function",
+    "check_left_to_train_step",
+    "check_one_loss",
+    "check_state",
+]
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -30,6 +39,7 @@ class TrainingOptions(TypedDict, total=False):
     scaler: GradScaler | None
     channels_last: bool
     val_loader: Loader | None
+    also: Sequence[object]
     snapshot: Literal["auto", "all"]
     snapshot_device: torch.device | str | None
 
@@ -76,6 +86,32 @@ def check_choices(accumulate: int, snapshot: str, snapshot_device: torch.device 
     if snapshot not in ("auto", "all"):
         raise InputError(f'`snapshot` must be "auto" or "all", got {snapshot!r}')
     check_device(snapshot_device)
+
+
+def check_function(name: str, function: object, *, may_be_none: bool = False) -> None:
+    """Refuse what cannot be called.
+
+    Raises:
+        InputError: It is no function, and not None where that may be given.
+    """
+    if not callable(function) and not (may_be_none and function is None):
+        raise InputError(f"`{name}` must be a function{' or None' if may_be_none else ''}, got {function!r:.60}")
+
+
+def check_state(name: str, objects: object) -> None:
+    """Refuse a list of further objects to put back that is none, or that holds something without a state.
+
+    Raises:
+        InputError: Either.
+    """
+    if not isinstance(objects, (list, tuple)):
+        raise InputError(f"`{name}` must be a list of objects to put back after the search, got {objects!r:.60}")
+    for thing in objects:
+        if thing is None or isinstance(thing, (int, float, complex, str, bytes, type, ModuleType)):
+            raise InputError(
+                f"`{name}` must hold objects with a state that can be put back, got {thing!r:.60} in it; pass the "
+                "object that holds it"
+            )
 
 
 def check_device(snapshot_device: torch.device | str | None) -> None:

@@ -1,4 +1,4 @@
-"""The learning rates of a training: every swept group at one ratio to the reference group."""
+"""The learning rates of parameter groups: the reference group, and every other at its ratio to it."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -6,41 +6,66 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.parameter import is_lazy
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from lrfinder.errors import InputError
 from lrfinder.loop import Facts
 
-__all__ = ["Rates", "as_list", "chosen_optimizers", "set_rate", "swept_optimizers"]
+__all__ = ["ParamGroups", "as_list", "find_reference", "reference_index", "rescale", "set_rate"]
+
+RATES = ("lr", "initial_lr", "max_lr", "min_lr", "swa_lr")
+"""What torch and its schedulers keep in a group as a rate."""
 
 
-class Rates:
-    """Sets the LR of every group of the swept optimizers by one number.
+def reference_index(groups: Sequence[dict[str, Any]]) -> int:
+    """Return the index of the reference group: the first that has an `lr` and a trainable parameter.
+
+    Args:
+        groups: Those of all optimizers, in their order.
+
+    Returns:
+        The index.
+
+    Raises:
+        InputError: There is none.
+    """
+    for i, group in enumerate(groups):
+        if group.get("lr") is not None and any(p.requires_grad for p in group["params"]):
+            return i
+    raise InputError(
+        "`optimizer` must have a group with an `lr` and a trainable parameter, got none that has both; give it one, as "
+        "in torch.optim.AdamW(model.parameters(), lr=1e-3)"
+    )
+
+
+def find_reference(optimizers: Sequence[Optimizer]) -> tuple[Optimizer, int]:
+    """Return the optimizer that the reference group belongs to, and the index of the group in it."""
+    places = [(optimizer, i) for optimizer in optimizers for i in range(len(optimizer.param_groups))]
+    return places[reference_index([optimizer.param_groups[i] for optimizer, i in places])]
+
+
+class ParamGroups:
+    """The groups of the swept optimizers, whose rates are set by one number.
 
     Group i runs at `lr * base_i / base_ref`. A base is the group's `initial_lr` (a warm-up scheduler may hold `lr` at
-    0), else its `lr`; bases are read once, so the ratios never drift. Groups without a rate are left alone. The
-    reference is the first group of the swept optimizers that holds a trainable parameter.
+    0), else its `lr`; bases are read once, so the ratios never drift. Groups without a rate are left alone.
 
     Args:
         optimizers: Those to sweep, jointly.
 
     Raises:
-        InputError: No group has a rate and a trainable parameter, or the reference base is 0.
+        InputError: There is no reference group, or its base is 0.
     """
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self._names = [type(o).__name__ for o in optimizers]
-        self._groups = [group for o in optimizers for group in o.param_groups if group.get("lr") is not None]
+        self._groups = _rated_groups(optimizers)
         self.bases = tuple(float(group.get("initial_lr", group["lr"])) for group in self._groups)
-        # As `apply` and `attach` choose it: the first trainable group, also where that one trains the loss function.
-        holds = [any(p.requires_grad for p in group["params"]) for group in self._groups]
-        if True not in holds:
-            raise InputError(
-                f"`optimizer` must have a group with an `lr`, got {type(optimizers[0]).__name__} without one"
-            )
-        self.reference = holds.index(True)
+        self.reference = reference_index(self._groups)
+        self.group = self._groups[self.reference]
         if not self.bases[self.reference] > 0:
             raise InputError(
                 f"the base LR of `optimizer`'s reference group {self.reference} must be positive, got "
@@ -49,9 +74,9 @@ class Rates:
         self._weights = _size([p for group in self._groups for p in group["params"] if p.requires_grad])
 
     @property
-    def group(self) -> dict[str, Any]:
-        """The reference group."""
-        return self._groups[self.reference]
+    def maximizes(self) -> bool:
+        """Whether the reference group's optimizer brings the loss up."""
+        return bool(self.group.get("maximize"))
 
     def facts(self, **others: Any) -> Facts:
         """What is known of the swept optimizers, with what the loop knows besides."""
@@ -67,17 +92,8 @@ class Rates:
             **others,
         )
 
-    @property
-    def maximizes(self) -> bool:
-        """Whether the reference group's optimizer brings the loss up."""
-        return bool(self.group.get("maximize"))
-
-    def descending(self, loss: float) -> float:
-        """The loss, or its negative where the optimizer brings it up: what is measured always has to fall."""
-        return -loss if self.maximizes else loss
-
     @contextmanager
-    def watched(self, optimizers: Sequence[Optimizer]) -> Iterator[list[float]]:
+    def watch(self, optimizers: Sequence[Optimizer]) -> Iterator[list[float]]:
         """Note the reference group's rate at every step that one of these optimizers makes.
 
         Yields:
@@ -120,65 +136,63 @@ def set_rate(group: dict[str, Any], rate: float, key: str = "lr") -> None:
         group[key] = rate
 
 
+def rescale(
+    optimizer: Optimizer | Sequence[Optimizer], lr: float, *schedulers: LRScheduler, peak: float | None = None
+) -> None:
+    """Scale optimizers and their schedulers by one ratio, so that a rate of the reference group becomes `lr`.
+
+    A group's `lr`, `initial_lr` and the bounds that schedulers keep in it follow, and so do the schedulers' own bases,
+    those inside a SequentialLR or ChainedScheduler too.
+
+    Args:
+        optimizer: One or several, swept jointly.
+        lr: The new rate.
+        schedulers: Those attached to them.
+        peak: The rate of the reference group that becomes `lr`; None takes the one that it is meant to reach: what a
+            cyclic scheduler rises to, else its base.
+
+    Raises:
+        InputError: There is no reference group, or its LR is 0: no ratio can be formed.
+    """
+    for each in as_list(optimizer):
+        if not hasattr(each, "param_groups"):
+            raise InputError(f"`optimizer` must be a torch optimizer, got {type(each).__name__}; schedulers follow it")
+    groups, parts = _rated_groups(as_list(optimizer)), list(_unpacked(schedulers))
+    reference = groups[reference_index(groups)]
+    top = _peak(reference, parts) if peak is None else peak
+    if not top > 0:
+        raise InputError(f"the reference group's LR must be positive to scale the others with it, got {top}; set it")
+    # Groups may share one tensor as their LR, so everything is read before anything is written.
+    rates = {(id(g), key): (g, lr * (float(g[key]) / top)) for g in groups for key in RATES if key in g}
+    for (_, key), (group, rate) in rates.items():
+        set_rate(group, rate, key)
+    for scheduler in {id(scheduler): scheduler for scheduler in parts}.values():
+        for name in ("base_lrs", "max_lrs", "_last_lr"):
+            if hasattr(scheduler, name):
+                setattr(scheduler, name, [lr * (float(rate) / top) for rate in getattr(scheduler, name)])
+
+
+def _rated_groups(optimizers: Sequence[Optimizer]) -> list[dict[str, Any]]:
+    return [group for o in optimizers for group in o.param_groups if group.get("lr") is not None]
+
+
+def _unpacked(schedulers: tuple[LRScheduler, ...]) -> Iterator[LRScheduler]:
+    for scheduler in schedulers:
+        yield scheduler
+        yield from _unpacked(tuple(getattr(scheduler, "_schedulers", ())))
+
+
+def _peak(group: dict[str, Any], schedulers: list[LRScheduler]) -> float:
+    """The highest rate that a group is meant to reach."""
+    bounds = [
+        bound
+        for scheduler in schedulers
+        for own, bound in zip(scheduler.optimizer.param_groups, getattr(scheduler, "max_lrs", ()), strict=False)
+        if own is group
+    ]
+    return max(float(rate) for rate in (group.get("initial_lr", group["lr"]), group.get("max_lr", 0.0), *bounds))
+
+
 def as_list(optimizer: Optimizer | Sequence[Optimizer]) -> list[Optimizer]:
     """One optimizer or several, as a list."""
     return list(optimizer) if isinstance(optimizer, (list, tuple)) else [cast("Optimizer", optimizer)]
-
-
-def chosen_optimizers(
-    optimizer: Optimizer | Sequence[Optimizer] | None, trainable: list[nn.Parameter], *, own: bool
-) -> list[Optimizer]:
-    """The optimizers of a training; without one, AdamW over the trainable parameters.
-
-    Args:
-        optimizer: What the caller passed.
-        trainable: The model's trainable parameters.
-        own: Whether the caller's own step uses them.
-
-    Returns:
-        One or several.
-
-    Raises:
-        InputError: None for a step of the caller's own, several for one of ours, or one of another model.
-    """
-    if optimizer is None:
-        if own:
-            raise InputError("`optimizer` must be the one (or the list) that `train_step` uses, got None; pass it")
-        return [AdamW(trainable, lr=1e-3)]
-    optimizers = as_list(optimizer)
-    if not optimizers:
-        raise InputError("`optimizer` must hold at least one optimizer, got an empty list; pass those of the training")
-    if len(optimizers) > 1 and not own:
-        raise InputError(
-            f"`optimizer` must be one optimizer where the steps are ours, got {len(optimizers)}; "
-            "pass `train_step=` with a function that uses them all"
-        )
-    for each in optimizers:
-        _check_holds(each, trainable)
-    return optimizers
-
-
-def swept_optimizers(optimizers: list[Optimizer], sweep: int | None) -> list[Optimizer]:
-    """The one of that index, or all; raises InputError where there is none of that index."""
-    if sweep is None:
-        return optimizers
-    if not isinstance(sweep, int) or not 0 <= sweep < len(optimizers):
-        raise InputError(
-            f"`sweep` must be the index of an optimizer, 0 to {len(optimizers) - 1}, or None, got {sweep!r}"
-        )
-    return [optimizers[sweep]]
-
-
-def _check_holds(optimizer: Optimizer, trainable: Sequence[nn.Parameter]) -> None:
-    if not hasattr(optimizer, "param_groups"):
-        got = f"the class {optimizer.__name__}" if isinstance(optimizer, type) else type(optimizer).__name__
-        raise InputError(
-            f"`optimizer` must be a torch optimizer, or a list of them, got {got}; "
-            "make one, as in torch.optim.AdamW(model.parameters())"
-        )
-    of_model = {id(p) for p in trainable}
-    if not any(id(p) in of_model for group in optimizer.param_groups for p in group["params"]):
-        raise InputError(
-            f"`optimizer` must hold parameters of `model`, got a {type(optimizer).__name__} that holds none of them; "
-            "make it from model.parameters() of this very model; several networks are one nn.ModuleList"
-        )

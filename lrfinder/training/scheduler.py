@@ -22,7 +22,7 @@ from lrfinder.schedules import (
 )
 from lrfinder.schedules.compose import plateau_in
 from lrfinder.schedules.custom import check_schedule
-from lrfinder.training.param_groups import set_rate
+from lrfinder.training.param_groups import reference_index, set_rate
 
 __all__ = ["PlateauLR", "ScheduledLR", "attach"]
 
@@ -103,7 +103,7 @@ class ScheduledLR(LRScheduler):
         return [float(group["lr"]) for group in self.optimizer.param_groups]
 
     def begin_cooldown(self, steps: int) -> None:
-        """Begin the cooldown of an open-ended schedule at the next step, which still runs at the full rate.
+        """Begin the cooldown of an open-ended schedule at the next step, which itself runs at the full rate.
 
         Args:
             steps: the optimizer steps of the cooldown; its shape and floor are those of the `StableDecay`.
@@ -160,9 +160,9 @@ class ScheduledLR(LRScheduler):
 
 
 class PlateauLR(ScheduledLR):
-    """A `ReduceOnPlateau` on an optimizer: `step()` advances the warm-up, `step(metric)` judges a check.
+    """A `ReduceOnPlateau` on an optimizer: `step()` advances the warm-up, `step(metric)` takes a check in.
 
-    Make one with `attach`. While the rate still climbs, metrics are not judged. A third level of classes, because it
+    Make one with `attach`. During the warm-up metrics are ignored. A third level of classes, because it
     differs from its parent in the one factor that the metrics earn and must be a torch scheduler as well.
     """
 
@@ -171,7 +171,7 @@ class PlateauLR(ScheduledLR):
         super().__init__(optimizer, schedule, last_epoch)
 
     def step(self, metrics: Any = None, epoch: Any = None) -> None:  # type: ignore[override]  # as torch's own plateau
-        """Go on to the next step's rate, or judge a metric.
+        """Go on to the next step's rate, or take a metric in.
 
         Args:
             metrics: the metric of a check; without one the warm-up advances by a step.
@@ -179,9 +179,9 @@ class PlateauLR(ScheduledLR):
         """
         if metrics is None:
             return super().step()
-        plateau, climb = self._plateau()
+        plateau, warmup = self._plateau()
         self._adopt()
-        if self.last_epoch >= climb:
+        if self.last_epoch >= warmup:
             _, self.feedback = plateau.update(self.feedback, float(metrics))
             self._fill()
 
@@ -229,6 +229,12 @@ def _shape(schedule: Schedule) -> Shape:
 def _peaks(optimizer: Optimizer, lr: float | None, *, resumes: bool) -> list[float]:
     """Return every group's peak."""
     groups = optimizer.param_groups
+    without = [i for i, group in enumerate(groups) if group.get("lr") is None]
+    if without:
+        raise InputError(
+            f"`optimizer` must have an `lr` in every group to run along a schedule, got none in group {without[0]}; "
+            "give it one, as in lr=1e-3"
+        )
     bases = [float(group.get("initial_lr", group["lr"])) for group in groups]
     if lr is None:
         if resumes and not all("initial_lr" in group for group in groups):
@@ -238,8 +244,7 @@ def _peaks(optimizer: Optimizer, lr: float | None, *, resumes: bool) -> list[flo
             raise InputError(f"`lr` must be given where every group's rate is 0, got {lr}; pass the peak")
         return peaks
     peak = check_number("lr", lr, "(0, inf)", "pass the peak of the first trainable group")
-    trainable = [any(p.requires_grad for p in group["params"]) for group in groups]
-    base = bases[trainable.index(True)] if any(trainable) else bases[0]
+    base = bases[reference_index(groups)]
     check_number("the reference group's rate", base, "(0, inf)", f"set it, or leave out lr={peak:g}, which scales it")
     return [peak * (own / base) for own in bases]
 

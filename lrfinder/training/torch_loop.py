@@ -1,36 +1,50 @@
 """Plain torch as a `Loop`: a model, a loader, a loss and an optimizer."""
 
-import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
-from torch import distributed as dist
+from torch import nn
 from torch.amp import GradScaler
-from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from lrfinder.checks import check_flag
-from lrfinder.errors import InputError
-from lrfinder.loop import Batch, Facts
+from lrfinder.loop import Facts
 from lrfinder.snapshot.contents import reached_by
-from lrfinder.snapshot.rng import torch_streams
-from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
-from lrfinder.training import distributed as ranks
-from lrfinder.training.batch import total_size
-from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, Loader
+from lrfinder.training.feed import Loader
+from lrfinder.training.host import Host
 from lrfinder.training.loss import BatchLoss, LossFunction, LossStep
-from lrfinder.training.options import TrainingOptions, check_choices, check_left_to_train_step, check_one_loss
-from lrfinder.training.param_groups import Rates, chosen_optimizers, swept_optimizers
-from lrfinder.training.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep, shares
+from lrfinder.training.optimizers import choose_optimizers, trainable_parameters
+from lrfinder.training.options import TrainingOptions, check_left_to_train_step, check_one_loss, check_state
+from lrfinder.training.step_loop import StepLoop, Update
+from lrfinder.training.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep
 
-__all__ = ["TorchLoop", "TrainingOptions", "trainable_parameters"]
+__all__ = ["TorchLoop", "TrainingOptions"]
 
 
-class TorchLoop:
-    """Optimizer steps of a plain torch training.
+def TorchLoop(
+    model: nn.Module,
+    loader: Loader,
+    *,
+    loss_fn: LossFunction | None = None,
+    loss_step: LossStep | None = None,
+    train_step: TrainStep | None = None,
+    optimizer: Optimizer | Sequence[Optimizer] | None = None,
+    sweep: int | None = None,
+    accumulate: int = 1,
+    clip_grad_norm: float | None = None,
+    clip_grad_value: float | None = None,
+    autocast: torch.dtype | None = None,
+    scaler: GradScaler | None = None,
+    channels_last: bool = False,
+    val_loader: Loader | None = None,
+    also: Sequence[object] = (),
+    snapshot: Literal["auto", "all"] = "auto",
+    snapshot_device: torch.device | str | None = None,
+) -> StepLoop:
+    """Make a `StepLoop` of a plain torch training.
 
     Args:
         model: The module to train, on its device.
@@ -48,228 +62,59 @@ class TorchLoop:
         scaler: The GradScaler of a float16 training; steps that it skips are repeated, and it is put back.
         channels_last: Lay four-dimensional tensors of a batch out with the channels last.
         val_loader: Batches kept aside, for measuring on them; the first four are used.
+        also: Further objects whose state is put back after the search, as an average of the weights or a counter that
+            the training changes.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
         snapshot_device: Where the copies are kept, `cpu` for a model that fills the accelerator; None: beside it.
+
+    Returns:
+        The loop.
 
     Raises:
         InputError: Something that cannot be trained with, each case in one sentence.
     """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        loader: Loader,
-        *,
-        loss_fn: LossFunction | None = None,
-        loss_step: LossStep | None = None,
-        train_step: TrainStep | None = None,
-        optimizer: Optimizer | Sequence[Optimizer] | None = None,
-        sweep: int | None = None,
-        accumulate: int = 1,
-        clip_grad_norm: float | None = None,
-        clip_grad_value: float | None = None,
-        autocast: torch.dtype | None = None,
-        scaler: GradScaler | None = None,
-        channels_last: bool = False,
-        val_loader: Loader | None = None,
-        snapshot: Literal["auto", "all"] = "auto",
-        snapshot_device: torch.device | str | None = None,
-    ) -> None:
-        trainable = trainable_parameters(model)
-        own = train_step is not None
-        check_choices(accumulate, snapshot, snapshot_device)
-        check_flag("channels_last", channels_last)
-        check_one_loss(loss_fn=loss_fn, loss_step=loss_step, train_step=train_step)
-        if own:
-            check_left_to_train_step(
-                accumulate=None if accumulate == 1 else accumulate,
-                clip_grad_norm=clip_grad_norm,
-                clip_grad_value=clip_grad_value,
-                autocast=autocast,
-                val_loader=val_loader,
-            )
-        self.model = model
-        self.optimizers = chosen_optimizers(optimizer, trainable, own=own)
-        self.can_measure = not own
-        self._swept = swept_optimizers(self.optimizers, sweep)
-        self._rates = Rates(self._swept)
-        self._precision = Precision(trainable[0].device, autocast, channels_last)
-        self._loss = BatchLoss(model, loss_fn, loss_step)
-        self._update: GradientUpdate | OwnUpdate
-        if train_step is not None:
-            self._update = OwnUpdate(train_step, model, self._precision)
-        else:
-            clip = Clip(clip_grad_norm, clip_grad_value)
-            self._update = GradientUpdate(self._loss, self.optimizers[0], self._precision, clip, scaler)
-        self._feed, self._accumulates = Feed(loader, accumulate), accumulate > 1
-        self._held_out = None if val_loader is None else Feed(val_loader, HELD_OUT_BATCHES, name="val_loader")
-        self._held_out_batch: Batch | None = None
-        functions = (loss_fn, loss_step, train_step)
-        self._modules = [m for m in (model, *functions) if isinstance(m, nn.Module)]
-        self._behind = [held for function in functions for held in reached_by(function)]
-        self._scaler = scaler
-        self._frozen, self._kept_on = snapshot, snapshot_device
-        self._depth = 0
-        self._last_streams = torch_streams()
-        self._batch_size: int | None = None
-        self._steps_per_epoch = ranks.least(self._feed.windows_per_epoch, self._precision.device)
-        _check_everywhere(val_loader is not None, self._precision.device)
-
-    @property
-    def lr(self) -> float:
-        """LR of the reference group; setting it scales every swept group by the same ratio, tensor LRs in place."""
-        return self._rates.read()
-
-    @lr.setter
-    def lr(self, value: float) -> None:
-        self._rates.write(value)
-
-    @property
-    def facts(self) -> Facts:
-        """What is known of the training; batch size and loss are known after the first step."""
-        source = self._loss.source if self.can_measure else "returned by train_step"
-        return self._rates.facts(
-            model=type(self.model).__name__,
-            batch_size=self._batch_size,
-            steps_per_epoch=self._steps_per_epoch,
-            ranks=ranks.count(),
-            precision=self._precision.name(trainable_parameters(self.model)[0].dtype),
-            loss=f"{source}, negated since the optimizer maximizes it" if self._rates.maximizes else source,
+    trainable = trainable_parameters(model)
+    check_flag("channels_last", channels_last)
+    check_state("also", also)
+    check_one_loss(loss_fn=loss_fn, loss_step=loss_step, train_step=train_step)
+    if train_step is not None:
+        check_left_to_train_step(
+            accumulate=None if accumulate == 1 else accumulate,
+            clip_grad_norm=clip_grad_norm,
+            clip_grad_value=clip_grad_value,
+            autocast=autocast,
+            val_loader=val_loader,
         )
+    optimizers = choose_optimizers(optimizer, trainable, own=train_step is not None)
+    precision, loss = Precision(trainable[0].device, autocast, channels_last), BatchLoss(model, loss_fn, loss_step)
+    update: Update
+    if train_step is not None:
+        update = OwnUpdate(train_step, model, precision)
+    else:
+        update = GradientUpdate(loss, optimizers[0], precision, Clip(clip_grad_norm, clip_grad_value), scaler)
 
-    @property
-    def is_chief(self) -> bool:
-        """Whether this is the rank that prints, draws and writes."""
-        return ranks.is_chief()
+    def describe(facts: Facts) -> Facts:
+        source = loss.source if train_step is None else "returned by train_step"
+        return replace(facts, loss=source, precision=precision.name(trainable_parameters(model)[0].dtype))
 
-    def agree(self, flag: bool) -> bool:
-        """Return true on every rank if the flag is true on any."""
-        return ranks.any_true(flag, self._precision.device)
-
-    def draw(self) -> Batch:
-        """Return the micro-batches of one optimizer step, as many on every rank; the loader starts again at its end."""
-        window = self._feed.draw()
-        return ranks.alike(window, self._precision.device) if self._accumulates else window
-
-    def step(self, batch: Batch) -> float | None:
-        """Make one optimizer step.
-
-        Args:
-            batch: What `draw` gave.
-
-        Returns:
-            The loss before the step, mean over the samples and over ranks (negated where the optimizer maximizes it);
-            None where the scaler or the user's step skipped it.
-
-        Raises:
-            InputError: The loss cannot be inferred, is not a scalar tensor, or needs no gradient.
-        """
-        self._last_streams = torch_streams()
-        loss = self._update(batch) if self.can_measure else self._own_update(batch)
-        # One collective, which no rank leaves out: a step that one of them skipped is told to all.
-        told = (0.0 if loss is None else loss, loss is None, total_size(batch) or 0)
-        mean, skipped, samples = ranks.means(*told, device=self._precision.device)
-        self._batch_size = max(self._batch_size or 0, math.ceil(samples)) or None
-        return None if skipped else self._rates.descending(mean)
-
-    def _own_update(self, batch: Batch) -> Tensor | None:
-        """The user's own step; None where no swept optimizer stepped, an error where it ran at another rate."""
-        wanted = self.lr
-        hooked = [o for o in self._swept if hasattr(o, "register_step_pre_hook")]
-        with self._rates.watched(hooked) as used:
-            loss = self._update(batch)
-        if used and abs(used[0] - wanted) > 1e-6 * wanted:
-            raise InputError(
-                f"`train_step` must leave the LR alone while it is swept, got a step at {used[0]:.3g} that should have "
-                f"run at {wanted:.3g}; take the lines that set it out, a warm-up is part of the recommended schedule"
-            )
-        return None if hooked and not used else loss
-
-    def loss(self, batch: Batch, *, train: bool = False) -> float:
-        """Return the loss of a forward alone; nothing of the training is changed by it.
-
-        Args:
-            batch: What `draw` gave.
-            train: Repeat the last step's forward as it was: train mode, the same dropout, gradients enabled (noise
-                that a model draws from NumPy or Python is drawn anew).
-
-        Returns:
-            The mean loss over the samples and over ranks.
-
-        Raises:
-            InputError: Only `train_step` knows the loss.
-        """
-        if not self.can_measure:
-            raise InputError(
-                "`train_step` must be None to measure a loss without a step, got one that does the whole update"
-            )
-        with forward_only(self._modules), torch.set_grad_enabled(train):
-            for prepare in self._last_streams if train else [module.eval for module in self._modules]:
-                prepare()
-            parts = [
-                self._precision.forward(self._loss, micro).detach() * share
-                for micro, share in zip(batch, shares(batch), strict=True)
-            ]
-            reshard(self._modules)
-        (mean,) = ranks.means(torch.stack(parts).sum(), device=self._precision.device)
-        return self._rates.descending(mean)
-
-    def held_out(self) -> Batch | None:
-        """Return the first four batches of the validation loader as one window, or None where there is none."""
-        if self._held_out is not None and self._held_out_batch is None:
-            self._held_out_batch = ranks.alike(self._held_out.draw(), self._precision.device)
-            self._held_out.stop()
-        return self._held_out_batch
-
-    @contextmanager
-    def preserved(self) -> Iterator[StateSnapshot]:
-        """Put everything back as it was at exit, however the block ends; nests. Inside, the model trains.
-
-        Yields:
-            The snapshot, which does not hold the place in the batch stream.
-        """
-        feeds = [feed for feed in (self._feed, self._held_out) if feed is not None]
-        stateful = [feed.stateful() for feed in feeds]
-        others = [thing for streams, _ in stateful for thing in streams]
-        others += [*self._behind, *([] if self._scaler is None else [self._scaler])]
-        data = [left for _, lefts in stateful for left in lefts]
-        kept = preserved(self._modules, self.optimizers, others, self._frozen, data, self._kept_on)
-        with kept as snapshot, torch.enable_grad():
-            self._depth += 1
-            try:
-                if not self.model.training:
-                    self.model.train()
-                yield snapshot
-            finally:
-                self._depth -= 1
-                if not self._depth:
-                    for feed in feeds:
-                        feed.stop()
-
-
-def _check_everywhere(has_held_out: bool, device: torch.device) -> None:
-    """Refuse validation batches that some ranks do not have: they would not measure with the others."""
-    if len(set(ranks.extremes(int(has_held_out), device))) > 1:
-        raise InputError(
-            f"`val_loader` must be given on every rank or on none, got {'one' if has_held_out else 'None'} on rank "
-            f"{dist.get_rank()} and not so on others; give each rank its part, or pass none"
-        )
-
-
-def trainable_parameters(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters of a model that are trained; raises InputError where there are none, or lazy ones."""
-    if not isinstance(model, nn.Module):
-        raise InputError(f"`model` must be a torch.nn.Module, got {type(model).__name__}")
-    lazy = [name for name, p in model.named_parameters() if is_lazy(p)]
-    if lazy:
-        raise InputError(
-            f"`model` must know the shape of its parameters, got lazy ones ({', '.join(lazy[:3])}); "
-            "run one batch through it first, which leaves them as the training will find them"
-        )
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    if not trainable:
-        raise InputError(
-            f"`model` must have a parameter that can be trained, got {type(model).__name__} with "
-            f"{sum(1 for _ in model.parameters())} parameters, all frozen; set requires_grad on those to train"
-        )
-    return trainable
+    functions = (loss_fn, loss_step, train_step)
+    return StepLoop(
+        update=update,
+        forward=partial(precision.forward, loss) if train_step is None else None,
+        modules=[module for module in (model, *functions) if isinstance(module, nn.Module)],
+        optimizers=optimizers,
+        loader=loader,
+        val_loader=val_loader,
+        state=[*also, *([] if scaler is None else [scaler])],
+        accumulate=accumulate,
+        sweep=sweep,
+        snapshot=snapshot,
+        snapshot_device=snapshot_device,
+        host=Host(
+            # Our own update always steps, at the rate that was set; an optimizer inside another takes no hooks.
+            watched=None if train_step is not None else [],
+            reached=[held for function in functions for held in reached_by(function)],
+            update_name="`update`" if train_step is None else "`train_step`",
+            describe=describe,
+        ),
+    )

@@ -1,9 +1,8 @@
-"""One optimizer step: from a window of micro-batches to new parameters."""
+"""One optimizer step: from micro-batches to new parameters."""
 
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 import torch
@@ -13,11 +12,11 @@ from torch.optim import LBFGS, Optimizer
 
 from lrfinder.errors import InputError, LRFinderError
 from lrfinder.loop import Batch
-from lrfinder.training import distributed as ranks
-from lrfinder.training.batch import describe, size, to_device
+from lrfinder.training import distributed
+from lrfinder.training.batch import describe, shares, to_device
 from lrfinder.training.loss import BatchLoss
 
-__all__ = ["Clip", "GradientUpdate", "OwnUpdate", "Precision", "TrainStep", "shares"]
+__all__ = ["Clip", "GradientUpdate", "OwnUpdate", "Precision", "TrainStep"]
 
 TrainStep = Callable[[nn.Module, Any], "float | Tensor | None"]
 
@@ -95,14 +94,14 @@ class Clip:
 
 
 class GradientUpdate:
-    """Accumulates the gradient of the mean loss over a window, clips it and steps, with a GradScaler if there is one.
+    """Accumulates the gradient of the mean loss over micro-batches, clips it and steps, through a GradScaler if given.
 
     Args:
         loss: The loss of one micro-batch, a scalar tensor.
-        optimizer: Steps once a window; one that takes a closure gets it, so that it may evaluate the window again.
+        optimizer: Steps once a batch; one that takes a closure gets it, so that it may evaluate the batch again.
         precision: Where and in what the loss is computed.
         clip: Bounds of the gradient.
-        scaler: Scales the loss of a float16 training; a step that it skips is told by None.
+        scaler: Scales the loss of a float16 training; a step that it skips returns None.
 
     Raises:
         InputError: A scaler that is none, or one with an optimizer that needs its closure.
@@ -143,7 +142,7 @@ class GradientUpdate:
             loss = self._backward(batch)
             self._clip(self._optimizer)
             evaluations.append(loss)
-            return ranks.shared(loss)
+            return distributed.mean_tensor(loss)
 
         self._optimizer.step(closure)  # type: ignore[arg-type]  # annotated as float, but LBFGS takes tensors too
         if not evaluations:
@@ -191,28 +190,9 @@ class OwnUpdate:
     def __init__(self, train_step: TrainStep, model: nn.Module, precision: Precision) -> None:
         self._train_step, self._model, self._precision = train_step, model, precision
 
-    def __call__(self, batch: Batch) -> Tensor | None:
-        """Make one step; return the loss that the user's step returned.
-
-        Raises:
-            InputError: It returned something that is no number.
-        """
-        loss = self._precision.forward(lambda moved: self._train_step(self._model, moved), batch[0])
-        if loss is None:
-            return None
-        if isinstance(loss, Tensor) and loss.numel() == 1:
-            return loss.detach().reshape(())
-        if isinstance(loss, Real):
-            return torch.tensor(float(loss), dtype=torch.float64)
-        raise InputError(f"`train_step` must return the loss as a number (None for a skipped step), got {loss!r:.80}")
-
-
-def shares(batch: Batch) -> list[float]:
-    """The share of the samples in each micro-batch of a window."""
-    if len(batch) == 1:
-        return [1.0]
-    sizes = [size(micro) or 1 for micro in batch]
-    return [n / sum(sizes) for n in sizes]
+    def __call__(self, batch: Batch) -> Tensor | float | None:
+        """Make one step; return what the user's step returned."""
+        return self._precision.forward(lambda moved: self._train_step(self._model, moved), batch[0])  # type: ignore[no-any-return]
 
 
 def _takes_closure(optimizer: Optimizer) -> bool:

@@ -13,7 +13,7 @@ from lrfinder.evidence.evidence import Evidence, Status
 from lrfinder.evidence.trials import Trials
 from lrfinder.loop import Facts
 from lrfinder.schedules import Linear
-from lrfinder.training.param_groups import Rates
+from lrfinder.training.param_groups import ParamGroups
 
 ADAM = Facts(optimizer="AdamW", betas=(0.9, 0.999), weights=0.1)
 PLAIN = Facts(optimizer="SGD", weights=0.1)
@@ -26,14 +26,14 @@ def test_the_size_of_the_weights_is_their_root_mean_square(kind):
     for parameter in parameters[:2]:
         parameter.requires_grad_()
 
-    facts = Rates([kind(parameters, lr=0.1)]).facts()
+    facts = ParamGroups([kind(parameters, lr=0.1)]).facts()
 
     assert facts.weights == pytest.approx(math.sqrt((3 * 9 + 16) / 4))
 
 
 def test_weights_that_are_not_made_yet_have_no_size():
     """A lazy layer has none before its first batch."""
-    assert Rates([SGD(torch.nn.LazyLinear(2).parameters(), lr=0.1)]).facts().weights is None
+    assert ParamGroups([SGD(torch.nn.LazyLinear(2).parameters(), lr=0.1)]).facts().weights is None
 
 
 def test_normalised_steps_are_usual_in_proportion_to_the_weights():

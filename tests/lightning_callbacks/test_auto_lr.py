@@ -1,5 +1,7 @@
 """AutoLR inside a fit: what it finds, sets, attaches and says."""
 
+import copy
+
 import pytest
 import torch
 from fits import Net, fit
@@ -122,6 +124,73 @@ def test_a_budget_that_buys_nothing_is_refused(options, sentence):
     """At once, not in the fit."""
     with pytest.raises(InputError, match=sentence):
         AutoLR(**options)
+
+
+def test_options_are_read_and_set_by_their_names():
+    """What is set later is checked as at first, and a copy has options of its own."""
+    auto = AutoLR(steps=60, schedule="cosine")
+    twin = copy.deepcopy(auto)
+
+    auto.steps, auto.at_epochs = 80, [0, 2]
+
+    assert (auto.steps, auto.at_epochs, auto.schedule) == (80, (0, 2), "cosine")
+    assert (twin.steps, twin.at_epochs) == (60, (0,))
+    with pytest.raises(InputError, match="`mode` must be one of apply, report, only, got 'sometimes'"):
+        auto.mode = "sometimes"
+    with pytest.raises(AttributeError, match="'AutoLR' object has no attribute 'step'"):
+        _ = auto.step
+
+
+class Average:
+    """Something outside of a module that a training changes, with a handle that the snapshot does not look behind."""
+
+    def __init__(self):
+        self.handle, self.mean, self.updates = iter(()), torch.zeros(()), []
+
+    def update(self, loss):
+        self.mean.lerp_(loss.detach(), 0.1)
+        self.updates.append(len(self.updates))
+
+
+def averaging(average, fails_at=None):
+    """A net that keeps an average elsewhere, and may fail in a step."""
+
+    class Averaging(Net):
+        def training_step(self, batch, batch_idx):
+            loss = super().training_step(batch, batch_idx)
+            average.update(loss)
+            if len(average.updates) == fails_at:
+                raise RuntimeError("on purpose")
+            return loss
+
+    return Averaging
+
+
+def test_what_is_named_is_put_back_also():
+    """The average is as before the test; without its name the test would show in it."""
+    named, other = Average(), Average()
+
+    fit(averaging(named), [AutoLR(**SHORT, mode="only", also=[named])])
+    fit(averaging(other), [AutoLR(**SHORT, mode="only")])
+
+    assert (named.mean.item(), named.updates) == (0, [])
+    assert len(other.updates) > 5
+
+
+def test_what_is_named_is_put_back_after_an_error():
+    """The error is raised on."""
+    average = Average()
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        fit(averaging(average, fails_at=4), [AutoLR(**SHORT, also=[average])])
+
+    assert (average.mean.item(), average.updates) == (0, [])
+
+
+def test_what_has_no_state_cannot_be_named():
+    """At once, not in the fit."""
+    with pytest.raises(InputError, match="`also` must hold objects with a state that can be put back, got 'ema' in it"):
+        AutoLR(also=["ema"])
 
 
 @pytest.mark.parametrize("option", ["finetune", "verbose"])

@@ -119,7 +119,7 @@ def test_strategies_that_restore_late_go_on_too(tmp_path, monkeypatch):
 def test_nothing_is_measured_again(tmp_path, monkeypatch):
     """The result comes from the checkpoint, and it is the one that was found."""
     whole = fit(callbacks=[AutoLR(**SHORT), *keep_all(tmp_path)], enable_checkpointing=True)
-    monkeypatch.setattr("lightning_callbacks.auto_lr.searched", None)
+    monkeypatch.setattr("lightning_callbacks.auto_lr.search_in_fit", None)
     again = AutoLR(**SHORT)
 
     fit(callbacks=[again], ckpt_path=checkpoint(tmp_path, 12))

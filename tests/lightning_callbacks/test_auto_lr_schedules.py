@@ -314,7 +314,9 @@ class WarmsAfter(WarmsBefore):
 @pytest.mark.parametrize("module", [WarmsBefore, WarmsAfter])
 def test_an_optimizer_step_that_sets_the_rate_is_noticed(module):
     """Before the step or after it: the found rate would not last, so the first step of the sweep says so."""
-    with pytest.raises(InputError, match=rf"`optimizer_step` of {module.__name__} .* and left 0\.5 behind"):
+    with pytest.raises(
+        InputError, match=rf"`optimizer_step` of {module.__name__} must leave the LR alone .* got 0\.5 after"
+    ):
         fit(module, [AutoLR(**SHORT)])
 
 

@@ -1,14 +1,18 @@
 """A Trainer as a Loop: its steps are those of training, it refuses what it cannot measure, errors leave nothing."""
 
 import math
+import random
 from contextlib import suppress
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from fits import Net, fit, loader, pl
+from loop_contract import LAWS, Case
 from torch import nn
 from torch.optim import lr_scheduler
+from twins import plain
 
 from lightning_callbacks import AutoLR
 from lightning_callbacks._trainer import TrainerLoop
@@ -83,6 +87,32 @@ def deterministic():
     return module
 
 
+def state_of(loop):
+    """Weights, buffers, gradients, moments, modes, counters and random streams of a fit, in plain values."""
+    module, (optimizer,) = loop.modules[0], loop.optimizers
+    held = [*module.named_parameters(), *module.named_buffers()]
+    gradients = [plain(p.grad) for p in module.parameters()]
+    counters = [module.batches_seen, module.accuracy.update_count, loop.lr, [m.training for m in module.modules()]]
+    streams = [random.getstate(), np.random.get_state(), torch.get_rng_state()]
+    return plain([dict(held), gradients, optimizer.state_dict(), counters, streams])
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_a_trainer_keeps_the_laws_of_a_loop(law, parts):
+    """Inside a fit it can be searched as any other."""
+    seen = []
+
+    def check(loop):
+        rates = lambda: [group["lr"] for group in loop.optimizers[0].param_groups]  # noqa: E731
+        law(Case(loop, partial(state_of, loop), rates))
+        seen.append(loop)
+
+    fit(Net, [AtFirstBatch(check)], val=partial(loader, shuffle=False), accumulate_grad_batches=parts, max_epochs=1)
+
+    assert len(seen) == 1
+
+
 OPTIONS = {
     "adam": {},
     "clipping": {"gradient_clip_val": 0.05},
@@ -99,7 +129,7 @@ def test_steps_are_those_of_training(name):
     def epoch(loop, snapshot):
         for _ in range(loop.facts.steps_per_epoch):
             loop.step(loop.draw())
-        return {name: value.tolist() for name, value in loop._module.state_dict().items()}
+        return {name: value.tolist() for name, value in loop.modules[0].state_dict().items()}
 
     weights, _ = within(epoch, deterministic, **options)
 
@@ -107,7 +137,7 @@ def test_steps_are_those_of_training(name):
 
 
 @pytest.mark.parametrize("parts", [1, 4])
-def test_the_loss_is_the_mean_of_the_window(parts):
+def test_the_loss_is_the_mean_of_the_micro_batches(parts):
     """Accumulation does not divide the recorded loss, as Lightning's own finder does."""
     losses, _ = within(lambda loop, _: loop.step(loop.draw()), deterministic, accumulate_grad_batches=parts)
 
@@ -138,7 +168,7 @@ class Doubling(Net):
         return batch
 
 
-def test_a_window_is_the_same_however_often_it_is_used():
+def test_a_batch_is_the_same_however_often_it_is_used():
     """What hooks write into a batch is not in it the next time, so that every trial trains on the same."""
 
     def thrice(loop, snapshot):
@@ -179,15 +209,15 @@ class Choosy(Net):
 
 
 @pytest.mark.filterwarnings("ignore:`training_step` returned `None`")
-def test_a_step_that_skips_batches_is_raced_all_the_same():
+def test_a_step_that_skips_batches_has_its_trials_all_the_same():
     """Where the module returns no loss for a batch a trial goes on with the next one, and nothing fails."""
     auto = AutoLR(verbose=False)
 
     fit(Choosy, [auto])
 
-    (race,) = auto.result.evidence.edge_trials
-    assert math.isfinite(race.start)
-    assert any(loss is not None for loss in race.losses)
+    (trials,) = auto.result.evidence.edge_trials
+    assert math.isfinite(trials.start)
+    assert any(loss is not None for loss in trials.losses)
 
 
 def test_facts_are_those_of_the_training():
@@ -217,7 +247,7 @@ def test_an_error_in_the_sweep_leaves_no_trace(at, kind):
             return super().training_step(batch, batch_idx)
 
     def sweep(loop, snapshot):
-        loop._module.armed = True
+        loop.modules[0].armed = True
         for _ in range(10):
             loop.step(loop.draw())
 
@@ -229,7 +259,7 @@ def test_an_error_in_the_sweep_leaves_no_trace(at, kind):
 
 
 def test_a_skipped_update_is_no_point():
-    """A step whose gradients overflow is told by None and not by a loss."""
+    """A step whose gradients overflow returns None and not a loss."""
     plugin = pl.plugins.precision.MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=2.0**60))
 
     loss, _ = within(lambda loop, _: loop.step(loop.draw()), plugins=[plugin], max_epochs=1)
@@ -393,7 +423,7 @@ def test_the_held_out_batches_are_drawn_once():
 
 
 def test_without_validation_there_is_nothing_held_out():
-    """A module without a validation loader is told of where it was asked for."""
+    """A module without a validation loader is refused where it was asked for."""
     with pytest.raises(InputError, match="validation batches must be given to measure on them, got none"):
         fit(callbacks=[AutoLR(**SHORT, evaluate_on="validation")])
 
@@ -428,7 +458,7 @@ def test_a_development_run_skips_the_test():
 
 
 def test_a_loss_that_is_not_finite_at_first_is_an_error():
-    """A module whose first loss is NaN is told of before anything is measured."""
+    """A module whose first loss is NaN is refused before anything is measured."""
     broken = type("Broken", (Net,), {"loss_of": lambda self, batch: Net.loss_of(self, batch) * math.nan})
 
     with pytest.raises(InputError, match="the loss of the very first batch must be finite"):

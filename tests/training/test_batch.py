@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from lrfinder.training.batch import describe, size, tensors, to_device, unshared
+from lrfinder.training.batch import describe, held_bytes, size, tensors, to_device, unshared
 
 META = torch.device("meta")
 Pair = namedtuple("Pair", "x y")
@@ -115,3 +115,10 @@ def test_the_size_is_that_of_the_first_tensor_with_rows(batch, samples):
 def test_a_batch_is_described_by_place_shape_and_type(batch, words):
     """The words are enough to see what a model was given."""
     assert describe(batch) == words
+
+
+def test_the_bytes_of_a_batch_are_those_of_its_tensors():
+    """However they are packed; of a sparse tensor the values that are there."""
+    sparse = torch.sparse_coo_tensor([[1, 3]], [1.0, 2.0], (1000,), check_invariants=False)
+
+    assert held_bytes([(torch.zeros(5), 3), {"x": [torch.zeros(2, dtype=torch.float64), sparse]}]) == 20 + 16 + 8

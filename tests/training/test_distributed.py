@@ -33,12 +33,12 @@ def two_ranks(*cases):
     command = [sys.executable, str(SCRIPT), *cases]
     ranks = [subprocess.Popen(command, env=environment(RANK=str(i), **job), **pipes) for i in range(2)]
     try:
-        said = [rank.communicate(timeout=200) for rank in ranks]
+        outputs = [rank.communicate(timeout=200) for rank in ranks]
     finally:
         for rank in ranks:
             rank.kill()
-    assert [rank.returncode for rank in ranks] == [0, 0], said
-    first, second = (json.loads(out) for out, _ in said)
+    assert [rank.returncode for rank in ranks] == [0, 0], outputs
+    first, second = (json.loads(out) for out, _ in outputs)
     return {case: (first[case], second[case]) for case in cases}
 
 
@@ -80,15 +80,15 @@ def test_an_epoch_is_as_long_as_the_shortest_loader(seen, case):
 
 
 @pytest.mark.parametrize("case", [*SEARCHES, "parts", "line_search"])
-def test_ranks_make_miniature_runs(seen, case):
-    """The races are run over all ranks, also for an optimizer that evaluates its closure often."""
-    (race,) = seen[case][0]["found"]["evidence"]["edge_trials"]
+def test_ranks_make_trials(seen, case):
+    """Trials are run over all ranks, also for an optimizer that evaluates its closure often."""
+    (trials,) = seen[case][0]["found"]["evidence"]["edge_trials"]
 
-    assert race["is_sure"]
+    assert trials["is_sure"]
 
 
-def test_ranks_with_room_for_fewer_batches_rehearse_with_the_others(seen):
-    """Larger batches on one rank leave it less room to keep them; all rehearse with what it can keep."""
+def test_ranks_with_room_for_fewer_batches_make_pilots_with_the_others(seen):
+    """Larger batches on one rank leave it less room to keep them; all make their pilots with what it can keep."""
     (pilot,) = seen["tuned"][0]["found"]["evidence"]["pilots"]
 
     assert len(pilot["lrs"]) > 1
@@ -98,7 +98,7 @@ def test_ranks_leave_a_plateau_together(seen):
     """After one trial that moved nothing both make two long ones."""
     evidence = seen["plateau"][0]["found"]["evidence"]
 
-    assert [len(race["lrs"]) for race in evidence["edge_trials"]] == [1]
+    assert [len(trials["lrs"]) for trials in evidence["edge_trials"]] == [1]
     assert [(len(trials["lrs"]), trials["steps"] > 100) for trials in evidence["pilots"]] == [(2, True)]
 
 
@@ -146,7 +146,7 @@ def test_an_exception_on_one_rank_ends_both_with_its_reason(case, troubled):
 
 
 def test_the_command_line_under_torchrun_prints_and_writes_once(tmp_path):
-    """Rank 0 alone tells the result."""
+    """Rank 0 alone reports the result."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     record = tmp_path / "lr.json"
     find = ["-m", "lrfinder", "find", "two_ranks:setup", "--total-steps", "500", "--json", str(record)]

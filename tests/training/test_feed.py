@@ -33,7 +33,7 @@ class Indexed:
 
 
 def drawn(feed, count):
-    """The next windows."""
+    """The next draws."""
     return [feed.draw() for _ in range(count)]
 
 
@@ -49,16 +49,16 @@ def test_a_loader_starts_again_when_it_ends(loader):
     assert drawn(feed, 5) == [[1], [2], [1], [2], [1]]
 
 
-def test_a_window_never_straddles_the_end():
-    """Where the loader ends the window is shorter, and the next begins with the first batch."""
-    feed = Feed([1, 2, 3, 4, 5], window=2)
+def test_a_draw_never_straddles_the_end():
+    """Where the loader ends the draw is shorter, and the next begins with the first batch."""
+    feed = Feed([1, 2, 3, 4, 5], per_draw=2)
 
     assert drawn(feed, 4) == [[1, 2], [3, 4], [5], [1, 2]]
 
 
-def test_a_window_may_be_longer_than_the_loader():
-    """A loader shorter than a window gives what it has."""
-    feed = Feed([1, 2], window=8)
+def test_a_draw_may_be_longer_than_the_loader():
+    """A loader shorter than a draw gives what it has."""
+    feed = Feed([1, 2], per_draw=8)
 
     assert drawn(feed, 2) == [[1, 2], [1, 2]]
 
@@ -68,13 +68,13 @@ def test_a_data_set_without_length_starts_again():
     feed = Feed(DataLoader(Unsized(), batch_size=None))
 
     assert drawn(feed, 7) == [[0], [1], [2], [3], [4], [0], [1]]
-    assert feed.windows_per_epoch is None
+    assert feed.draws_per_epoch is None
 
 
-@pytest.mark.parametrize(("window", "windows"), [(1, 5), (2, 3), (5, 1), (8, 1)])
-def test_the_epoch_is_counted_in_windows(window, windows):
-    """A last, partial window counts."""
-    assert Feed([1, 2, 3, 4, 5], window).windows_per_epoch == windows
+@pytest.mark.parametrize(("per_draw", "draws"), [(1, 5), (2, 3), (5, 1), (8, 1)])
+def test_the_epoch_is_counted_in_draws(per_draw, draws):
+    """A last, partial draw counts."""
+    assert Feed([1, 2, 3, 4, 5], per_draw).draws_per_epoch == draws
 
 
 def test_a_stopped_feed_starts_anew():

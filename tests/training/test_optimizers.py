@@ -127,7 +127,7 @@ def rates(t):
 
 
 def test_groups_keep_their_ratios_at_every_step_of_a_sweep():
-    """What the optimizer steps with is the ladder's rate for the first group, and a tenth and three times it."""
+    """What the optimizer steps with is the sweep's rate for the first group, and a tenth and three times it."""
     t = of_groups(0.1, 0.01, 0.3)
     used = []
     t.optimizer.register_step_pre_hook(lambda *_: used.append(rates(t)))
@@ -209,7 +209,7 @@ def test_an_optimizer_without_any_rate_is_refused():
     """There is nothing to sweep."""
     t = of_groups(None, None, optimizer=Relative)
 
-    with refused(t, "`optimizer` must have a group with an `lr`, got Relative without one"):
+    with refused(t, "`optimizer` must have a group with an `lr` and a trainable parameter, got none"):
         sweep(t)
 
 
@@ -432,7 +432,7 @@ def test_every_optimizer_of_a_list_must_be_one():
 
 @pytest.mark.parametrize("h", [1.0, 5.0, 100.0])
 def test_lbfgs_makes_every_quadratic_one_of_curvature_one(h):
-    """Its first step tells the curvature; from then on it loses what gradient descent loses at curvature one."""
+    """Its first step finds the curvature; from then on it loses what gradient descent loses at curvature one."""
     arguments = {"steps": 60, "lr_min": 1e-3, "lr_max": 0.9}
     descent = swept_quadratic(Quadratic(1.0), **arguments)
 

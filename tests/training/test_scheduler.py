@@ -68,6 +68,28 @@ def test_groups_keep_their_ratios():
     assert rates(optimizer) == pytest.approx([5.0, 0.5, 0.05])
 
 
+def test_a_peak_needs_a_group_to_train():
+    """Where every parameter is frozen there is no group that the rate could be for."""
+    optimizer = sgd(0.1, 0.2)
+    for group in optimizer.param_groups:
+        group["params"][0].requires_grad_(False)
+
+    with pytest.raises(
+        InputError, match="`optimizer` must have a group with an `lr` and a trainable parameter, got none"
+    ):
+        attach(optimizer, Linear(10), lr=0.5)
+    assert rates(optimizer) == [0.1, 0.2]
+
+
+def test_every_group_needs_a_rate():
+    """One that leaves the rate to its optimizer cannot follow a schedule."""
+    optimizer = sgd(0.1, 0.2)
+    optimizer.param_groups[1]["lr"] = None
+
+    with pytest.raises(InputError, match=r"`optimizer` must have an `lr` in every group .* got none in group 1"):
+        attach(optimizer, Linear(10), lr=0.5)
+
+
 def test_without_a_rate_the_current_one_is_the_peak():
     """`lr=None` takes each group's current rate, whatever an earlier scheduler noted as its initial one."""
     optimizer = sgd(0.1, 0.01)
@@ -172,7 +194,7 @@ def test_last_epoch_resumes_like_torch(schedule):
 
 
 def test_resuming_needs_to_know_the_peak():
-    """Without `initial_lr` and without `lr` nobody can tell the peak from a rate that has already fallen."""
+    """Without `initial_lr` and without `lr` nobody can know the peak from a rate that has already fallen."""
     with pytest.raises(InputError, match="`lr` must be given where no scheduler ever wrote `initial_lr`, got None"):
         attach(sgd(0.3), Linear(10), last_epoch=5)
 
@@ -296,7 +318,7 @@ def test_an_open_end_cools_down_when_told():
 
 
 def test_a_plateau_cuts_on_its_metric():
-    """`step()` climbs, `step(metric)` cuts, and metrics during the climb are not judged."""
+    """`step()` advances the warm-up, `step(metric)` cuts, and metrics during the warm-up are ignored."""
     optimizer = sgd(1.0, 0.1)
     scheduler = attach(optimizer, Warmup(ReduceOnPlateau(0.5, patience=1), 4))
     seen = []

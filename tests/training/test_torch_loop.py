@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import nn
 from twins import Centers, Net, dataset, plain, state_of, training
 
-from lrfinder import TorchLoop, find_lr
+from lrfinder import InputError, TorchLoop, find_lr
 from lrfinder.loop import Loop
 
 
@@ -25,7 +25,7 @@ def linear(optimizer=torch.optim.SGD, batch=8, n=32, **options):
 
 def weights(loop):
     """All parameters in one vector."""
-    return torch.cat([p.detach().reshape(-1) for p in loop.model.parameters()]).clone()
+    return torch.cat([p.detach().reshape(-1) for p in loop.modules[0].parameters()]).clone()
 
 
 def sgd_groups(*rates, tensors=False):
@@ -96,11 +96,11 @@ def test_tensor_rates_are_filled_in_place():
 
 
 def test_the_bases_are_those_that_a_scheduler_noted():
-    """A warm-up may hold every rate at 0 at the moment; `initial_lr` tells the ratios."""
+    """A warm-up may hold every rate at 0 at the moment; `initial_lr` holds the ratios."""
     loop = sgd_groups(0.1, 0.2)
     torch.optim.lr_scheduler.LambdaLR(loop.optimizers[0], lambda step: min(step / 5, 1.0))
 
-    again = TorchLoop(loop.model, [torch.zeros(2, 4)], loss_fn=F.mse_loss, optimizer=loop.optimizers[0])
+    again = TorchLoop(loop.modules[0], [torch.zeros(2, 4)], loss_fn=F.mse_loss, optimizer=loop.optimizers[0])
 
     assert again.facts.bases == (0.1, 0.2)
 
@@ -151,7 +151,7 @@ def test_lbfgs_steps_through_its_closure():
 
 
 def test_accumulation_equals_the_large_batch():
-    """Four micro-batches of eight make the step of a batch of 32, and tell its loss."""
+    """Four micro-batches of eight make the step of a batch of 32, and return its loss."""
     small, large = linear(accumulate=4), linear(batch=32)
 
     losses = [loop.step(loop.draw()) for loop in (small, large)]
@@ -160,8 +160,8 @@ def test_accumulation_equals_the_large_batch():
     torch.testing.assert_close(weights(small), weights(large))
 
 
-def test_a_partial_window_makes_a_whole_step():
-    """Where the loader ends within a window, the mean is over the samples that came."""
+def test_a_partial_batch_makes_a_whole_step():
+    """Where the loader ends within a batch, the mean is over the samples that came."""
     small, large = linear(accumulate=4, n=48), linear(batch=16, n=48)
     small.draw()
     large.draw(), large.draw()
@@ -203,7 +203,7 @@ def test_clipping_bounds_the_step():
 
 
 def test_clipping_happens_once_per_accumulated_step():
-    """What is clipped is the gradient of the whole window, not of each micro-batch."""
+    """What is clipped is the gradient of the whole batch, not of each micro-batch."""
     small, large = linear(accumulate=4, clip_grad_norm=0.05), linear(batch=32, clip_grad_norm=0.05)
 
     for loop in (small, large):
@@ -272,7 +272,7 @@ def test_a_train_loss_keeps_a_submodule_in_eval_mode():
 
 
 def test_a_restored_loop_repeats_itself():
-    """Restore, then the same batches: the same losses, noise included, as a race of trials needs."""
+    """Restore, then the same batches: the same losses, noise included, as trials need."""
     loop = loop_of(training())
     with loop.preserved() as snapshot:
         batches = [loop.draw() for _ in range(4)]
@@ -345,9 +345,73 @@ def test_one_process_agrees_with_itself():
 def test_a_double_precision_loss_keeps_its_digits():
     """The loss of float64 parameters is read with all its digits."""
     loop = linear()
-    loop.model.double()
+    loop.modules[0].double()
     x, y = dataset(8).tensors
 
     loss = loop.loss([(x.double(), y)])
 
-    assert loss == F.cross_entropy(loop.model(x.double()), y).item()
+    assert loss == F.cross_entropy(loop.modules[0](x.double()), y).item()
+
+
+class Machine:
+    """An object with a handle, whose inside the snapshot leaves alone unless it is named."""
+
+    def __init__(self):
+        self.handle, self.total, self.seen = iter(()), torch.zeros(()), []
+
+
+REGISTRY = {}
+"""Where a loss finds the machine that it uses, by a way that no snapshot looks at."""
+
+
+def using_machine(output, target):
+    """A loss that changes a machine."""
+    machine = REGISTRY["machine"]()
+    machine.total += 1
+    machine.seen.append(len(target))
+    if len(machine.seen) == REGISTRY["fails_at"]:
+        raise RuntimeError("on purpose")
+    return F.cross_entropy(output, target)
+
+
+def searched_with(machine, fails_at=None, **options):
+    """A search whose loss changes a machine."""
+    REGISTRY.update(machine=lambda: machine, fails_at=fails_at)
+    t = training()
+    find_lr(t.model, t.loader, loss_fn=using_machine, optimizer=t.optimizer, steps=12, progress=False, **options)
+
+
+def test_what_is_named_is_put_back_also():
+    """Its attributes, tensors among them; without a name it stays as the search leaves it."""
+    named, other = Machine(), Machine()
+    named.seen.append("before")
+
+    searched_with(named, also=[named])
+    searched_with(other)
+
+    assert (named.total.item(), named.seen) == (0, ["before"])
+    assert (other.total.item() > 0, len(other.seen) > 0) == (True, True)
+
+
+def test_what_is_named_is_put_back_after_an_error():
+    """The error is raised on."""
+    named = Machine()
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        searched_with(named, fails_at=5, also=[named])
+
+    assert (named.total.item(), named.seen) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("also", "sentence"),
+    [
+        (3, "`also` must be a list of objects to put back after the search, got 3"),
+        ([None], "`also` must hold objects with a state that can be put back, got None in it"),
+        ([0.5], "`also` must hold objects with a state that can be put back, got 0.5 in it"),
+    ],
+)
+def test_what_has_no_state_cannot_be_named(also, sentence):
+    """A number is a copy: the object that holds it is wanted."""
+    with pytest.raises(InputError, match=sentence):
+        searched_with(Machine(), also=also)

@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import (
 from lrfinder import attach
 from lrfinder.errors import InputError
 from lrfinder.schedules import Linear, Warmup
-from lrfinder.training.rescaling import rescale
+from lrfinder.training.param_groups import ParamGroups, find_reference, rescale
 
 
 def sgd(*rates, tensors=False):
@@ -126,6 +126,42 @@ def test_the_first_trainable_group_gets_the_rate_and_the_others_keep_their_ratio
     assert optimizer.param_groups[1]["lr"] == 0.5
 
 
+def without_a_rate_or_frozen():
+    """Two optimizers, whose first groups have no rate or nothing to train."""
+    first, second = sgd(0.1, 0.1), sgd(0.1, 0.3)
+    first.param_groups[0]["lr"] = None
+    first.param_groups[1]["params"][0].requires_grad_(False)
+    second.param_groups[0]["params"][0].requires_grad_(False)
+    return first, second
+
+
+def test_the_reference_group_has_a_rate_and_something_to_train():
+    """It is the first such group over all optimizers: for the search, for what is applied, and by its place."""
+    optimizers = without_a_rate_or_frozen()
+    optimizer, index = find_reference(optimizers)
+
+    groups = ParamGroups(optimizers)
+    groups.write(0.6)
+    rescale(optimizers, 1.2)
+
+    assert (optimizer is optimizers[1], index, groups.reference) == (True, 1, 2)
+    assert groups.group is optimizer.param_groups[index]
+    assert (groups.read(), optimizer.param_groups[0]["lr"]) == (1.2, 0.4)
+
+
+def test_a_rate_other_than_the_peak_can_become_the_new_one():
+    """Named as `peak`, the rate that a training stands at now becomes exactly the new one."""
+    optimizer = sgd(0.3, 0.1)
+    attached = ExponentialLR(optimizer, 0.7)
+    run(optimizer, attached, 3)
+    now = rates(optimizer)[0]
+
+    rescale(optimizer, 0.123, attached, peak=now)
+
+    assert rates(optimizer)[0] == 0.123
+    assert attached.base_lrs[0] == pytest.approx(0.123 / 0.7**3)
+
+
 def test_the_initial_rate_follows():
     """A group that has decayed keeps its place on the way down, with a new start."""
     optimizer = sgd(0.1)
@@ -184,7 +220,7 @@ def test_a_scheduler_goes_on_with_tensor_rates():
 
 
 def test_the_rate_that_a_scheduler_reports_follows():
-    """`get_last_lr` tells the new rate at once, for a log that reads it before the next step."""
+    """`get_last_lr` returns the new rate at once, for a log that reads it before the next step."""
     optimizer = sgd(0.1)
     attached = LambdaLR(optimizer, lambda step: 1.0)
 
@@ -214,5 +250,7 @@ def test_an_optimizer_with_nothing_to_train_is_refused():
     optimizer = sgd(0.1)
     optimizer.param_groups[0]["params"][0].requires_grad_(False)
 
-    with pytest.raises(InputError, match="`optimizer` must hold a trainable parameter, got 1 groups without one"):
+    with pytest.raises(
+        InputError, match="`optimizer` must have a group with an `lr` and a trainable parameter, got none"
+    ):
         rescale(optimizer, 0.3)

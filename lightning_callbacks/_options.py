@@ -1,0 +1,82 @@
+"""The options of `AutoLR`, one record: what each may be is checked where it is made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from lrfinder.checks import check_choice, check_flag
+from lrfinder.errors import InputError
+from lrfinder.evidence.rules import RuleFunction
+from lrfinder.schedules import CATALOGUE, Schedule
+from lrfinder.search.budget import check_budget
+from lrfinder.training.options import check_state
+
+__all__ = ["EvaluateOn", "Existing", "Interval", "Mode", "OnNoSignal", "Options", "Snapshots", "Tune"]
+
+Tune = Literal["auto"] | bool
+Mode = Literal["apply", "report", "only"]
+Interval = Literal["step", "epoch"]
+Existing = Literal["keep", "replace"]
+OnNoSignal = Literal["keep", "error"]
+EvaluateOn = Literal["training", "validation"]
+Snapshots = Literal["auto", "all"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the user asked of `AutoLR`, where each is explained.
+
+    Raises:
+        InputError: An option that cannot be used.
+    """
+
+    tune: Tune
+    budget: float | None
+    steps: int
+    lr_min: float
+    lr_max: float
+    rule: str | RuleFunction | None
+    schedule: str | Schedule | None
+    finetune: bool
+    interval: Interval
+    existing: Existing
+    at_epochs: Sequence[int]
+    mode: Mode
+    on_no_signal: OnNoSignal
+    evaluate_on: EvaluateOn
+    sweep: int | None
+    also: Sequence[object]
+    snapshot: Snapshots
+    snapshot_device: str | None
+    verbose: bool
+
+    def __post_init__(self) -> None:
+        if isinstance(self.schedule, str):
+            check_choice("schedule", self.schedule, ("recommended", *CATALOGUE))
+        check_choice("tune", self.tune, ("auto", True, False))
+        check_choice("interval", self.interval, get_args(Interval))
+        check_choice("existing", self.existing, get_args(Existing))
+        check_choice("mode", self.mode, get_args(Mode))
+        check_choice("on_no_signal", self.on_no_signal, get_args(OnNoSignal))
+        check_choice("evaluate_on", self.evaluate_on, get_args(EvaluateOn))
+        check_choice("snapshot", self.snapshot, get_args(Snapshots))
+        check_flag("finetune", self.finetune)
+        check_flag("verbose", self.verbose)
+        check_state("also", self.also)
+        _check_cost(self.tune, self.budget)
+        object.__setattr__(self, "at_epochs", _epochs(self.at_epochs))
+
+
+def _check_cost(tune: Tune, budget: float | None) -> None:
+    """Refuse a budget that is none, or that nothing will spend."""
+    if budget is None:
+        return
+    check_budget(budget)
+    if tune is False:
+        raise InputError(f"`budget` must be left out beside tune=False, which costs `steps`, got {budget}")
+
+
+def _epochs(at_epochs: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(at_epochs, (str, int)) or not all(isinstance(e, int) and e >= 0 for e in at_epochs):
+        raise InputError(f"`at_epochs` must be whole epoch numbers from 0 on, as in (0,), got {at_epochs!r}")
+    return tuple(at_epochs)

@@ -1,0 +1,38 @@
+"""The framework that a loop runs in, as far as the loop has to know it."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch.optim import Optimizer
+
+from lrfinder.loop import Facts
+
+__all__ = ["Host"]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a framework asks of a loop inside it; the defaults are those of plain torch.
+
+    Args:
+        device: Where numbers are exchanged between ranks; None takes that of the first trainable parameter.
+        around: Makes the context in which is measured; entered before the snapshot is taken and around each `loss`.
+        watched: Optimizers whose steps show that an update was made, and at which rate; None takes the swept ones. With
+            none of them every update counts.
+        reached: Objects that the functions reach; those of kinds that the snapshot does not know are left alone.
+        leave: Objects that the snapshot leaves alone where it reaches them.
+        keeps_modes: Whether modules are trained in the mode that they are in, instead of in train mode.
+        update_name: What errors call the update.
+        describe: Completes the facts by what the framework knows: names of the loss and the precision.
+    """
+
+    device: torch.device | None = None
+    around: Callable[[], AbstractContextManager[object]] = nullcontext
+    watched: Sequence[Optimizer] | None = None
+    reached: Sequence[object] = ()
+    leave: Sequence[object] = ()
+    keeps_modes: bool = False
+    update_name: str = "`update`"
+    describe: Callable[[Facts], Facts] = lambda facts: facts

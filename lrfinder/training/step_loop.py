@@ -1,0 +1,293 @@
+"""A `Loop` from two functions: one makes an update, the other computes a loss."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from numbers import Real
+from typing import Any, Literal, TypeAlias, final
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+from torch.optim import Optimizer
+from torch.utils.data import DataLoader, Dataset
+
+from lrfinder.errors import InputError
+from lrfinder.loop import Batch, Facts
+from lrfinder.snapshot.contents import Surface
+from lrfinder.snapshot.rng import torch_streams
+from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
+from lrfinder.training import distributed
+from lrfinder.training.batch import shares, total_size, unshared
+from lrfinder.training.distributed import Group
+from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, Loader, as_feed
+from lrfinder.training.host import Host
+from lrfinder.training.loss import as_scalar
+from lrfinder.training.optimizers import check_any_holds, swept_optimizers, takes_hooks, trainable_parameters
+from lrfinder.training.options import check_choices, check_function, check_state
+from lrfinder.training.param_groups import ParamGroups, as_list
+
+__all__ = ["Forward", "StepLoop", "Update"]
+
+Update: TypeAlias = Callable[[Batch], "float | Tensor | None"]
+"""Makes one optimizer step on a batch; returns the loss before it, or None where the step was skipped."""
+
+Forward: TypeAlias = Callable[[Any], Tensor]
+"""Computes the loss of one micro-batch, a scalar tensor."""
+
+RATE_TOLERANCE = 1e-6
+"""Of a rate: a step that ran this close to the one that was set ran at it."""
+
+
+@final
+class StepLoop:
+    """Any way of training as a `Loop`, from a function that makes an update and one that computes a loss.
+
+    The learning rate, the batches, the agreement between ranks, the snapshot and the repetition of random numbers are
+    its own business: the functions train as they always do.
+
+    Args:
+        update: `update(batch)` makes one optimizer step on a list of micro-batches, and returns the loss before it (a
+            number or a scalar tensor), or None where the step was skipped. It reads the LR from the optimizers.
+        forward: `forward(micro_batch)` returns the loss of one micro-batch as a scalar tensor and changes nothing else.
+            None where an update cannot be split: trials are then left out.
+        modules: The model, first, and whatever else is trained or computes the loss.
+        optimizers: Those that the update steps; one, or a list.
+        loader: Anything that yields micro-batches and can be iterated anew, or a function that returns an iterator.
+        val_loader: Batches kept aside, for measuring on them; the first four are used.
+        state: Further objects that are put back after the search: a GradScaler, an average of the weights, a counter.
+        group: The processes that train together: a process group of torch, or an object with `reduce(tensor)`, the mean
+            over ranks, and `any(flag)`; None takes all processes of `torch.distributed`, where it is set up.
+        accumulate: Micro-batches of one optimizer step.
+        sweep: Index of the one optimizer to sweep, the others staying as they are; None scales all jointly.
+        snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
+        snapshot_device: Where the copies are kept, `cpu` for a model that fills the accelerator; None: beside it.
+        host: What a framework asks besides.
+
+    Raises:
+        InputError: Something that cannot be trained with, each case in one sentence.
+
+    Example:
+        >>> import torch
+        >>> from lrfinder import StepLoop
+        >>> model, batches = torch.nn.Linear(2, 1), [torch.randn(8, 2) for _ in range(4)]
+        >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        >>> def forward(batch):
+        ...     return (model(batch) - batch.sum(1, keepdim=True)).square().mean()
+        >>> def update(micro_batches):
+        ...     optimizer.zero_grad()
+        ...     loss = forward(micro_batches[0])
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     return loss
+        >>> loop = StepLoop(update=update, forward=forward, modules=[model], optimizers=[optimizer], loader=batches)
+        >>> loop.lr, loop.facts.steps_per_epoch
+        (0.1, 4)
+    """
+
+    def __init__(
+        self,
+        *,
+        update: Update,
+        forward: Forward | None = None,
+        modules: Sequence[nn.Module],
+        optimizers: Optimizer | Sequence[Optimizer],
+        loader: Loader | Feed,
+        val_loader: Loader | Feed | None = None,
+        state: Sequence[object] = (),
+        group: Group = None,
+        accumulate: int = 1,
+        sweep: int | None = None,
+        snapshot: Literal["auto", "all"] = "auto",
+        snapshot_device: torch.device | str | None = None,
+        host: Host | None = None,
+    ) -> None:
+        check_choices(accumulate, snapshot, snapshot_device)
+        check_function("update", update)
+        check_function("forward", forward, may_be_none=True)
+        check_state("state", state)
+        distributed.check_group(group)
+        self.modules, self._trainable = list(modules), trainable_parameters(*modules)
+        self.optimizers = as_list(optimizers)
+        self.swept = swept_optimizers(self.optimizers, sweep)
+        check_any_holds(self.swept, self._trainable)
+        self.can_measure = forward is not None
+        self._update, self._forward = update, forward
+        self._groups = ParamGroups(self.swept)
+        self._group, self._host = group, host or Host()
+        self._device = self._host.device or self._trainable[0].device
+        watched = self.swept if self._host.watched is None else self._host.watched
+        self._watched = [o for o in watched if takes_hooks(o)]
+        self._feed = as_feed(loader, accumulate, "loader")
+        self._held_out = None if val_loader is None else as_feed(val_loader, HELD_OUT_BATCHES, "val_loader")
+        self._held_out_batch: Batch | None = None
+        self._state = [Surface(thing) if isinstance(thing, (Dataset, DataLoader)) else thing for thing in state]
+        self._frozen, self._kept_on = snapshot, snapshot_device
+        self._depth = 0
+        self._last_streams = torch_streams()
+        self._batch_size: int | None = None
+        self._steps_per_epoch = distributed.min_over_ranks(self._feed.draws_per_epoch, self._device, group)
+        self._check_everywhere(val_loader is not None)
+
+    @property
+    def lr(self) -> float:
+        """LR of the reference group; setting it scales every swept group by the same ratio, tensor LRs in place."""
+        return self._groups.read()
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._groups.write(value)
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the training; batch size and loss are known after the first step."""
+        facts = self._groups.facts(
+            model=type(self.modules[0]).__name__,
+            batch_size=self._batch_size,
+            steps_per_epoch=self._steps_per_epoch,
+            ranks=distributed.world_size(self._group),
+            precision=str(self._trainable[0].dtype).removeprefix("torch."),
+        )
+        facts = self._host.describe(facts)
+        if not self._groups.maximizes:
+            return facts
+        return replace(facts, loss=f"{facts.loss}, negated since the optimizer maximizes it")
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this is the rank that prints, draws and writes."""
+        return distributed.is_chief(self._group)
+
+    def agree(self, flag: bool) -> bool:
+        """Return true on every rank if the flag is true on any."""
+        return distributed.any_true(flag, self._device, self._group)
+
+    def draw(self) -> Batch:
+        """Return the micro-batches of one optimizer step, as many on every rank; the loader starts again at its end."""
+        batch = self._feed.draw()
+        if self._feed.per_draw > 1:
+            batch = distributed.truncate_to_shortest(batch, self._device, self._group)
+        return [unshared(micro) for micro in batch]
+
+    def step(self, batch: Batch) -> float | None:
+        """Make one optimizer step.
+
+        Args:
+            batch: What `draw` gave.
+
+        Returns:
+            The loss before the step, mean over ranks (negated where the optimizer maximizes it); None where any rank
+            has skipped it.
+
+        Raises:
+            InputError: The update returned no loss, or did not run at the LR that was set.
+        """
+        self._last_streams = torch_streams()
+        loss = self._watched_update(batch)
+        mean, samples = distributed.mean_of_step(loss, total_size(batch) or 0, self._device, self._group)
+        self._batch_size = max(self._batch_size or 0, math.ceil(samples)) or None
+        return None if mean is None else self._descending(mean)
+
+    def loss(self, batch: Batch, *, train: bool = False) -> float:
+        """Return the loss of a forward alone; nothing of the training is changed by it.
+
+        Args:
+            batch: What `draw` gave.
+            train: Repeat the last step's forward as it was: train mode, the same dropout, gradients enabled (noise
+                that a model draws from NumPy or Python is drawn anew).
+
+        Returns:
+            The mean loss over the samples and over ranks.
+
+        Raises:
+            InputError: The update cannot be split, or `forward` returns no scalar tensor.
+        """
+        if self._forward is None:
+            raise InputError(
+                f"{self._host.update_name} must be split into a loss and a step to measure a loss alone, got one "
+                "that does the whole update"
+            )
+        with self._host.around(), forward_only(self.modules), torch.set_grad_enabled(train):
+            for prepare in self._last_streams if train else [module.eval for module in self.modules]:
+                prepare()
+            losses = [as_scalar(self._forward(micro), "forward").detach() for micro in batch]
+            parts = [loss * share for loss, share in zip(losses, shares(batch), strict=True)]
+            reshard(self.modules)
+        (mean,) = distributed.mean_over_ranks(torch.stack(parts).sum(), device=self._device, group=self._group)
+        return self._descending(mean)
+
+    def held_out(self) -> Batch | None:
+        """Return the first four batches of the validation loader as one, or None where there is no such loader."""
+        if self._held_out is not None and self._held_out_batch is None:
+            batch = distributed.truncate_to_shortest(self._held_out.draw(), self._device, self._group)
+            self._held_out_batch = [unshared(micro) for micro in batch]
+            self._held_out.stop()
+        return self._held_out_batch
+
+    @contextmanager
+    def preserved(self) -> Iterator[StateSnapshot]:
+        """Put everything back as it was at exit, however the block ends; nests. Inside, the model trains.
+
+        Yields:
+            The snapshot, which does not hold the place in the batch stream.
+        """
+        feeds = [feed for feed in (self._feed, self._held_out) if feed is not None]
+        stateful = [feed.stateful() for feed in feeds]
+        others = [thing for streams, _ in stateful for thing in streams]
+        others += [*self._host.reached, *self._state]
+        leave = [*self._host.leave, *(data for _, data_of_one in stateful for data in data_of_one)]
+        with (
+            self._host.around(),
+            preserved(self.modules, self.optimizers, others, self._frozen, leave, self._kept_on) as snapshot,
+            torch.enable_grad(),
+        ):
+            self._depth += 1
+            try:
+                if not (self._host.keeps_modes or self.modules[0].training):
+                    self.modules[0].train()
+                yield snapshot
+            finally:
+                self._depth -= 1
+                if not self._depth:
+                    for feed in feeds:
+                        feed.stop()
+
+    def _watched_update(self, batch: Batch) -> Tensor | float | None:
+        """Make an update; None where no watched optimizer made a step."""
+        if not self._watched:
+            return self._updated(batch)
+        wanted = self.lr
+        with self._groups.watch(self._watched) as used:
+            loss = self._updated(batch)
+        if used and abs(used[0] - wanted) > RATE_TOLERANCE * wanted:
+            raise InputError(
+                f"{self._host.update_name} must leave the LR alone while it is swept, got a step at {used[0]:.3g} "
+                f"that should have run at {wanted:.3g}; take the lines that set it out, a warm-up is part of the "
+                "recommended schedule"
+            )
+        return loss if used else None
+
+    def _updated(self, batch: Batch) -> Tensor | float | None:
+        """Make an update; return the loss as a number or a scalar."""
+        loss: object = self._update(batch)
+        if loss is None or isinstance(loss, Real):
+            return None if loss is None else float(loss)
+        if isinstance(loss, Tensor) and loss.numel() == 1:
+            return loss.detach().reshape(())
+        raise InputError(
+            f"{self._host.update_name} must return the loss as a number (None for a skipped step), got {loss!r:.80}"
+        )
+
+    def _descending(self, loss: float) -> float:
+        """The loss, or its negative where the optimizer brings it up: what is measured always has to fall."""
+        return -loss if self._groups.maximizes else loss
+
+    def _check_everywhere(self, has_held_out: bool) -> None:
+        """Refuse validation batches that some ranks do not have: they would not measure with the others."""
+        if self.agree(has_held_out) and self.agree(not has_held_out):
+            at = f" on rank {dist.get_rank()}" if dist.is_available() and dist.is_initialized() else ""
+            raise InputError(
+                f"`val_loader` must be given on every rank or on none, got {'one' if has_held_out else 'None'}{at} "
+                "and not so on others; give each rank its part, or pass none"
+            )

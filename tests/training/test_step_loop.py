@@ -1,0 +1,359 @@
+"""A loop made of two functions: the laws of every loop, what it refuses, and what only it does."""
+
+import runpy
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from loop_contract import LAWS, Case
+from pair import together
+from quadratic import QuadraticLoop
+from torch import nn
+from twins import Meter, Training, dataset, plain, state_of, training
+
+from lrfinder import InputError, StepLoop, TorchLoop, range_test, tune_loop
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "accelerate_loop.py"
+
+
+def rates_of(*optimizers):
+    """The rate of each group."""
+    return [float(group["lr"]) for optimizer in optimizers for group in optimizer.param_groups]
+
+
+def case_of(loop, t):
+    """A loop over a training, with what the laws look at."""
+    optimizers = t.optimizer if isinstance(t.optimizer, list) else [t.optimizer]
+    return Case(loop, partial(state_of, t), partial(rates_of, *optimizers))
+
+
+def grouped(parameters):
+    """An SGD with two groups at a ratio of three."""
+    parts = list(parameters)
+    return torch.optim.SGD([{"params": parts[:2], "lr": 0.3}, {"params": parts[2:], "lr": 0.1}], momentum=0.9)
+
+
+def torch_loop():
+    """Plain torch, with every kind of state."""
+    t = training(optimizer=grouped)
+    return case_of(TorchLoop(t.model, t.loader, loss_fn=t.loss_fn, optimizer=t.optimizer, val_loader=t.loader), t)
+
+
+def accumulating():
+    """Plain torch, several micro-batches at a step."""
+    t = training()
+    return case_of(TorchLoop(t.model, t.loader, loss_fn=t.loss_fn, optimizer=t.optimizer, accumulate=3), t)
+
+
+def own_step():
+    """A step of the user's own, which cannot be split."""
+    t = training()
+    step = lambda model, batch: t._step(batch)  # noqa: E731
+    return case_of(TorchLoop(t.model, t.loader, train_step=step, optimizer=t.optimizer), t)
+
+
+def functions_of(t):
+    """An update and a forward, written by hand."""
+
+    def forward(batch):
+        return t.loss_fn(t.model(batch[0]), batch[1])
+
+    def update(micro_batches):
+        t.optimizer.zero_grad()
+        loss = forward(micro_batches[0])
+        loss.backward()
+        t.optimizer.step()
+        return loss
+
+    return {"update": update, "forward": forward}
+
+
+def by_hand(t=None, **options):
+    """A loop of two functions."""
+    t = training() if t is None else t
+    given = {"modules": [t.model], "optimizers": [t.optimizer], "loader": t.loader, **functions_of(t), **options}
+    return StepLoop(**given)
+
+
+def step_loop():
+    """Two functions, with validation batches."""
+    t = training(optimizer=grouped)
+    return case_of(by_hand(t, val_loader=t.loader), t)
+
+
+def maximizing():
+    """Two functions whose optimizer brings the loss up."""
+    t = training(optimizer=partial(torch.optim.SGD, lr=0.1, maximize=True))
+    return case_of(by_hand(t), t)
+
+
+def example():
+    """That of the example for Accelerate."""
+    t = training()
+    accelerator = SimpleNamespace(backward=torch.Tensor.backward)
+    loop_of = runpy.run_path(str(EXAMPLE))["loop_of"]
+    return case_of(loop_of(accelerator, t.model, t.optimizer, t.loader), t)
+
+
+def quadratic():
+    """The one that is written against the protocol and nothing else."""
+    loop = QuadraticLoop()
+    return Case(loop, lambda: (loop.lr, loop.theta), lambda: [loop.lr])
+
+
+@pytest.mark.parametrize(
+    "made", [torch_loop, accumulating, own_step, step_loop, maximizing, example, quadratic], ids=lambda f: f.__name__
+)
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_a_loop_keeps_the_law(law, made):
+    """Each of these loops can be searched."""
+    law(made())
+
+
+@pytest.mark.parametrize("search", [range_test, partial(tune_loop, total_steps=900, budget=100)], ids=["find", "tune"])
+def test_two_functions_find_what_plain_torch_finds(search):
+    """The same training, written by hand, has the same result to the last bit."""
+    found = []
+    for made in (by_hand, lambda t: TorchLoop(t.model, t.loader, loss_fn=t.loss_fn, optimizer=t.optimizer)):
+        torch.manual_seed(3)
+        t = training(lambda: nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.2), nn.Linear(8, 3)))
+        found.append(search(made(t), progress=False))
+
+    mine, ours = found
+    assert mine.curve == ours.curve
+    assert mine.lr == ours.lr
+
+
+def test_the_facts_are_complete_after_a_step():
+    """Names, rates and sizes come from the modules, the optimizers and the batches."""
+    loop = by_hand()
+    loop.step(loop.draw())
+
+    facts = loop.facts
+
+    assert (facts.model, facts.optimizer, facts.batch_size, facts.steps_per_epoch) == ("Net", "AdamW", 8, 5)
+    assert (facts.precision, facts.loss) == ("float32", "the training's own")
+
+
+def test_a_maximized_loss_is_negated():
+    """What is measured falls, and the facts say why."""
+    t = training(optimizer=partial(torch.optim.SGD, lr=0.1, maximize=True))
+    loop = by_hand(t, update=lambda batch: t.optimizer.step() or 3.0)
+
+    assert loop.step(loop.draw()) == -3.0
+    assert loop.facts.loss == "the training's own, negated since the optimizer maximizes it"
+
+
+def test_an_update_without_a_step_is_skipped():
+    """It has changed nothing, whatever it returns."""
+    loop = by_hand(update=lambda batch: 3.0)
+
+    assert loop.step(loop.draw()) is None
+
+
+def test_an_optimizer_inside_another_is_not_looked_at():
+    """One that takes no hooks counts with every update that returns a loss, as Accelerate's own does."""
+
+    class Prepared(torch.optim.Optimizer):
+        def __init__(self, inner):
+            self.optimizer = inner
+
+        param_groups = property(lambda self: self.optimizer.param_groups)
+        state = property(lambda self: self.optimizer.state)
+        step = property(lambda self: self.optimizer.step)
+        zero_grad = property(lambda self: self.optimizer.zero_grad)
+
+    t = training()
+    t.optimizer = Prepared(t.optimizer)
+    loop = by_hand(t)
+
+    assert loop.step(loop.draw()) > 0
+
+
+def test_an_update_at_another_rate_is_refused():
+    """A warm-up in the user's own loop would not run at the rates of a sweep."""
+    t = training()
+    functions = functions_of(t)
+
+    def update(micro_batches):
+        t.optimizer.param_groups[0]["lr"] = 0.5
+        return functions["update"](micro_batches)
+
+    loop = by_hand(t, update=update)
+    loop.lr = 0.1
+
+    with pytest.raises(InputError, match=r"`update` must leave the LR alone .* got a step at 0.5 .* have run at 0.1"):
+        loop.step(loop.draw())
+
+
+def test_what_cannot_be_split_is_not_measured():
+    """Without `forward` there is no loss without a step."""
+    loop = by_hand(forward=None)
+
+    assert not loop.can_measure
+    with pytest.raises(InputError, match="`update` must be split into a loss and a step to measure a loss alone"):
+        loop.loss(loop.draw())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"update": None}, "`update` must be a function, got None"),
+        ({"forward": 3}, "`forward` must be a function or None, got 3"),
+        ({"state": Meter()}, "`state` must be a list of objects to put back after the search, got <.*Meter"),
+        ({"state": ["scaler"]}, "`state` must hold objects with a state that can be put back, got 'scaler' in it"),
+        ({"group": 2}, "`group` must be a process group"),
+        ({"modules": []}, "`model` must have a parameter that can be trained, got no module with 0 parameters"),
+        ({"modules": [nn.Linear(2, 2)]}, "`optimizer` must hold parameters of `model`, got a AdamW that holds none"),
+        ({"sweep": 1}, "`sweep` must be the index of an optimizer, 0 to 0, or None, got 1"),
+        ({"accumulate": 0}, "`accumulate` must be a positive number of micro-batches, got 0"),
+        ({"loader": 3}, "`loader` must yield batches"),
+    ],
+)
+def test_what_makes_no_loop_is_refused(options, sentence):
+    """Each with what it must be and what it was."""
+    with pytest.raises(InputError, match=sentence):
+        by_hand(**options)
+
+
+@pytest.mark.parametrize(("loss", "got"), [(torch.zeros(2), "tensor"), ("low", "'low'")])
+def test_an_update_that_returns_no_loss_is_refused(loss, got):
+    """A number or a scalar tensor is wanted."""
+    t = training()
+    loop = by_hand(t, update=lambda batch: (t.optimizer.step(), loss)[1])
+
+    with pytest.raises(InputError, match=f"`update` must return the loss as a number .* got {got}"):
+        loop.step(loop.draw())
+
+
+@pytest.mark.parametrize(("loss", "got"), [(torch.zeros(2), r"a tensor of shape \(2,\)"), (1.5, "float 1.5")])
+def test_a_forward_that_returns_no_scalar_is_refused(loss, got):
+    """The tensor itself is wanted, reduced."""
+    loop = by_hand(forward=lambda batch: loss)
+
+    with pytest.raises(InputError, match=rf"the loss \(forward\) must be a scalar tensor, got {got}"):
+        loop.loss(loop.draw())
+
+
+class Machine:
+    """An object with a handle, whose inside the snapshot leaves alone unless it is named."""
+
+    def __init__(self):
+        self.handle, self.count, self.seen = iter(()), 0, []
+
+    def use(self):
+        self.count += 1
+        self.seen.append(self.count)
+
+
+def counting(machine, kind=None):
+    """A training in which every update changes a machine."""
+    t = training()
+    update = functions_of(t)["update"]
+
+    def counted(micro_batches):
+        machine.use()
+        if kind is not None and machine.count == 5:
+            raise kind("on purpose")
+        return update(micro_batches)
+
+    return t, counted
+
+
+@pytest.mark.parametrize(("state", "after"), [([], 10), (["machine"], 1)])
+def test_what_is_named_as_state_is_put_back(state, after):
+    """What is not named, and not reached from a module, stays as the search leaves it."""
+    machine = Machine()
+    machine.use()
+    t, update = counting(machine)
+
+    with by_hand(t, update=update, state=[machine for _ in state]).preserved():
+        for _ in range(9):
+            update([dataset(8).tensors])
+
+    assert (machine.count, machine.seen) == (after, list(range(1, after + 1)))
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_named_state_is_put_back_after_an_error(kind):
+    """As everything else is."""
+    machine = Machine()
+    t, update = counting(machine, kind)
+
+    with pytest.raises(kind, match="on purpose"):
+        range_test(by_hand(t, update=update, state=[machine]), progress=False)
+
+    assert (machine.count, machine.seen) == (0, [])
+
+
+class Sharded(nn.Module):
+    """A line whose gradient is averaged by hand, as a framework does."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(4, 3))
+
+    def forward(self, x):
+        return x @ self.weight
+
+
+def of_member(group, batches):
+    """A loop over this member's batches."""
+    model = Sharded()
+    t = Training(model, torch.optim.SGD(model.parameters(), lr=0.1), batches)
+
+    def update(micro_batches):
+        t.optimizer.zero_grad()
+        loss = torch.stack([F.cross_entropy(model(x), y) for x, y in micro_batches]).mean()
+        loss.backward()
+        model.weight.grad = torch.stack([group.reduce(g) for g in model.weight.grad.reshape(-1)]).reshape(4, 3)
+        t.optimizer.step()
+        return loss
+
+    return by_hand(t, update=update, group=group, accumulate=2), t
+
+
+def test_a_group_of_its_own_agrees_on_everything():
+    """Two members with other batches, of which one has fewer, see the same losses and make the same steps."""
+    x, y = dataset(72).tensors
+    parts = [list(zip(x[36 * i :].split(6)[: 6 - i], y[36 * i :].split(6)[: 6 - i], strict=True)) for i in range(2)]
+
+    def work(group):
+        loop, t = of_member(group, parts[group.rank])
+        drawn = [loop.draw() for _ in range(6)]
+        losses = [loop.step(batch) for batch in drawn] + [loop.loss(drawn[0])]
+        return losses, [len(batch) for batch in drawn], loop.facts.steps_per_epoch, plain(t.model.weight)
+
+    first, second = together(work)
+
+    assert first == second
+    assert first[1:3] == ([2, 2, 1, 2, 2, 1], 3)
+
+
+def test_validation_batches_on_one_member_alone_are_refused():
+    """The members would not measure together."""
+    x, y = dataset(8).tensors
+
+    def work(group):
+        t = training()
+        with pytest.raises(
+            InputError, match=r"`val_loader` must be given on every rank or on none, got (one|None) and"
+        ):
+            by_hand(t, group=group, val_loader=[(x, y)] if group.rank else None)
+        return True
+
+    assert together(work) == [True, True]
+
+
+@pytest.mark.parametrize("drawn", ["draw", "held_out"])
+def test_batches_can_be_kept(drawn):
+    """What worker processes send is taken out of shared memory, where each tensor holds a file open."""
+    x = torch.randn(8, 4).share_memory_()
+    loop = by_hand(loader=[(x, torch.zeros(8).long())], val_loader=[(x, torch.zeros(8).long())])
+
+    ((kept, _),) = getattr(loop, drawn)()
+
+    assert (kept.is_shared(), torch.equal(kept, x)) == (False, True)
