@@ -100,14 +100,7 @@ def factor_of(
 
 @dataclass(frozen=True, slots=True)
 class LinearPeak:
-    """The best peak for a linear decay to zero, as the trials have it.
-
-    Args:
-        center: Log10 of the peak.
-        spread: One standard deviation of it, in decades.
-        estimates: What it is the mean of.
-        factors: What these were multiplied by.
-    """
+    """The best peak for a linear decay to zero: its log10, standard deviation in decades, and how it was computed."""
 
     center: float
     spread: float
