@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+import lrfinder
+
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
 best_rates, trainings = map(pytest.importorskip, ("best_rates", "trainings"))
@@ -254,3 +256,16 @@ def test_muon_steps_a_matrix_in_all_directions_alike():
     values = torch.linalg.svdvals(matrix.detach()) / (0.2 * 6**0.5)
     assert values.min() > 0.5
     assert values.max() < 1.5
+
+
+@pytest.mark.parametrize("make", [optimizers.Lion, optimizers.Muon])
+def test_find_lr_drives_the_optimizers_of_the_suite(make):
+    """They call the closure that a search gives them, and their rate is found."""
+    inputs = torch.randn(256, 4)
+    loader = [(rows, rows.sum(1, keepdim=True)) for rows in inputs.split(16)]
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+    told = {"loss_fn": nn.functional.mse_loss, "total_steps": 500, "progress": False}
+
+    found = lrfinder.find_lr(model, loader, optimizer=make(model.parameters(), lr=1e-3), **told)
+
+    assert found.lr > 0

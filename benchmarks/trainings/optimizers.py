@@ -13,6 +13,11 @@ decayed = partial(SGD, momentum=0.9, nesterov=True, weight_decay=5e-4)
 adamw = partial(AdamW, weight_decay=0.1)
 
 
+def _gradients(closure):
+    with torch.enable_grad():
+        return closure and closure()
+
+
 class Lion(Optimizer):
     """The sign of a mean of gradients, with decoupled weight decay (https://arxiv.org/abs/2302.06675).
 
@@ -28,7 +33,8 @@ class Lion(Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None):
-        """Make one step; the closure is not called."""
+        """Make one step, on the gradients that the closure leaves where there is one; returns its loss."""
+        loss = _gradients(closure)
         for group in self.param_groups:
             now, kept = group["betas"]
             for p in group["params"]:
@@ -38,6 +44,7 @@ class Lion(Optimizer):
                 p.mul_(1 - group["lr"] * group["weight_decay"])
                 p.add_(torch.lerp(p.grad, mean, now).sign_(), alpha=-group["lr"])
                 mean.lerp_(p.grad, 1 - kept)
+        return loss
 
 
 class Muon(Optimizer):
@@ -57,12 +64,14 @@ class Muon(Optimizer):
 
     @torch.no_grad()
     def step(self, closure=None):
-        """Make one step; the closure is not called."""
+        """Make one step, on the gradients that the closure leaves where there is one; returns its loss."""
+        loss = _gradients(closure)
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
                     change = self._orthogonal(p, group) if p.ndim == 2 else self._adam(p, group)
                     p.add_(change, alpha=-group["lr"])
+        return loss
 
     def _orthogonal(self, p, group):
         mean = self.state[p].setdefault("mean", torch.zeros_like(p))
