@@ -1,17 +1,17 @@
 """The wide suite: trainings on many sources of data, with models, losses and optimizers of many kinds.
 
 `TRAININGS` lists them by name. Those on CIFAR-10, MNIST and text read their data from the folder that `LRFINDER_DATA`
-names; docs/benchmarks.md says what lies there.
+names; README.md says what lies there.
 """
 
-from trainings import earlier, handwriting, laws, letters, pictures, rows, signals
+from trainings import earlier, handwriting, laws, letters, pictures, rows, signals, tuned
 from trainings.base import Family, Training
 
 __all__ = ["NEW", "TRAININGS", "Family", "Training", "available"]
 
 NEW = {
     training.name: training
-    for module in (pictures, handwriting, letters, rows, signals, laws)
+    for module in (pictures, handwriting, letters, tuned, rows, signals, laws)
     for training in module.TRAININGS
 }
 TRAININGS = NEW | {training.name: training for training in earlier.TRAININGS}

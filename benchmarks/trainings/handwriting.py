@@ -159,19 +159,22 @@ def evidence_bound(output, pixels):
 
 
 def likeness(vectors, classes, temperature=0.2):
-    """Supervised contrastive loss: vectors of one class attract each other (https://arxiv.org/abs/2004.11362)."""
+    """Supervised contrastive loss above its least value: vectors of one class attract each other.
+
+    See https://arxiv.org/abs/2004.11362; it is least where all of a class are alike and no others.
+    """
     unit, own = F.normalize(vectors, dim=1), torch.eye(len(vectors), dtype=torch.bool)
     alike = (classes[:, None] == classes) & ~own
-    logs = (unit @ unit.T / temperature).masked_fill(own, -1e9).log_softmax(1)
-    return -((logs * alike).sum(1) / alike.sum(1).clamp(min=1)).mean()
+    logs, count = (unit @ unit.T / temperature).masked_fill(own, -1e9).log_softmax(1), alike.sum(1).clamp(min=1)
+    return (-(logs * alike).sum(1) / count - count.log()).mean()
 
 
 def triplets(vectors, classes, margin=0.5):
-    """Hardest triplets of a batch, as far apart as the margin."""
-    apart = torch.cdist(F.normalize(vectors, dim=1), F.normalize(vectors, dim=1))
-    alike = classes[:, None] == classes
-    farthest, nearest = (apart * alike).amax(1), (apart + 10.0 * alike).amin(1)
-    return F.relu(farthest - nearest + margin).mean()
+    """By how much others are not farther than those of the same class by a margin; mean over all triplets."""
+    unit = F.normalize(vectors, dim=1)
+    apart, alike = 2 - 2 * unit @ unit.T, classes[:, None] == classes
+    counted = alike.float()[:, :, None] * (~alike).float()[:, None, :]
+    return (F.relu(apart[:, :, None] - apart[:, None, :] + margin) * counted).sum() / counted.sum()
 
 
 def dice(logits, truth):
@@ -249,8 +252,8 @@ TRAININGS = [
         partial(cnn, norm=False),
         SGD,
         triplets,
-        64,
-        1000,
+        48,
+        1200,
         (1e-2, 10),
         chunk=100,
     ),
