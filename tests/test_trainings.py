@@ -171,6 +171,13 @@ def test_a_loss_that_gains_little_is_near_only_within_a_quarter_of_the_gain():
     assert grid.near_best({0: 1.5, 1: 1.6, 2: 1.9}, ceiling=2.3) == {0, 1}
 
 
+def test_what_has_learned_nothing_is_a_constant_or_the_untrained_model():
+    """Whichever is better: an untrained regression is far off its targets, a pretrained model knows much."""
+    assert grid.ceiling_of({"trivial": 10.0, "untrained": 2500.0}) == 10.0
+    assert grid.ceiling_of({"trivial": 3.3, "untrained": 2.9}) == 2.9
+    assert grid.ceiling_of({"trivial": None, "untrained": 0.8}) == 0.8
+
+
 # Runs that are kept
 
 

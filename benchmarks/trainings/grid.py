@@ -3,7 +3,8 @@
 Rates are those of quarter decades. The first seed is trained at every half decade between the ends that the training
 names, and at further ones beyond an end while the loss there is near the best. Quarter decades follow where a neighbour
 is near, and further seeds where the rate itself is. Near is a loss that exceeds the best by no more than `NEAR` of it,
-and by no more than `SHARE` of what the best gains on a constant prediction.
+and by no more than `SHARE` of what the best gains on what has learned nothing: a constant prediction, or the untrained
+model where that is better.
 """
 
 import math
@@ -25,7 +26,7 @@ PER_DECADE = 4
 SEEDS = (0, 1, 2)
 NEAR, SHARE = 1.0, 0.25
 FLOOR = 1e-3
-"""Share of the loss of a constant prediction below which a best loss counts as that share."""
+"""Share of the loss of what has learned nothing below which a best loss counts as that share."""
 LIMITS = (-7 * PER_DECADE, 3 * PER_DECADE)
 """Quarter decades beyond which no grid is extended."""
 
@@ -60,12 +61,13 @@ def best_of(record):
 
 
 def ceiling_of(record):
-    """The loss of a constant prediction, that before training where there is no formula for it."""
-    return record["untrained"] if record["trivial"] is None else record["trivial"]
+    """The loss of the best constant prediction, or that before training where that is less or the other unknown."""
+    trivial, untrained = record["trivial"], record["untrained"]
+    return untrained if trivial is None else min(trivial, untrained)
 
 
 def near_best(losses, ceiling):
-    """The quarter decades whose loss is near the best; `ceiling` is the loss of a constant prediction."""
+    """The quarter decades whose loss is near the best; `ceiling` is the loss of what has learned nothing."""
     best = min(losses.values())
     if not math.isfinite(best):
         return set()
