@@ -285,5 +285,5 @@ TRAININGS = [
         900,
         (1e-4, 0.1),
     ),
-    wiki("bag-sgd", "embedding", middles, Bag, SGD, ce, 64, 3000, (1e-1, 100)),
+    wiki("bag-adagrad", "embedding", middles, Bag, Adagrad, ce, 64, 3000, (1e-2, 10)),
 ]
