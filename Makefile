@@ -6,7 +6,8 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long reliability mutation lint bench-lightning pictures bench bench-overhead \
-	bench-scale bench-oracles bench-fit bench-tuning bench-further bench-end-to-end test-lightning-matrix clean
+	bench-scale bench-oracles bench-best-rates bench-deepobs bench-fit bench-tuning bench-further bench-end-to-end \
+	test-lightning-matrix clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -73,6 +74,12 @@ bench-scale: $(BENCH_STAMP)  ## memory, disk and seconds of a search up to 100M 
 
 bench-oracles: $(BENCH_STAMP)  ## make what is missing of the best learning rates that bench compares with: hours, resumable
 	$(MEASURE) benchmarks/oracles.py
+
+bench-best-rates: $(BENCH_STAMP)  ## the same for the wide suite of benchmarks/trainings: hours, resumable
+	$(MEASURE) benchmarks/best_rates.py
+
+bench-deepobs: $(BENCH_STAMP)  ## find_lr and tune_lr on four problems of DeepOBS, scored by its published trainings
+	$(MEASURE) benchmarks/deepobs.py
 
 bench-fit: $(BENCH_STAMP)  ## which constants turn trials into the peak, fitted anew and printed to paste; resumable
 	$(MEASURE) benchmarks/fit.py

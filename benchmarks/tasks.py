@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 
-__all__ = ["TASKS", "Batches", "Task", "available", "chosen", "missing"]
+__all__ = ["TASKS", "Batches", "Split", "Task", "available", "chosen", "kind_of", "missing"]
 
 TEXT_SHA256 = "37d06970fc926e60c16dff401e441b84752446a36b6b64516c229fdec77e992c"
 """Of `pydoc_data.topics` as Python 3.11 has it."""
@@ -46,6 +46,14 @@ class Batches:
             yield self.inputs[rows], self.targets[rows]
 
 
+def kind_of(optimizer):
+    """`sgd`, `momentum` or `adaptive`: what a class or function of (parameters, lr) makes."""
+    made = optimizer([nn.Parameter(torch.zeros(1))], lr=1.0)
+    if not isinstance(made, SGD):
+        return "adaptive"
+    return "momentum" if made.param_groups[0]["momentum"] else "sgd"
+
+
 @dataclass(frozen=True)
 class Task:
     """One training.
@@ -71,12 +79,9 @@ class Task:
     lrs: tuple[float, float]
 
     @property
-    def family(self):
+    def optimizer_kind(self):
         """`sgd`, `momentum` or `adaptive`."""
-        made = self.optimizer([nn.Parameter(torch.zeros(1))], lr=1.0)
-        if not isinstance(made, SGD):
-            return "adaptive"
-        return "momentum" if made.param_groups[0]["momentum"] else "sgd"
+        return kind_of(self.optimizer)
 
     def build(self, seed):
         """Model, loader and optimizer of one seed; the optimizer at its class's usual rate of 1e-3."""
