@@ -8,6 +8,7 @@ from lrfinder.advice.request import Horizon, Request
 from lrfinder.evidence.evidence import Evidence, add_edge_trials, add_pilots, read_curve
 from lrfinder.evidence.status import Status
 from lrfinder.evidence.trials import Trials
+from lrfinder.search.explore import Explored
 
 
 def trials(*pairs, start=2.0, steps=14, is_sure=True, cost=60.0, **fields):
@@ -49,3 +50,9 @@ def result(request=None, **options):
 def horizon(steps=1000, steps_per_epoch=None):
     """A known length."""
     return Horizon(steps, steps_per_epoch)
+
+
+def explored(after, *, start=10.0, min_gain=0.0, loss_scale=0.0):
+    """What was tried so far, from the loss after the trial at each grid index, None for one that diverged."""
+    losses = {index: None if loss is None else [loss] for index, loss in after.items()}
+    return Explored([start], min_gain, loss_scale, losses)

@@ -84,3 +84,20 @@ class QuadraticLoop:
             yield SimpleNamespace(restore=restore)
         finally:
             restore()
+
+
+class Skipping(QuadraticLoop):
+    """A loop that skips so many first updates after the start and after every restored snapshot."""
+
+    def __init__(self, skips, **options):
+        super().__init__(**options)
+        self.skips, self.tries = skips, 0
+
+    def step(self, batch):
+        self.tries += 1
+        return None if self.tries <= self.skips else super().step(batch)
+
+    @contextmanager
+    def preserved(self):
+        with super().preserved() as start:
+            yield SimpleNamespace(restore=lambda: start.restore() or setattr(self, "tries", 0))

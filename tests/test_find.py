@@ -1,3 +1,5 @@
+"""`find_lr` and `range_test`: the range, the rule, the options, and what is refused."""
+
 import inspect
 import math
 import sys
@@ -40,7 +42,7 @@ def test_the_signature_shows_the_options_of_the_loop():
     assert all(p.kind is p.KEYWORD_ONLY for name, p in parameters.items() if name not in ("model", "loader"))
 
 
-def test_the_ladder_is_the_one_asked_for():
+def test_the_range_is_the_one_asked_for():
     """`steps`, `lr_min` and `lr_max` are the sweep's own."""
     found = swept(Quadratic(1e-6), steps=37, lr_min=1e-3, lr_max=2.0)
 
@@ -75,7 +77,7 @@ def test_a_rule_without_answer_gives_no_rate():
     assert (found.lr, found.plan, found.status == "ok") == (None, None, False)
 
 
-def test_a_rule_that_points_beyond_the_ladder_gives_no_rate():
+def test_a_rule_that_points_beyond_the_range_gives_no_rate():
     """A rate that was not swept is out of range."""
     found = swept(Quadratic(1.0), rule=lambda curve: 1e6)
 
@@ -161,22 +163,22 @@ def test_no_bar_is_shown_where_there_is_no_terminal(capfd):
 
 
 def test_a_misspelt_option_is_named_with_the_one_that_is_near():
-    """It is a mistake of the caller, told before anything is looked at."""
+    """The mistake of a caller is reported before anything is looked at."""
     with pytest.raises(InputError, match="got an unexpected keyword argument 'lossfn'; did you mean loss_fn"):
         find_lr(Quadratic(1.0), BATCHES, lossfn=None)
 
 
 @pytest.mark.parametrize(("verb", "name", "meant"), [(find_lr, "budget", "steps"), (tune_lr, "steps", "budget")])
-def test_what_one_verb_calls_otherwise_is_told(verb, name, meant):
-    """The cost of a search is `steps` in one and `budget` in the other; each knows the other's word."""
+def test_an_option_of_the_other_verb_is_answered_with_its_name_here(verb, name, meant):
+    """The cost of a search is `steps` in one and `budget` in the other; each knows the other's name."""
     with pytest.raises(InputError, match=f"`{verb.__name__}` got .* '{name}'; did you mean {meant}"):
         verb(Quadratic(1.0), BATCHES, **{name: 100})
 
 
 @pytest.mark.parametrize("steps", [75, 99, 100, 199, 200, 399])
 @pytest.mark.parametrize("val_loader", [None, BATCHES, 5 * BATCHES], ids=["training", "one batch", "four batches"])
-def test_a_search_costs_what_it_says_and_no_more_than_it_may(steps, val_loader):
-    """Steps, and a third of every forward without one, as hooks count them."""
+def test_a_search_costs_what_its_result_says_and_no_more_than_it_may(steps, val_loader):
+    """Hooks count the steps, and a third of every forward without one."""
     model = Quadratic(2.0)
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     made, forwards = Tally(), Tally()
@@ -207,8 +209,8 @@ class Tally:
         return self.counts[id(self)]
 
 
-def test_nobody_is_shown_a_bar_without_stderr(monkeypatch):
-    """A program without a console has no stderr, and is measured all the same."""
+def test_a_program_without_stderr_is_shown_no_bar(monkeypatch):
+    """A program without a console has none, and is measured all the same."""
     monkeypatch.setattr(sys, "stderr", None)
     model = Quadratic(2.0)
 
@@ -217,13 +219,13 @@ def test_nobody_is_shown_a_bar_without_stderr(monkeypatch):
     assert found.status == "ok"
 
 
-def test_the_steps_of_an_epoch_may_be_told():
-    """A loader without length, and the number, give the peak of the loader that tells its length itself."""
+def test_the_steps_of_an_epoch_may_be_given():
+    """A loader without length, and the number, give the peak of the loader that has a length itself."""
     model, batches = Quadratic(2.0), 20 * BATCHES
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
 
     knows = find_lr(model, batches, optimizer=optimizer, epochs=10, progress=False)
-    told = find_lr(model, lambda: iter(batches), optimizer=optimizer, epochs=10, steps_per_epoch=20, progress=False)
+    given = find_lr(model, lambda: iter(batches), optimizer=optimizer, epochs=10, steps_per_epoch=20, progress=False)
 
-    assert told.lr == knows.lr
-    assert told.recommend(total_steps=800).lr == knows.recommend(total_steps=800).lr
+    assert given.lr == knows.lr
+    assert given.recommend(total_steps=800).lr == knows.recommend(total_steps=800).lr

@@ -63,7 +63,7 @@ def measured(net, data):
 
 
 def searched(net, digits, optimizer, *, validation):
-    """What `find_lr` says about going on with this network, and the means to do so."""
+    """What `find_lr` finds for going on with this network, and the means to do so."""
     net = copy.deepcopy(net)
     made = OPTIMIZERS[optimizer](net.parameters())
     loader = DataLoader(digits[0], batch_size=32, shuffle=True)
@@ -83,8 +83,8 @@ def test_the_answer_wrecks_no_pretrained_network(pretrained, digits, epochs, val
     """Either no rate and a status that says why, or one that 50 steps without warm-up or decay survive.
 
     Survive: the loss on all training data is at most 1.5 times what it was, the held-out accuracy at most three points
-    lower. A rate within a factor of ten of the start of the sweep is no answer. Where the runs win by a hair at every
-    peak the best may lie beyond them: on some processors one seed comes to that.
+    lower. A rate within a factor of ten of the start of the sweep is no answer. Where every trial gains next to
+    nothing the best may lie beyond them: on some processors one seed comes to that.
     """
     found, net, made, loader = searched(pretrained[seed, epochs], digits, optimizer, validation=validation)
     if found.lr is None:

@@ -6,20 +6,22 @@ import statistics
 import pytest
 import torch
 import torch.nn.functional as F
+from builders import horizon
 from least_squares import LeastSquares, Recursion, best_peak, error_after
 from quadratic import QuadraticLoop
 from torch import nn
 
-from lrfinder.evidence.trials import warmup_and_linear
 from lrfinder.schedules import Constant, Cosine, Linear
-from lrfinder.search.pilot import draw_pilot, run_pilot
+from lrfinder.search.explore import explore
+from lrfinder.search.pilot import draw_pilot, next_about_best
+from lrfinder.search.trial import warmup_and_linear
 from lrfinder.tune import tune_loop, tune_lr
 
 COLUMNS, KAPPA, NOISE = 20, 3.625, 0.3
 ONE_NOISY = {"slope": 2.0, "bend": 4.0, "noise": 0.5}
 SHAPES = {"constant": lambda steps: Constant(), "linear": Linear, "cosine": Cosine}
 SHORT = 51
-"""Steps of the one pilot that 300 steps pay for: a training as short needs no transfer."""
+"""Steps of the one pilot that 300 steps pay for: a training as short needs no correction for its length."""
 
 
 FAR = pytest.mark.xfail(
@@ -30,7 +32,7 @@ FAR = pytest.mark.xfail(
 
 
 def tuned(loop, schedule, total_steps, **options):
-    """What a race finds, in 300 steps unless told otherwise."""
+    """What tuning finds, in 300 steps unless another budget is given."""
     return tune_loop(
         loop, **{"total_steps": total_steps, "schedule": schedule, "budget": 300, "progress": False, **options}
     )
@@ -41,17 +43,19 @@ def holds(found, lr):
     return found.interval is not None and found.interval[0] <= lr <= found.interval[1]
 
 
-def rehearsed(loop, steps, shape, first_peak, budget=math.inf):
-    """A pilot with as many trials as it wants."""
+def piloted(loop, steps, shape, first_peak, budget=math.inf):
+    """A pilot of one epoch, with as many trials as it wants."""
     with loop.preserved() as snapshot:
-        return run_pilot(
-            loop, snapshot, draw_pilot(loop, steps, steps), shape=shape, first_peak=first_peak, budget=budget
+        batches, about = (
+            draw_pilot(loop, steps, horizon(steps)),
+            {"first_peak": first_peak, "next_peak": next_about_best},
         )
+        return explore(loop, snapshot, batches, **about, shape=shape, budget=budget)
 
 
 @pytest.mark.parametrize("theta", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("h", [1e-3, 1.0, 1e3])
-def test_one_curvature(h, theta):
+def test_the_interval_holds_the_best_rate_of_one_curvature(h, theta):
     """At a constant rate h theta**2 / 2 is solved at 1 / h and diverges above 2 / h, from wherever it starts."""
     loop = QuadraticLoop(h=h)
     loop.theta = theta
@@ -64,7 +68,7 @@ def test_one_curvature(h, theta):
 
 @pytest.mark.parametrize("theta", [1e-3, 1e3])
 @pytest.mark.parametrize("h", [1e-3, 1e3])
-def test_the_answer_is_that_of_the_unit_quadratic(h, theta):
+def test_the_answer_scales_with_the_curvature(h, theta):
     """Neither the start nor the curvature moves lr x h."""
     loop = QuadraticLoop(h=h)
     loop.theta = theta
@@ -75,9 +79,9 @@ def test_the_answer_is_that_of_the_unit_quadratic(h, theta):
     assert found.lr * h == pytest.approx(unit.lr, rel=1e-3)
 
 
-def test_stationary_noise():
+def test_a_pilot_follows_the_recursion_with_noise():
     """At a constant rate e the error settles at e c / (h (2 - e h)): h = 2, c = 0.5, e = 0.3 come to 0.0535714."""
-    trials = rehearsed(Recursion(**ONE_NOISY), 100, lambda share: 1.0, first_peak=0.3)
+    trials = piloted(Recursion(**ONE_NOISY), 100, lambda part: 1.0, first_peak=0.3)
 
     assert 2 * dict(zip(trials.lrs, trials.losses, strict=True))[0.3] == pytest.approx(0.0535714, rel=1e-5)
 
@@ -94,11 +98,11 @@ RECURSIONS = {
 @pytest.mark.parametrize("steps", [50, 200, 1_000])
 @pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("recursion", RECURSIONS.values(), ids=RECURSIONS)
-def test_a_rehearsal_finds_the_best_peak_of_its_own_length(recursion, name, steps, first_peak):
+def test_a_pilot_finds_the_best_peak_of_its_own_length(recursion, name, steps, first_peak):
     """Within a sixth of a decade of the exact one, for any shape, wherever it begins."""
     schedule = SHAPES[name](steps)
 
-    found = rehearsed(Recursion(**recursion), steps, lambda share: schedule(share * steps - 0.5), first_peak).best
+    found = piloted(Recursion(**recursion), steps, lambda part: schedule(part * steps - 0.5), first_peak).best
 
     assert math.log10(found / best_peak(schedule, steps, **recursion)) == pytest.approx(0, abs=1 / 6)
 
@@ -117,16 +121,16 @@ def test_the_greedy_rates_are_the_best():
     assert error_after(greedy(100), **ONE_NOISY) == pytest.approx(0.00124844, rel=1e-5)
 
 
-def test_a_rehearsal_of_one_step_finds_the_greedy_rate():
+def test_a_pilot_of_one_step_finds_the_greedy_rate():
     """At the start h m / (h**2 m + c) is 4 / 9."""
-    best = rehearsed(Recursion(**ONE_NOISY), 1, lambda share: 1.0, first_peak=0.1).best
+    best = piloted(Recursion(**ONE_NOISY), 1, lambda part: 1.0, first_peak=0.1).best
 
     assert best == pytest.approx(4 / 9, rel=0.1)
 
 
 @pytest.mark.parametrize("steps", [SHORT, 100])
-def test_the_peak_of_the_greedy_schedule(steps):
-    """Given that shape, its own first rate is the best peak."""
+def test_the_interval_holds_the_peak_of_the_greedy_schedule(steps):
+    """For that schedule its own first rate is the best peak."""
     rates = greedy(steps)
 
     found = tuned(Recursion(**ONE_NOISY), lambda step: rates[min(step, steps - 1)] / rates[0], steps)
@@ -136,7 +140,7 @@ def test_the_peak_of_the_greedy_schedule(steps):
 
 @pytest.mark.parametrize("total_steps", [SHORT, 200, 1_000])
 @pytest.mark.parametrize("name", SHAPES)
-def test_least_squares(name, total_steps):
+def test_the_interval_holds_the_best_peak_of_least_squares(name, total_steps):
     """Without noise the best constant rate is 1 / 3.625 at any length, whatever 1 / lambda_max = 1 may say.
 
     An interval of 80 % may miss one time in five.
@@ -149,7 +153,7 @@ def test_least_squares(name, total_steps):
 
 def test_the_best_constant_rate_of_least_squares():
     """It is 1 / kappa, and a pilot of that shape finds it."""
-    bests = [rehearsed(LeastSquares(seed), SHORT, lambda share: 1.0, first_peak=0.1).best for seed in range(8)]
+    bests = [piloted(LeastSquares(seed), SHORT, lambda part: 1.0, first_peak=0.1).best for seed in range(8)]
 
     assert best_peak(Constant(), 200, bend=KAPPA) == pytest.approx(1 / KAPPA, rel=0.01)
     assert statistics.geometric_mean(bests) == pytest.approx(1 / KAPPA, rel=0.25)
@@ -157,7 +161,7 @@ def test_the_best_constant_rate_of_least_squares():
 
 @pytest.mark.parametrize("name", ["constant", "linear"])
 @pytest.mark.parametrize("size", [1, 4, 16, 64, 1_024])
-def test_the_batch_rule(size, name):
+def test_the_interval_follows_the_batch_size(size, name):
     """The best constant rate is 1 / (1 + (d + 1) / B)."""
     bend, schedule = 1 + (COLUMNS + 1) / size, SHAPES[name](200)
     best = best_peak(schedule, 200, bend=bend)
@@ -177,8 +181,8 @@ def test_the_batch_rule(size, name):
         ("cosine", 1_000, 0.0110),
     ],
 )
-def test_the_oracle_of_noisy_least_squares(name, total_steps, best):
-    """The recursion gives the best peaks that were computed elsewhere."""
+def test_the_recursion_gives_peaks_that_were_computed_elsewhere(name, total_steps, best):
+    """The best peaks of noisy least squares agree within 1.5 %."""
     assert best_peak(SHAPES[name](total_steps), total_steps, bend=KAPPA, noise=NOISE) == pytest.approx(best, rel=0.015)
 
 
@@ -192,8 +196,8 @@ def test_the_oracle_of_noisy_least_squares(name, total_steps, best):
         pytest.param("linear", 1_000, marks=FAR),
     ],
 )
-def test_noisy_least_squares(name, total_steps):
-    """The interval holds the best peak in at least 70 % of 50 seeds."""
+def test_the_interval_holds_the_best_peak_of_noisy_least_squares(name, total_steps):
+    """It does so in at least 70 % of 50 seeds."""
     schedule = SHAPES[name](total_steps)
     best = best_peak(schedule, total_steps, bend=KAPPA, noise=NOISE)
 
@@ -221,28 +225,28 @@ def test_noise_that_has_taken_over_costs_little(name, total_steps):
 def best_of(name, steps):
     """What a pilot of noisy least squares finds for a shape."""
     schedule = SHAPES[name](steps)
-    return rehearsed(Recursion(bend=KAPPA, noise=NOISE), steps, lambda share: schedule(share * steps - 0.5), 0.1).best
+    return piloted(Recursion(bend=KAPPA, noise=NOISE), steps, lambda part: schedule(part * steps - 0.5), 0.1).best
 
 
 @pytest.mark.parametrize("steps", [50, 200, 1_000])
 def test_annealing_raises_the_best_peak(steps):
-    """At 200 steps a line wants 0.0459 and a constant 0.0198; the pilots see it."""
+    """At 200 steps a linear decay wants 0.0459 and a constant 0.0198; the pilots see it."""
     assert best_of("linear", steps) > 1.5 * best_of("constant", steps)
 
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_best_peak_falls_with_the_length(name):
-    """A line wants 0.1558, 0.0459 and 0.0108 for 50, 200 and 1,000 steps; the pilots see it."""
+    """A linear decay wants 0.1558, 0.0459 and 0.0108 for 50, 200 and 1,000 steps; the pilots see it."""
     bests = [best_of(name, steps) for steps in (50, 200, 1_000)]
 
     assert bests[0] > 2 * bests[1] > 4 * bests[2]
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_training_cannot_change_does_not_matter(seed):
-    """Offsets of the batches ten times the signal leave the pilots' best peak where it was: judges are paired."""
+def test_a_part_of_the_loss_that_training_cannot_change_does_not_matter(seed):
+    """Offsets of the batches ten times the signal leave the best peak where it was: the same batches are compared."""
     plain, hidden = (
-        rehearsed(LeastSquares(seed, offset=offset), SHORT, warmup_and_linear, first_peak=0.2, budget=250)
+        piloted(LeastSquares(seed, offset=offset), SHORT, warmup_and_linear, first_peak=0.2, budget=250)
         for offset in (0.0, 5.0)
     )
 
@@ -251,7 +255,7 @@ def test_what_training_cannot_change_does_not_matter(seed):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_signal_that_a_sweep_cannot_see(seed):
+def test_trials_find_a_signal_that_a_sweep_cannot_see(seed):
     """The best peak is inside the interval although single losses are ten times as noisy as the signal."""
     found = tuned(LeastSquares(seed, offset=5.0), Linear(200), 200)
 
@@ -272,7 +276,7 @@ class Exploding(nn.Module):
 
 @pytest.mark.parametrize("start", [40.0, 80.0])
 def test_a_model_that_always_diverges_has_no_number(start):
-    """What to try is said instead."""
+    """The status says what to try instead."""
     model = Exploding(start)
 
     found = tune_lr(model, [torch.zeros(1)] * 20, optimizer=torch.optim.SGD(model.parameters()), total_steps=1_000)
@@ -282,8 +286,8 @@ def test_a_model_that_always_diverges_has_no_number(start):
     assert model.theta.item() == start
 
 
-def test_a_loss_that_is_no_number_after_the_third_step():
-    """At whatever rate: no run comes to anything, so there is no number."""
+def test_a_loss_that_is_no_number_after_the_third_step_has_no_rate():
+    """At no rate does a trial come to its end, so there is no number."""
 
     class Brief(LeastSquares):
         steps = 0

@@ -1,4 +1,4 @@
-"""Cases on one of two processes, run as a script by the tests: each process prints one line of JSON."""
+"""Searches on one of two processes, run as a script by the tests: each process prints one line of JSON."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from lrfinder import find_lr, tune_lr
-from lrfinder.search import pilot as pilot
+from lrfinder.search import pilot
 
 FIND = {"loss_fn": F.cross_entropy, "steps": 100, "epochs": 30, "progress": False}
 find = partial(find_lr, **FIND)
@@ -38,7 +38,7 @@ WRAPPERS = {"ddp": DistributedDataParallel, "fsdp2": sharded}
 
 
 def samples(count, size, seed=0, dtype=torch.float32):
-    """Batches of three classes that a line can tell apart."""
+    """Batches of three classes that a linear model can separate."""
     x = torch.randn(count * size, 6, generator=torch.Generator().manual_seed(seed), dtype=dtype)
     return list(zip(x.split(size), x[:, :3].argmax(1).split(size), strict=True))
 
@@ -186,11 +186,11 @@ def setup():
     return {"model": model, "loader": samples(24, 8, seed=dist.get_rank()), "loss_fn": F.cross_entropy}
 
 
-def main(*cases):
-    """Run cases, then print what this rank has seen in each."""
+def main(*names):
+    """Run the functions of these names, then print what this rank has seen in each."""
     warnings.simplefilter("ignore")
     dist.init_process_group("gloo")
-    print(json.dumps({case: globals()[case](dist.get_rank()) for case in cases}))
+    print(json.dumps({name: globals()[name](dist.get_rank()) for name in names}))
 
 
 if __name__ == "__main__":

@@ -1,3 +1,5 @@
+"""The record of a sweep: what it pairs, and what it refuses."""
+
 import pytest
 
 from lrfinder import Curve, InputError
@@ -20,7 +22,7 @@ def test_a_loss_measured_after_the_step_is_paired_with_its_own_rate():
 
 
 @pytest.mark.parametrize(("lrs", "density"), [(LRS, 1.0), ([1e-3], 0.0), ([], 0.0), ([1e-4, 1e-3, 1e-2], 1.0)])
-def test_density_counts_rungs_per_decade(lrs, density):
+def test_the_density_counts_rates_per_decade(lrs, density):
     """The density is that of the rates, and zero where there are fewer than two."""
     assert Curve(lrs, lrs).points_per_decade == pytest.approx(density)
 
@@ -44,7 +46,7 @@ def test_a_curve_is_as_long_as_its_rates():
     ],
 )
 def test_what_no_sweep_records_is_refused(arguments, message):
-    """Unequal lengths, values that are not finite, rates that do not ascend, an unknown end: one sentence each."""
+    """Unequal lengths, values that are not finite, rates that do not ascend and an unknown end have a sentence each."""
     with pytest.raises(InputError, match=message):
         Curve(**{"lrs": LRS, "losses": [3.0, 2.0, 1.0], **arguments})
 

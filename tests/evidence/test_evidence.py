@@ -1,197 +1,34 @@
+"""The record of a measurement: what is read off a curve, and how trials are added to it."""
+
 import math
 
-import numpy as np
 import pytest
-import torch
+from builders import evidence, horizon, trials
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quadratic import BATCHES, Quadratic, swept, uphill
-from recorded import descent, noise, recorded
-from torch import nn
+from recorded import descent, recorded
 
-from lrfinder import Facts, InputError, NoSignalError, Status, find_lr
+from lrfinder import Facts, InputError, Status
+from lrfinder.advice.peak import linear_peak, swept_edge
 from lrfinder.evidence.curve import Curve
-from lrfinder.evidence.evidence import add_edge_trials, read_curve
-from lrfinder.evidence.rules import RULES
-from lrfinder.evidence.trials import Trials
+from lrfinder.evidence.evidence import add_edge_trials, add_pilots, read_curve
+from lrfinder.evidence.smoothing import SmoothCurve
 from lrfinder.search.sweep import exponential_range
 
-SGD = torch.optim.SGD
-RULE = "steepest"
-"""A rule is named, so that no trials find what these sweeps miss."""
+CURVE = Curve([1e-3, 1e-2, 1e-1, 1.0], [2.0, 1.5, 1.0, 3.0], stopped="diverged")
+LOST_ABOVE = (0.1, 1.0), (1.0, 2.0)
+"""Trials from a loss of 2 whose edge is 10**-0.5."""
 
 
-class Cut(nn.Module):
-    """A loss that its only parameter does not move."""
-
-    def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(1))
-
-    def forward(self, _):
-        return 0 * self.weight.sum() + 0.7
-
-
-def status_of(curve):
-    """The status of a curve alone."""
-    return read_curve(curve, Facts()).status
-
-
-def constant():
-    """A sweep of a model without gradient."""
-    model = Cut()
-    return find_lr(model, BATCHES, optimizer=SGD(model.parameters(), lr=1.0), progress=False)
-
-
-def rising():
-    """A sweep that goes uphill from its first step."""
-    return swept(uphill())
-
-
-def noisy():
-    """A sweep of a fall of about its own noise."""
-    model = nn.Linear(1, 5)
-    batches = [(torch.zeros(1, 1), torch.randn(1, 5) + 1.0) for _ in range(100)]
-    return find_lr(model, batches, optimizer=SGD(model.parameters(), lr=1.0), rule=RULE, progress=False)
-
-
-def short():
-    """A sweep that starts so far above the limit that its third loss is infinite."""
-    return swept(Quadratic(1.0), lr_min=1e75, lr_max=1e80)
-
-
-def still_falling():
-    """A sweep that ends before the fall does."""
-    return swept(Quadratic(1.0), lr_max=1e-2, rule=RULE)
-
-
-def beyond_the_end():
-    """A sweep whose loss is falling fastest at its last rates."""
-    return swept(Quadratic(1.0), lr_max=0.1, rule=RULE)
-
-
-def before_the_start():
-    """A sweep whose loss is falling fastest at its first rate."""
-    return swept(Quadratic(1.0), lr_min=0.1, rule=RULE)
-
-
-NO_SIGNAL = {
-    constant: "flat",
-    rising: "flat",
-    noisy: "too_noisy",
-    short: "too_short",
-    still_falling: "out_of_range",
-    beyond_the_end: "out_of_range",
-    before_the_start: "out_of_range",
-}
-every_failure = pytest.mark.parametrize(
-    ("sweep", "status"), NO_SIGNAL.items(), ids=[sweep.__name__ for sweep in NO_SIGNAL]
-)
-
-
-@every_failure
-def test_a_sweep_without_signal_says_which_kind(sweep, status):
-    """Flat, too noisy, too short or out of range, each from a real training."""
-    assert sweep().status == status
-
-
-@every_failure
-def test_a_sweep_without_signal_has_no_rate(sweep, status):
-    """No status but `ok` carries a rate, an interval or a plan."""
-    found = sweep()
-
-    assert (found.lr, found.interval, found.plan) == (None, None, None)
-
-
-@pytest.mark.parametrize("sweep", [noisy, beyond_the_end])
-def test_miniature_runs_find_what_the_sweep_alone_misses(sweep, monkeypatch):
-    """Where no rule is named, a narrow range and a noisy curve are no hindrance."""
-    monkeypatch.setitem(globals(), "RULE", None)
-
-    assert sweep().lr is not None
-
-
-def test_a_good_sweep_is_ok_and_has_a_rate():
-    """A quadratic swept over its whole range is `ok` and has a plan."""
-    found = swept(Quadratic(1.0))
-
-    assert (found.status, found.lr is not None, found.plan is not None) == ("ok", True, True)
-
-
-@pytest.mark.parametrize("status", Status)
-def test_every_status_has_a_sentence(status):
-    """What happened, and beside `ok` what to try."""
-    assert status.sentence.endswith(".")
-    assert status is Status.OK or ";" in status.sentence
-
-
-def test_strict_raises_the_sentence():
-    """With `strict` a sweep without signal is an exception that says what to try."""
-    with pytest.raises(NoSignalError, match="The loss never fell beyond its noise"):
-        swept(uphill(), strict=True)
-
-
-def test_strict_returns_what_is_ok():
-    """With `strict` a good sweep is returned as it is without."""
-    assert swept(Quadratic(1.0), strict=True) == swept(Quadratic(1.0))
-
-
-def test_an_end_that_is_not_finite_early_on_is_too_short():
-    """NaN after three steps leaves nothing to read."""
-    assert status_of(recorded([1.0, 0.9, 0.8, *[math.nan] * 97])) == "too_short"
-
-
-def test_pure_noise_is_hardly_ever_ok():
-    """Of fifty curves of pure noise at most three are taken for a signal."""
-    statuses = [status_of(recorded(noise(seed))) for seed in range(50)]
-
-    assert statuses.count("ok") + statuses.count("out_of_range") <= 3
-
-
-def test_noise_is_a_share_of_the_drop():
-    """The deviation of the raw losses over what was won: here 0.05 of 1.5."""
+def test_noise_is_the_deviation_over_the_drop():
+    """A deviation of 0.05 about a curve that falls by 1.5 is a noise of a thirtieth."""
     assert read_curve(recorded(descent(noise=0.05)), Facts()).noise == pytest.approx(0.05 / 1.5, rel=0.3)
 
 
-@pytest.mark.parametrize(("tail", "cost"), [([], 60), ([math.nan], 61)])
-def test_the_cost_counts_every_optimizer_step(tail, cost):
-    """The step whose loss was not finite was made too."""
-    curve = recorded(descent()[:60] + tail * 40)
-
-    assert read_curve(curve, Facts()).cost_steps == cost
-
-
-def test_a_rule_of_the_user_is_asked_beside_the_named_ones():
-    """Its answer stands under its name, as a plain float."""
-
-    def third(curve):
-        return np.float32(curve.lrs[3])
-
-    suggestions = read_curve(recorded(descent()), Facts(), third).suggestions
-
-    assert list(suggestions) == [*RULES, "third"]
-    assert type(suggestions["third"]) is float
-
-
-def test_a_rule_of_the_user_hides_none_of_the_named_ones():
-    """A function that happens to be called `steepest` stands beside the rule of that name."""
-
-    def steepest(curve):
-        return 0.125
-
-    curve = recorded(descent())
-
-    suggestions = read_curve(curve, Facts(), steepest).suggestions
-
-    assert suggestions["steepest"] == RULES["steepest"](curve)
-    assert suggestions["your steepest"] == 0.125
-
-
-@pytest.mark.parametrize("answer", [0.0, -1.0, math.nan, math.inf, "1e-3"])
-def test_a_rule_that_returns_no_rate_is_refused(answer):
-    """A rate is positive and finite; whatever else a user's rule returns is shown."""
-    with pytest.raises(InputError, match="must return a positive finite learning rate, or None for no answer, got"):
-        read_curve(recorded(descent()), Facts(), lambda curve: answer)
+@pytest.mark.parametrize(("tail", "points", "cost"), [([], 1.0, 60), ([math.nan], 1.0, 61), ([], 4 / 3, 80)])
+def test_the_cost_counts_every_optimizer_step(tail, points, cost):
+    """The step whose loss was not finite was made too, and a rate may cost more than a step."""
+    assert read_curve(recorded(descent()[:60] + tail * 40), Facts(), cost_of_point=points).cost_steps == cost
 
 
 @settings(derandomize=True, deadline=None, max_examples=150)
@@ -200,18 +37,70 @@ def test_a_rule_that_returns_no_rate_is_refused(answer):
     scale=st.sampled_from([1e-12, 1.0]),
     stopped=st.sampled_from(["completed", "diverged", "non_finite"]),
 )
-def test_any_curve_can_be_measured(losses, scale, stopped):
+def test_any_curve_can_be_read(losses, scale, stopped):
     """Whatever finite losses a sweep saw, there is a status, and only finite numbers."""
     curve = Curve(exponential_range(1e-6, 1.0, 60)[: len(losses)], [loss * scale for loss in losses], stopped=stopped)
 
-    evidence = read_curve(curve, Facts())
+    found = read_curve(curve, Facts())
 
-    assert evidence.status in Status
-    assert evidence.noise is None or 0 <= evidence.noise < math.inf
+    assert found.status in Status
+    assert found.noise is None or 0 <= found.noise < math.inf
 
 
 @pytest.mark.parametrize(
-    ("losses", "is_sure", "plateau"),
+    ("fields", "message"),
+    [
+        ({"suggestions": {"steepest": 0.0}}, "`steepest` must be a positive rate or None, got 0.0"),
+        ({"diverged_at": -1.0}, "`diverged_at` must be a positive rate or None, got -1.0"),
+        (
+            {"smooth": SmoothCurve([0.1], [1.0, 2.0], [0.0], 0.0)},
+            r"`smooth` must be lists of one length, .* \[1, 2, 1\]",
+        ),
+        ({"smooth": SmoothCurve([], [], [], 0.0)}, r"`smooth` must be lists of one length, not empty, got \[0, 0, 0\]"),
+        ({"smooth": SmoothCurve([0.1, 0.1], [1.0] * 2, [0.0] * 2, 0.0)}, "`smooth` must be at rates that are positive"),
+    ],
+)
+def test_evidence_that_no_search_leaves_is_refused(fields, message):
+    """Rates that are not positive and smoothed lists that do not belong together have one sentence each."""
+    with pytest.raises(InputError, match=message):
+        evidence(**fields)
+
+
+@pytest.mark.parametrize(("add", "field"), [(add_edge_trials, "edge_trials"), (add_pilots, "pilots")])
+def test_trials_are_added_with_their_cost(add, field):
+    """The status is decided anew, the cost is that of all, and a record without a trial leaves its cost alone."""
+    before = read_curve(recorded([1.0] * 40), Facts())
+    made, none = trials(*LOST_ABOVE, cost=60.0), trials(cost=2.4, is_sure=False)
+
+    after = add(before, [made, none])
+
+    assert (before.status, after.status) == ("flat", "ok")
+    assert getattr(after, field) == (made,)
+    assert after.cost_steps == 40 + 63
+
+
+def test_without_a_sweep_the_status_stays():
+    """Evidence of trials alone keeps the status that it was given."""
+    assert add_edge_trials(evidence(status=Status.FLAT), [trials(*LOST_ABOVE)]).status is Status.FLAT
+
+
+def test_the_sweep_counts_as_much_as_trials_that_are_not_sure():
+    """The peak is computed from the geometric mean of both edges; sure trials, or trials alone, decide it."""
+    unsure = trials(*LOST_ABOVE, is_sure=False)
+    measured = [
+        linear_peak(evidence(**fields), horizon()).estimates[0].measured
+        for fields in (
+            {"curve": CURVE, "edge_trials": [trials(*LOST_ABOVE)]},
+            {"edge_trials": [unsure]},
+            {"curve": CURVE, "edge_trials": [unsure]},
+        )
+    ]
+
+    assert measured == pytest.approx([10**-0.5, 10**-0.5, math.sqrt(10**-0.5 * swept_edge(CURVE))])
+
+
+@pytest.mark.parametrize(
+    ("losses", "is_sure", "is_plateau"),
     [
         ((2.0, None), False, True),
         ((2.0, 1.5), True, False),
@@ -219,10 +108,17 @@ def test_any_curve_can_be_measured(losses, scale, stopped):
         ((None, None), False, False),
         ((1.7, 1.8), False, False),
     ],
-    ids=["one still", "one won", "all lost", "all exploded", "all fell without being sure"],
+    ids=["one unchanged", "one sure", "all worsened", "all diverged", "all fell, perhaps by chance"],
 )
-def test_a_plateau_is_a_run_that_moved_nothing(losses, is_sure, plateau):
-    """Neither runs that only lost nor runs that may have won are one."""
-    race = Trials((0.1, 1.0), losses, 14, 2.0, is_sure=is_sure, cost=30.0)
+def test_a_plateau_is_a_trial_that_changed_nothing_beside_none_that_improved(losses, is_sure, is_plateau):
+    """Trials that raised the loss, or may have lowered it, are no plateau."""
+    made = trials((0.1, losses[0]), (1.0, losses[1]), is_sure=is_sure)
 
-    assert add_edge_trials(read_curve(recorded([2.0] * 28), Facts()), [race]).is_plateau is plateau
+    assert add_edge_trials(read_curve(recorded([2.0] * 28), Facts()), [made]).is_plateau is is_plateau
+
+
+def test_a_sweep_that_can_be_read_has_left_the_plateau():
+    """Where the status is `ok` a trial that changed nothing does not matter."""
+    unchanged = trials((0.1, 2.0), (1.0, 1.9), is_sure=False)
+
+    assert not add_edge_trials(read_curve(recorded(descent()), Facts()), [unchanged]).is_plateau

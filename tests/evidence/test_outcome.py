@@ -1,4 +1,4 @@
-"""What the judges of a run say: exact cases of every bound."""
+"""What the losses of the same batches before and after a trial say of it: exact values at every bound."""
 
 import math
 
@@ -18,28 +18,35 @@ START = [1.0, 2.0, 3.0]
 
 
 def moved(by):
-    """The judges of `START`, each moved by as much."""
+    """The losses of `START`, each moved by as much."""
     return [loss + by for loss in START]
 
 
-def test_judges_without_a_loss_before_judge_nothing():
-    """One that was no number is left out, a skipped step leaves the loss before, one that exploded counts for all."""
-    assert losses_after([1.0, math.nan, 3.0], [9.0, 0.5, 7.0, None]) == [0.5, 3.0]
-    assert losses_after([1.0, 2.0], [0.5, math.inf]) is None
-    assert losses_after([1.0, 2.0], [math.inf, 0.5]) is None
-    assert losses_after([1.0, 2.0], []) is None
+@pytest.mark.parametrize(
+    ("before", "losses", "after"),
+    [
+        ([1.0, math.nan, 3.0], [9.0, 0.5, 7.0, None], [0.5, 3.0]),
+        ([1.0, 2.0], [0.5, math.inf], None),
+        ([1.0, 2.0], [math.inf, 0.5], None),
+        ([1.0, 2.0], [], None),
+    ],
+    ids=["not finite before, and skipped", "last not finite", "first not finite", "no loss"],
+)
+def test_the_losses_after_a_trial_are_those_of_batches_that_had_one_before(before, losses, after):
+    """A skipped step leaves the loss before; one loss that is not finite, or none at all, means that it diverged."""
+    assert losses_after(before, losses) == after
 
 
 @pytest.mark.parametrize(
     ("start", "loss_scale", "limit"), [(START, 0.5, 33.0), (START, 5.0, 53.0), ([-4.0, 1.0], 0.5, 41.0)]
 )
-def test_an_arm_is_ended_ten_scales_above_the_start(start, loss_scale, limit):
-    """The scale is the loss, whatever its sign, or what the sweep won of it."""
+def test_a_trial_is_ended_ten_scales_above_its_start(start, loss_scale, limit):
+    """The scale is the largest loss, whatever its sign, or how far the sweep fell where that is more."""
     assert divergence_limit(start, loss_scale) == limit
 
 
-def test_a_win_is_the_mean_fall():
-    """And as bad as can be where a trial exploded."""
+def test_the_gain_is_the_mean_fall():
+    """Where a trial diverged it is minus infinity."""
     assert gain(START, [0.5, 1.0, 3.0]) == 0.5
     assert gain(START, None) == -math.inf
 
@@ -54,10 +61,11 @@ def test_a_win_is_the_mean_fall():
         (moved(0.1), 0.0, False),
         ([0.9, 1.9, 3.0], 0.0, False),
         ([0.0, 1.0, 3.1], 0.0, False),
+        ([0.5, 1.5], 0.0, True),
     ],
 )
-def test_few_judges_must_all_fall(losses, min_gain, is_sure):
-    """By more than what says nothing; three cannot be sure by their ranks."""
+def test_a_few_losses_must_all_fall_by_more_than_the_least_gain(losses, min_gain, is_sure):
+    """Three losses cannot be sure by their ranks; fewer after a trial are compared with the last before it."""
     assert improved(START, losses, min_gain) is is_sure
 
 
@@ -72,51 +80,49 @@ def test_few_judges_must_all_fall(losses, min_gain, is_sure):
         ([0.1, -0.2, 0.3, -0.4, 0.5, -0.6, 0.7, 0.8], False),
     ],
 )
-def test_many_judges_fall_by_their_signed_ranks(falls, is_sure):
-    """Of eight the least may rise (by chance in 2 of 256 cases), not one of the largest (in 14, above 1 in 20)."""
+def test_many_losses_may_rise_where_their_signed_ranks_are_sure(falls, is_sure):
+    """Of eight the least may rise (by chance in 2 of 256 draws), not one of the largest (in 14, above 1 in 20)."""
     start = [10.0] * len(falls)
 
     assert improved(start, [before - by for before, by in zip(start, falls, strict=True)]) is is_sure
 
 
-def test_what_is_small_is_a_share_of_the_scale():
-    """A hundredth of the loss at the start, or of what the sweep won."""
-    assert min_gain_off_plateau(2.0, 0.5) == pytest.approx(0.02)
-    assert min_gain_off_plateau(-2.0, 0.5) == pytest.approx(0.02)
-    assert min_gain_off_plateau(0.5, 2.0) == pytest.approx(0.02)
+@pytest.mark.parametrize(("start", "loss_scale"), [(2.0, 0.5), (-2.0, 0.5), (0.5, 2.0)])
+def test_a_plateau_is_left_by_a_hundredth_of_the_scale(start, loss_scale):
+    """The scale is the loss at the start, whatever its sign, or how far the sweep fell."""
+    assert min_gain_off_plateau(start, loss_scale) == pytest.approx(0.02)
 
 
 @pytest.mark.parametrize(
     ("by", "loss_scale", "has"), [(0.05, 0.0, False), (0.07, 0.0, True), (0.07, 10.0, False), (0.3, 10.0, True)]
 )
-def test_an_arm_has_lost_that_rises_by_a_fiftieth(by, loss_scale, has):
-    """Of the largest loss at the start, or of what the sweep won; one that exploded has too."""
+def test_a_trial_has_worsened_that_rises_by_more_than_a_fiftieth_of_the_scale(by, loss_scale, has):
+    """So has one that diverged."""
     assert worsened(START, moved(by), loss_scale) is has
     assert worsened(START, None, loss_scale)
 
 
 @pytest.mark.parametrize(
-    ("by", "still"), [(0.05, True), (0.07, False), (0.0, True), (-0.05, False), (-0.05 - 1e-9, False)]
+    ("start", "after", "min_gain", "loss_scale", "is_unchanged"),
+    [
+        (START, moved(0.05), 0.0, 0.0, True),
+        (START, moved(0.07), 0.0, 0.0, False),
+        (START, moved(0.0), 0.0, 0.0, True),
+        (START, moved(-0.05), 0.0, 0.0, False),
+        (START, moved(-0.05), 0.06, 0.0, True),
+        (START, moved(-0.05), 0.04, 0.0, False),
+        (START, [1.01, 1.95, 2.75], 0.0, 0.0, True),
+        (START, [1.01, 1.95, 2.55], 0.0, 0.0, False),
+        (START, None, 0.0, 0.0, False),
+        ([2.0] * 4, [1.9, 2.1, 2.1, 2.1], 0.0, 0.0, False),
+        ([2.0] * 4, [1.9, 2.1, 2.1, 2.1], 0.0, 5.0, True),
+        ([0.0, 0.0], [0.0, 0.0], 0.0, 0.0, False),
+        ([0.0, 0.0], [0.0, 0.0], 0.0, 1.0, True),
+    ],
 )
-def test_an_arm_is_still_that_hardly_moves(by, still):
-    """It may rise by a fiftieth of the scale; one that falls beyond doubt is no plateau."""
-    assert unchanged(START, moved(by), 0.0, 0.0) is still
+def test_a_trial_that_hardly_moves_the_loss_leaves_it_unchanged(start, after, min_gain, loss_scale, is_unchanged):
+    """The loss rises by at most a fiftieth of its scale, or falls by at most a twenty-fifth and not beyond chance.
 
-
-@pytest.mark.parametrize(("last", "still"), [(2.75, True), (2.55, False)])
-def test_an_unsure_fall_is_still_up_to_a_twenty_fifth(last, still):
-    """Of the scale, here 0.12 of the mean."""
-    assert unchanged(START, [1.01, 2.0 - 0.05, last], 0.0, 0.0) is still
-
-
-def test_what_exploded_or_has_no_scale_is_not_still():
-    """A loss of zero that stays zero says nothing."""
-    assert not unchanged(START, None, 0.0, 0.0)
-    assert not unchanged([0.0, 0.0], [0.0, 0.0], 0.0, 0.0)
-    assert unchanged([0.0, 0.0], [0.0, 0.0], 0.0, 1.0)
-
-
-def test_small_wins_are_still_where_they_say_nothing():
-    """A sure fall by less than what says nothing leaves the loss where it was."""
-    assert unchanged(START, moved(-0.05), 0.06, 0.0)
-    assert not unchanged(START, moved(-0.05), 0.04, 0.0)
+    A sure fall below `min_gain` is none; a loss of zero without a scale says nothing.
+    """
+    assert unchanged(start, after, min_gain, loss_scale) is is_unchanged

@@ -1,15 +1,18 @@
+"""The rules: laws that every one of them keeps, known answers of each, and the table of them."""
+
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorded import descent, noise, recorded
 
-from lrfinder.evidence import rules
+from lrfinder import InputError
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.divergence import onset
-from lrfinder.evidence.rules import RULES, divergence, minimum, steepest, valley
-from lrfinder.evidence.smoothing import SmoothCurve, smooth
+from lrfinder.evidence.rules import RULES, check_rule, divergence, minimum, read_rules, steepest, valley
+from lrfinder.evidence.smoothing import smooth
 from lrfinder.search.sweep import exponential_range
 
 every_rule = pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
@@ -22,65 +25,48 @@ def test_a_descent_has_an_answer(rule):
 
 
 @every_rule
-@pytest.mark.parametrize("scale", [10.0, 1e-6, 1e9])
-def test_a_scaled_loss_gives_the_same_rate(rule, scale):
-    """The unit of the loss does not matter."""
+@pytest.mark.parametrize(
+    ("scale", "shift"), [(10.0, 0.0), (1e-6, 0.0), (1e9, 0.0), (1.0, 50.0), (1.0, -1.5), (1.0, -50.0)]
+)
+def test_a_scaled_or_shifted_loss_gives_the_same_rate(rule, scale, shift):
+    """Neither the unit of the loss nor its zero or its sign matter."""
     losses = descent()
 
-    assert rule(recorded([scale * loss for loss in losses])) == pytest.approx(rule(recorded(losses)))
-
-
-@every_rule
-@pytest.mark.parametrize("shift", [50.0, -1.5, -50.0])
-def test_a_shifted_loss_gives_the_same_rate(rule, shift):
-    """The zero of the loss does not matter, nor its sign."""
-    losses = descent()
-
-    assert rule(recorded([loss + shift for loss in losses])) == pytest.approx(rule(recorded(losses)))
+    assert rule(recorded([scale * loss + shift for loss in losses])) == pytest.approx(rule(recorded(losses)))
 
 
 @every_rule
 def test_ten_times_the_rates_give_ten_times_the_rate(rule):
     """The same losses at ten times the rates move the answer by ten."""
-    scaled = recorded(descent(), lr_min=1e-6, lr_max=100.0)
-
-    assert rule(scaled) == pytest.approx(10 * rule(recorded(descent())))
+    assert rule(recorded(descent(), 1e-6, 100.0)) == pytest.approx(10 * rule(recorded(descent())))
 
 
 @every_rule
 @pytest.mark.parametrize("tail", [math.nan, math.inf])
 def test_a_tail_that_is_not_finite_reads_as_a_divergence(rule, tail):
-    """A sweep that ends in NaN or infinity is read like one that exploded there."""
+    """A sweep that ends in NaN or infinity is read like one that diverged there."""
     losses = descent()[:85]
-    exploded = Curve(exponential_range(1e-7, 10.0, 100)[:85], losses, stopped="diverged")
+    diverged = Curve(exponential_range(1e-7, 10.0, 100)[:85], losses, stopped="diverged")
 
     ended = recorded([*losses, *[tail] * 15])
 
     assert ended.stopped == "non_finite"
-    assert rule(ended) == rule(exploded)
+    assert rule(ended) == rule(diverged)
 
 
 @every_rule
-@pytest.mark.parametrize("points", [0, 1, 2, 8])
-def test_too_few_points_have_no_answer(rule, points):
-    """A completed curve of up to eight losses is too short to read."""
-    curve = Curve(exponential_range(1e-7, 10.0, 10)[:points], [2.0 - 0.1 * i for i in range(points)])
-
-    assert rule(curve) is None
-
-
-@every_rule
-def test_a_constant_loss_has_no_answer(rule):
-    """Where no rate is better than another, none is named."""
-    assert rule(recorded([1.0] * 100)) is None
+@pytest.mark.parametrize("losses", [[2.0 - 0.1 * i for i in range(n)] for n in (0, 1, 2, 8)] + [[1.0] * 100])
+def test_a_curve_that_is_short_or_flat_has_no_answer(rule, losses):
+    """Eight losses are too few to read, and where no rate is better than another none is named."""
+    assert rule(Curve(exponential_range(1e-7, 10.0, 100)[: len(losses)], losses)) is None
 
 
 @every_rule
 def test_a_rising_loss_has_no_answer_from_its_level(rule):
     """A loss that only rises has no descent; at most its divergence can be read."""
-    curve = recorded([1.0 + 1.3**i / 1e6 for i in range(100)])
+    answer = rule(recorded([1.0 + 1.3**i / 1e6 for i in range(100)]))
 
-    assert rule(curve) is None or rule is divergence
+    assert answer is None or rule.name == "divergence"
 
 
 @every_rule
@@ -100,11 +86,60 @@ def test_noise_alone_hardly_ever_has_an_answer(rule):
 def test_a_rate_lies_inside_the_sweep_or_is_none(losses, scale, stopped):
     """Whatever finite losses a sweep has seen, every rule names a rate that was swept, or none."""
     lrs = exponential_range(1e-6, 1.0, 60)[: len(losses)]
-    curve = Curve(lrs, [loss * scale for loss in losses], stopped=stopped)
 
-    rates = [rule(curve) for rule in RULES.values()]
+    rates = read_rules(Curve(lrs, [loss * scale for loss in losses], stopped=stopped)).values()
 
     assert all(lr is None or lrs[0] <= lr <= lrs[-1] for lr in rates)
+
+
+@pytest.mark.parametrize(("speed", "rule"), [(2.0, "steepest"), (2.0, "valley"), (2.0, "minimum"), (1.0, "divergence")])
+def test_a_rule_that_moves_with_the_speed_of_the_sweep_says_so(speed, rule):
+    """On a quadratic twice the rates per decade halve what a rule reads, and leave the divergence where it is."""
+    read = []
+    for points in (401, 801):
+        theta, losses, lrs = 1.0, [], exponential_range(1e-6, 100.0, points)
+        for lr in lrs:
+            losses.append(theta**2)
+            theta = max(-1e40, min(1e40, theta * (1 - 2 * lr)))
+        read.append(RULES[rule](recorded(losses, 1e-6, 100.0)))
+
+    assert read[0] / read[1] == pytest.approx(speed, rel=0.2)
+    assert RULES[rule].moves_with_speed is (speed == 2.0)
+
+
+def drawn(*levels):
+    """A curve of straight lines between losses ten decades apart, which the smoothing hardly changes."""
+    points = 50 * (len(levels) - 1) + 1
+    x = np.linspace(0, len(levels) - 1, points)
+    losses = np.interp(x, range(len(levels)), levels).tolist()
+    return Curve(exponential_range(1e-50, 10.0 ** (10 * len(levels) - 60), points), losses, after=losses)
+
+
+def decades_of(lr):
+    """How many tens of decades a rate lies above the first of a drawn curve."""
+    return (math.log10(lr) + 50) / 10
+
+
+@pytest.mark.parametrize(
+    ("levels", "first", "last"),
+    [
+        ((3.0, 2.0, 1.0), 0, 2),
+        ((3.0, 2.0, 5.0, 4.5), 0, 1),
+        ((2.0, 3.0, 1.5, 1.9), 1, 2),
+        ((5.0, 1.0, 3.0, 2.0), 0, 1),
+        ((5.0, 4.0, 9.0, 6.0, 7.0, 1.0), 4, 5),
+    ],
+)
+def test_valley_is_the_middle_of_the_largest_fall(levels, first, last):
+    """The fall counts from where a twentieth of it is done to its end."""
+    begun = first + 0.05 * (last - first)
+
+    assert decades_of(valley(drawn(*levels))) == pytest.approx((begun + last) / 2, abs=0.06)
+
+
+def test_valley_leaves_out_the_flat_beginning():
+    """Where nearly all of the fall is at its end the valley is there."""
+    assert decades_of(valley(drawn(2.0, 2.0 - 1e-3, 2.0 - 2e-3, 1.0))) == pytest.approx(2.525, abs=0.06)
 
 
 def test_steepest_is_where_the_slope_is_lowest():
@@ -112,105 +147,89 @@ def test_steepest_is_where_the_slope_is_lowest():
     assert math.log10(steepest(recorded(descent(noise=0.0)))) == pytest.approx(-2.5, abs=0.1)
 
 
-def test_valley_is_the_middle_of_the_fall():
-    """On a straight fall from 1e-4 to 1e-1 the valley is half-way, in log LR."""
-    lrs = exponential_range(1e-7, 1e-1, 121)
-    losses = [1.0 - max(0, i - 60) / 60 for i in range(121)]
-
-    assert math.log10(valley(Curve(lrs, losses, after=losses))) == pytest.approx(-2.5, abs=0.15)
-
-
-def test_valley_reads_the_longest_of_two_falls():
-    """A small fall before a large one does not hold the answer."""
-    losses = [5.0] * 20 + [5 - 0.02 * i for i in range(20)] + [4.8] * 20 + [4.8 - 0.1 * i for i in range(40)]
-
-    assert valley(recorded(losses)) > exponential_range(1e-7, 10.0, 100)[60]
+def test_steepest_looks_no_further_than_the_lowest_loss():
+    """A steeper fall after the lowest loss, which it does not reach again, does not count; one that ends there does."""
+    assert decades_of(steepest(drawn(3.0, 2.5, 1.0, 9.0, 2.0))) == pytest.approx(1.5, abs=0.6)
+    assert decades_of(steepest(drawn(3.0, 2.5, 1.0))) == pytest.approx(1.5, abs=0.55)
 
 
 def test_minimum_is_a_tenth_of_the_lowest():
-    """A tenth of the rate with the lowest smoothed loss."""
+    """It is a tenth of the rate with the lowest smoothed loss."""
     curve = recorded(descent())
     s = smooth(curve)
 
     assert minimum(curve) == pytest.approx(s.lrs[s.lowest] / 10)
 
 
-def test_minimum_outside_the_sweep_is_none():
-    """Where a tenth of the lowest rate was not swept there is no answer, while the others have one."""
-    losses = [2.0 - 0.05 * i for i in range(20)]
-    curve = Curve(exponential_range(0.1, 0.9, 20), losses)
+@pytest.mark.parametrize(("lowest", "answer"), [(10, 1.0), (9, None)])
+def test_minimum_may_be_the_very_first_rate_and_not_below(lowest, answer):
+    """A tenth that is the first rate was swept, a tenth below it was not; steepest has an answer all the same."""
+    losses = [float(abs(i - lowest)) for i in range(2 * lowest + 1)]
+    curve = Curve([10 ** (i / 10) for i in range(len(losses))], losses, after=losses)
 
-    assert minimum(curve) is None
+    assert minimum(curve) == answer
     assert steepest(curve) is not None
 
 
-def test_divergence_is_a_quarter_of_the_onset():
-    """A quarter of the rate that began the divergence."""
+@pytest.mark.parametrize(("losses", "answer"), [([1.0, 0.5, 0.1, 9.0], 1.0), ([1.0, 0.1, 5.0, 9.0], None)])
+def test_divergence_is_a_quarter_of_its_onset(losses, answer):
+    """A quarter that is the first rate was swept, a quarter below it was not."""
+    assert divergence(Curve([1.0, 2.0, 4.0, 8.0], losses, stopped="diverged")) == answer
+    assert divergence(recorded(descent())) == pytest.approx(onset(recorded(descent())) / 4)
+
+
+def test_the_table_reads_every_rule_by_its_name():
+    """The suggestions hold what each rule reads off the curve, in the order of the table."""
     curve = recorded(descent())
 
-    assert divergence(curve) == pytest.approx(onset(curve) / 4)
+    assert read_rules(curve) == {name: rule(curve) for name, rule in RULES.items()}
+    assert [rule.name for rule in RULES.values()] == list(RULES)
 
 
-def test_divergence_outside_the_sweep_is_none():
-    """Where a quarter of the onset was not swept there is no answer."""
-    assert divergence(Curve(exponential_range(1.0, 3.0, 12), [2.0**i for i in range(12)], stopped="diverged")) is None
+def test_a_rule_of_the_user_is_asked_beside_the_named_ones():
+    """Its answer stands under its name, as a plain float."""
+
+    def third(curve):
+        return np.float32(curve.lrs[3])
+
+    suggestions = read_rules(recorded(descent()), third)
+
+    assert list(suggestions) == [*RULES, "third"]
+    assert type(suggestions["third"]) is float
 
 
-def drawn(monkeypatch, losses, slopes=None, lrs=None):
-    """A curve whose smoothed losses are exactly these, at rates a factor of ten apart."""
-    lrs = lrs or [10.0 ** (i - 4) for i in range(len(losses))]
-    smoothed = SmoothCurve(lrs, losses, slopes or [0.0] * len(losses), deviation=0.0)
-    monkeypatch.setattr(rules, "smooth", lambda curve: smoothed)
-    return Curve(lrs, losses)
+def test_a_rule_of_the_user_hides_none_of_the_named_ones():
+    """A function that happens to be called `steepest` stands beside the rule of that name as `your steepest`."""
+    curve, named = recorded(descent()), steepest
+
+    def own(curve):
+        return 0.125
+
+    own.__name__ = "steepest"
+    suggestions = read_rules(curve, own)
+
+    assert (suggestions["steepest"], suggestions["your steepest"]) == (named(curve), 0.125)
+    assert check_rule(own) == "your steepest"
 
 
-FALLS = [
-    ([3.0, 2.0, 1.0], (0, 2)),
-    ([1.0, 2.0, 3.0], (0, 0)),
-    ([3.0, 2.0, 5.0, 4.5], (0, 1)),
-    ([3.0, 2.0, 2.0, 1.0], (0, 1)),
-    ([1.0, 3.0, 2.0], (1, 2)),
-    ([3.0, 2.0, 3.0, 2.0], (0, 1)),
-    ([5.0, 1.0, 3.0, 2.0], (0, 1)),
-    ([5.0, 4.0, 9.0, 6.0, 7.0, 1.0], (4, 5)),
-]
+@pytest.mark.parametrize("answer", [0.0, -1.0, math.nan, math.inf, "1e-3"])
+def test_a_rule_that_returns_no_rate_is_refused(answer):
+    """A rate is positive and finite; whatever else a user's rule returns is shown."""
+    with pytest.raises(InputError, match="must return a positive finite learning rate, or None for no answer, got"):
+        read_rules(recorded(descent()), lambda curve: answer)
 
 
-@pytest.mark.parametrize(("losses", "stretch"), FALLS)
-def test_valley_takes_the_largest_fall_and_the_first_of_equals(monkeypatch, losses, stretch):
-    """A fall ends where the loss does not fall; the one that is largest counts."""
-    drawn(monkeypatch, losses)
-
-    assert rules._longest_fall(rules.smooth(None)) == stretch
-
-
-def test_valley_leaves_out_the_flat_beginning_to_the_very_last_step(monkeypatch):
-    """Where all of the fall is in the last step it is there, and a twentieth that is done exactly counts."""
-    assert valley(drawn(monkeypatch, [2.0, 2.0 - 1e-3, 2.0 - 2e-3, 1.0])) == pytest.approx(0.1)
-    assert valley(drawn(monkeypatch, [20.0, 19.0, 10.0, 0.0])) == pytest.approx(1e-2)
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [(None, None), ("valley", "valley"), (valley, "valley"), (RULES["valley"], "valley"), (len, "len")],
+)
+def test_a_rule_that_is_asked_for_has_a_name(rule, name):
+    """A rule by its name, the function of a named rule and a function of one's own are found under their names."""
+    assert check_rule(rule) == name
 
 
-def test_steepest_may_be_at_the_lowest_loss_and_not_beyond(monkeypatch):
-    """The slope at the lowest point counts, those after it do not."""
-    assert steepest(drawn(monkeypatch, [3.0, 2.0, 1.0, 2.0], slopes=[0.0, -1.0, -2.0, -9.0])) == 1e-2
-
-
-@pytest.mark.parametrize(("lowest", "answer"), [(1e-3, 1e-4), (5e-3, 5e-4), (0.9e-3, None)])
-def test_minimum_may_be_the_very_first_rate(monkeypatch, lowest, answer):
-    """A tenth that is the first rate, or lies between the first two, was swept."""
-    curve = drawn(monkeypatch, [2.0, 1.9, 1.0], lrs=[1e-4, 0.8e-3, lowest])
-
-    assert minimum(curve) == (None if answer is None else pytest.approx(answer))
-
-
-def test_divergence_may_be_the_very_first_rate():
-    """A quarter of the onset that is the first rate was swept."""
-    curve = Curve([1.0, 2.0, 4.0, 8.0], [1.0, 0.5, 0.1, 9.0], stopped="diverged")
-
-    assert onset(curve) == 4.0
-    assert divergence(curve) == 1.0
-
-
-def test_a_descent_of_one_step_is_read(monkeypatch):
-    """The lowest loss may be the second."""
-    assert steepest(drawn(monkeypatch, [3.0, 1.0, 2.0], slopes=[0.0, -1.0, 0.0])) == 1e-3
+@pytest.mark.parametrize("rule", ["steepset", 3, ["valley"]])
+def test_an_unknown_rule_lists_the_known(rule):
+    """What names no rule is answered with all there are."""
+    with pytest.raises(InputError, match="`rule` must be one of steepest, valley, minimum, divergence, a function"):
+        check_rule(rule)

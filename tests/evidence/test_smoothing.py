@@ -1,3 +1,5 @@
+"""The smooth curve: no lag, no bias, the right deviation, and whether it falls."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,13 +11,13 @@ from lrfinder.evidence.smoothing import smooth
 from lrfinder.search.sweep import exponential_range
 
 
-def measured(losses):
+def after_each_step(losses):
     """A completed curve whose losses were measured after each step, so that no pairing shifts it."""
     return Curve(exponential_range(1e-7, 10.0, len(losses)), losses, after=losses)
 
 
 def ramp(seed, knee, noise, steps=100):
-    """One, then from the knee on a straight fall (in log LR) to zero; noise in shares of the fall."""
+    """One, then from the knee on a straight fall (in log LR) to zero; noise as a part of the fall."""
     fall = np.clip((np.arange(steps) - knee) / (steps - 1 - knee), 0, None)
     return (1 - fall + noise * np.random.default_rng(seed).normal(size=steps)).tolist()
 
@@ -29,15 +31,15 @@ def knee_of(slopes):
 
 @pytest.mark.parametrize("knee", [45, 50, 55])
 def test_the_knee_of_a_ramp_is_recovered_to_one_grid_step(knee):
-    """At a signal-to-noise ratio of 50 the slope is half the ramp's within one rung of the true knee (in 95 %)."""
-    errors = [knee_of(smooth(measured(ramp(seed, knee, 1 / 50))).slopes) - knee for seed in range(30)]
+    """At a signal-to-noise ratio of 50 the slope is half the ramp's within one rate of the true knee, in 95 %."""
+    errors = [knee_of(smooth(after_each_step(ramp(seed, knee, 1 / 50))).slopes) - knee for seed in range(30)]
 
     assert sum(abs(error) <= 1 for error in errors) >= 0.95 * len(errors)
 
 
 def test_the_smoother_has_no_lag():
-    """The knee is found too late as often as too early: the mean error is a fraction of a rung."""
-    errors = [knee_of(smooth(measured(ramp(seed, 50, 1 / 50))).slopes) - 50 for seed in range(50)]
+    """The knee is found too late as often as too early: the mean error is a fraction of the step from rate to rate."""
+    errors = [knee_of(smooth(after_each_step(ramp(seed, 50, 1 / 50))).slopes) - 50 for seed in range(50)]
 
     assert abs(np.mean(errors)) < 0.3
 
@@ -46,7 +48,7 @@ def test_a_mirrored_curve_gives_the_mirrored_answer():
     """The smoother has no direction: neither lag nor a bias at the start."""
     losses = ramp(0, 50, 1 / 50)
 
-    there, back = smooth(measured(losses)), smooth(measured(losses[::-1]))
+    there, back = smooth(after_each_step(losses)), smooth(after_each_step(losses[::-1]))
 
     assert back.losses[::-1] == pytest.approx(there.losses, abs=1e-9)
     assert [-slope for slope in back.slopes[::-1]] == pytest.approx(there.slopes, abs=1e-9)
@@ -56,7 +58,7 @@ def test_a_straight_line_passes_unchanged():
     """On a line in log LR the smooth losses are the losses and the slope is per unit of ln(lr)."""
     losses = [3.0 - 0.02 * i for i in range(100)]
 
-    s = smooth(measured(losses))
+    s = smooth(after_each_step(losses))
 
     assert s.losses == pytest.approx(losses, abs=1e-9)
     assert s.slopes == pytest.approx([-0.02 * 99 / np.log(1e8)] * 100, rel=1e-6)
@@ -94,7 +96,7 @@ def test_one_spike_hardly_moves_the_curve():
 
 
 def test_the_blow_up_is_not_smoothed():
-    """The smooth curve ends where the loss has not yet lost half of what was won."""
+    """The smooth curve ends where the loss last stood below half of its fall."""
     curve = recorded(descent())
 
     assert curve.stopped == "diverged"
@@ -110,12 +112,12 @@ def test_fewer_than_eight_pairs_are_not_smoothed(losses, enough):
 
 
 def test_a_constant_loss_is_flat():
-    """No drop, whatever the loss's value."""
-    assert smooth(measured([0.25] * 50)).trend == "flat"
+    """A loss that never changes has no drop, whatever its value."""
+    assert smooth(after_each_step([0.25] * 50)).trend == "flat"
 
 
 def test_a_fall_beyond_its_noise_is_falling():
-    """A drop of many deviations falls."""
+    """A drop of many deviations is a fall."""
     assert smooth(recorded(descent())).trend == "falling"
 
 
@@ -133,6 +135,6 @@ def test_noise_alone_hardly_ever_falls():
 )
 def test_any_finite_losses_are_smoothed_to_finite_ones(losses, scale):
     """Huge, tiny, negative and wild losses give finite smooth losses, slopes and deviation."""
-    s = smooth(measured([loss * scale for loss in losses]))
+    s = smooth(after_each_step([loss * scale for loss in losses]))
 
     assert np.isfinite([*s.losses, *s.slopes, s.deviation, s.drop]).all()

@@ -28,11 +28,13 @@ TESTS = {
     ),
     "search.sweep": (["tests/search/test_sweep.py"], ["tests/search/test_validation_sweep.py"]),
     "evidence.rules": (["tests/evidence/test_rules.py"],),
-    "search.budget": (["tests/test_tune.py"],),
-    "evidence.outcome": (
-        ["tests/evidence/test_outcome.py"],
-        ["tests/evidence/test_trials.py", "tests/search/test_pilot.py", "tests/test_tune.py"],
-    ),
+    "evidence.edge": (["tests/evidence/test_edge.py"],),
+    "evidence.status": (["tests/evidence/test_status.py"],),
+    "evidence.outcome": (["tests/evidence/test_outcome.py"], ["tests/search/test_explore.py"]),
+    "search.budget": (["tests/search/test_budget.py"], ["tests/test_tune.py"]),
+    "search.explore": (["tests/search/test_explore.py"],),
+    "search.edge": (["tests/search/test_edge_trials.py"],),
+    "search.pilot": (["tests/search/test_pilot.py"],),
     "checks": (["tests/test_checks.py"], *SCHEDULES),
     "schedules.anneal": (["tests/schedules/test_anneal.py"], *SCHEDULES),
     "schedules.bound": (["tests/schedules/test_bound.py"], *SCHEDULES),
@@ -105,9 +107,9 @@ def mutants(path):
     for i, node in enumerate(ast.walk(tree)):
         for what, change in [] if id(node) in silent else mutated(node):
             mutant = copy.deepcopy(tree)
-            place = next(n for j, n in enumerate(ast.walk(mutant)) if j == i)
-            change(place)
-            yield place.lineno, f"{what}: {ast.unparse(node)[:50]} -> {ast.unparse(place)[:50]}", mutant
+            changed = next(n for j, n in enumerate(ast.walk(mutant)) if j == i)
+            change(changed)
+            yield changed.lineno, f"{what}: {ast.unparse(node)[:50]} -> {ast.unparse(changed)[:50]}", mutant
 
 
 def _only_words(node):
@@ -135,7 +137,7 @@ class Mutant(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def is_noticed(name, path, tree, tests):
-    """Whether tests fail, or do not end, with a mutant in the place of its module."""
+    """Whether tests fail, or do not end, with a mutant instead of its module."""
     child = os.fork()
     if child == 0:
         signal.alarm(TIMEOUT)

@@ -12,18 +12,18 @@ from lrfinder import find_lr
 SGD, ADAM = torch.optim.SGD, torch.optim.Adam
 
 
-def stride(found):
+def ratio(found):
     """The ratio of neighbouring rates."""
     return found.curve.lrs[1] / found.curve.lrs[0]
 
 
 @pytest.mark.parametrize("steps", [50, 100, 400])
 @pytest.mark.parametrize("h", [1e-3, 0.7, 2.0, 1e3])
-def test_one_curvature_diverges_within_one_rung_of_its_limit(h, steps):
-    """Gradient descent on h theta**2 / 2 is unstable above 2/h: the onset is the first rung above it."""
+def test_one_curvature_diverges_within_one_rate_of_its_limit(h, steps):
+    """Gradient descent on h theta**2 / 2 is unstable above 2/h: the onset is the first rate above it."""
     found = swept(Quadratic(h), steps=steps, lr_min=1e-5 / h, lr_max=1e3 / h)
 
-    assert 1 <= found.evidence.diverged_at / (2 / h) <= stride(found)
+    assert 1 <= found.evidence.diverged_at / (2 / h) <= ratio(found)
 
 
 @pytest.mark.parametrize("steps", [50, 100, 400])
@@ -41,7 +41,7 @@ def test_the_heavy_ball_limit_is_found_within_a_factor_of_one_and_a_half(h, step
     """Momentum 0.9 is unstable above 2 (1 + 0.9) / h = 3.8/h.
 
     Below it the ball swings, so the foot of the last rise lies up to one swing under the limit, or, since a swing may
-    pass zero just above it, a little over. A ladder below 12 rungs per decade is too coarse to follow a swing.
+    pass zero just above it, a little over. A range of fewer than 12 rates per decade is too coarse to follow a swing.
     """
     found = swept(
         Quadratic(h), options={"momentum": 0.9}, steps=steps, lr_min=1e-5 / h, lr_max=1e3 / h, rule="divergence"
@@ -52,7 +52,7 @@ def test_the_heavy_ball_limit_is_found_within_a_factor_of_one_and_a_half(h, step
 
 @pytest.mark.parametrize("steps", [100, 200])
 def test_averaged_momentum_diverges_ten_times_later(steps):
-    """With dampening 0.9 the buffer is an average (Adam without adaptation), unstable above 38/h; as for the ball."""
+    """With dampening 0.9 the buffer is an average (Adam without adaptation), unstable above 38/h."""
     options = {"momentum": 0.9, "dampening": 0.9}
 
     found = swept(Quadratic(1.0), options=options, steps=steps, lr_min=1e-4, lr_max=1e4, rule="divergence")
@@ -120,13 +120,13 @@ DENSITIES = (12.5, 25, 50)
 
 
 def at_density(points_per_decade, **options):
-    """A sweep over the eight decades about the limit of h = 2, so many rungs to the decade."""
+    """A sweep over the eight decades about the limit of h = 2, so many rates to the decade."""
     return swept(Quadratic(2.0), steps=round(8 * points_per_decade) + 1, lr_min=1e-6, lr_max=100.0, **options)
 
 
 @pytest.mark.parametrize("density", DENSITIES)
 def test_the_steepest_point_follows_the_speed_of_the_sweep(density):
-    """It lies at ln(r) / (2 h), up to half a rung and to what the smoothing takes towards the gentler side."""
+    """It lies at ln(r) / (2 h), up to half a step and to what the smoothing takes towards the gentler side."""
     expected = math.log(10) / density / (2 * 2.0)
 
     found = at_density(density, rule="steepest").suggestions["steepest"]
@@ -135,14 +135,14 @@ def test_the_steepest_point_follows_the_speed_of_the_sweep(density):
 
 
 def test_the_steepest_point_halves_when_the_density_doubles():
-    """Twice the rungs per decade, half the rate: a property of cumulative progress."""
+    """Twice the rates per decade, half the rate: a property of cumulative progress."""
     slow, middle, fast = (at_density(density, rule="steepest").suggestions["steepest"] for density in DENSITIES)
 
     assert (slow / middle, middle / fast) == pytest.approx((2, 2), rel=0.1)
 
 
 def test_the_suggestion_does_not_follow_the_speed_of_the_sweep():
-    """From 12.5 to 50 rungs per decade `lr` stays within 0.1 decades."""
+    """From 12.5 to 50 rates per decade `lr` stays within 0.1 decades."""
     rates = [math.log10(at_density(density).lr) for density in DENSITIES]
 
     assert max(rates) - min(rates) <= 0.1

@@ -12,10 +12,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 from twins import Training, dataset, plain, refused, state_of, sweep, training
 
-from lrfinder import Curve, Facts, TorchLoop
-from lrfinder.evidence.evidence import read_curve
+from lrfinder import TorchLoop
 from lrfinder.search.sweep import exponential_range
-from lrfinder.search.sweep import sweep as climb
+from lrfinder.search.sweep import sweep as sweep_loop
 
 
 @pytest.mark.parametrize("h", [1.0, 20.0])
@@ -94,7 +93,7 @@ def test_the_batches_are_the_same_after_every_step():
 @pytest.mark.parametrize("batches", [1, 2, 4, 7])
 @pytest.mark.parametrize("steps", [24, 50, 100])
 def test_the_cost_stays_within_the_budget(steps, batches):
-    """A forward alone counts a third of a step, and all together is `steps` up to one rung less."""
+    """A forward alone counts a third of a step, and all together come to `steps` within the cost of one rate."""
     t, calls = training(network), {True: 0, False: 0}
 
     def count(module, *_):
@@ -103,9 +102,9 @@ def test_the_cost_stays_within_the_budget(steps, batches):
     t.model.register_forward_hook(count)
     found = sweep(t, val_loader=held_out(batches), steps=steps, lr_min=1e-6, lr_max=1e-3, rule="steepest")
 
-    rung = 1 + min(batches, 4) / 3
+    one_rate = 1 + min(batches, 4) / 3
     assert found.evidence.cost_steps == math.ceil(calls[True] + calls[False] / 3 - 1e-9)
-    assert steps - rung <= found.evidence.cost_steps <= steps + rung
+    assert steps - one_rate <= found.evidence.cost_steps <= steps + one_rate
 
 
 def test_the_training_loss_can_be_asked_for():
@@ -120,15 +119,15 @@ def test_the_training_loss_can_be_asked_for():
 
 
 def test_a_validation_sweep_needs_its_loader():
-    """The sentence says what to pass, or what to measure instead."""
+    """The sentence says what to pass, or what to evaluate on instead."""
     t = training().train(2)
 
-    with refused(t, "validation batches must be given to measure on them, got none; pass `val_loader`"):
+    with refused(t, "validation batches must be given to evaluate on them, got none; pass `val_loader`"):
         sweep(t, evaluate_on="validation")
 
 
-def test_an_unknown_measure_lists_the_known():
-    """There are two losses to read."""
+def test_an_unknown_loss_to_evaluate_on_lists_the_known():
+    """There are two, of training and of validation."""
     t = training().train(2)
 
     with refused(t, "`evaluate_on` must be one of training, validation, or None, got 'test'"):
@@ -192,26 +191,18 @@ def test_validation_batches_without_a_finite_loss_are_refused():
         sweep(t, val_loader=unusable)
 
 
-def test_a_held_out_window_is_the_same_at_every_call():
-    """A loop hands out the first batches anew, whatever was drawn before."""
+@pytest.mark.parametrize("shuffles", [False, True])
+def test_held_out_batches_are_the_same_at_every_call(shuffles):
+    """They are the first four of the loader, drawn once, whatever the random stream has done since."""
     t = training(network)
-    loop = TorchLoop(t.model, t.loader, val_loader=held_out(6))
+    val_loader = DataLoader(dataset(64), batch_size=8, shuffle=True) if shuffles else held_out(6)
+    loop = TorchLoop(t.model, t.loader, val_loader=val_loader)
 
-    windows = [loop.held_out() for _ in range(2)]
-
-    assert plain(windows[0]) == plain(windows[1])
-    assert len(windows[0]) == 4
-
-
-def test_a_held_out_window_of_a_shuffling_loader_is_the_same_at_every_call():
-    """The loader is drawn from once, whatever the random stream has done since."""
-    t = training(network)
-    loop = TorchLoop(t.model, t.loader, val_loader=DataLoader(dataset(64), batch_size=8, shuffle=True))
-
-    first = plain(loop.held_out())
+    first = loop.held_out()
     torch.rand(1)
 
-    assert plain(loop.held_out()) == first
+    assert plain(loop.held_out()) == plain(first)
+    assert len(first) == 4
 
 
 def test_a_sweep_measures_what_training_hides():
@@ -228,30 +219,14 @@ def test_a_sweep_measures_what_training_hides():
     assert on_validation.lr is None
 
 
-def smooth_fall(depth, rise):
-    """A validation loss that falls by a depth and then rises from rung to rung, beside training losses of noise 1."""
-    loss_scale = [0.7 - depth * (1 + math.tanh((i - 25) / 4)) / 2 for i in range(50)]
-    after = [*loss_scale, *(loss_scale[-1] + rise * i for i in range(1, 21))]
-    return [12.0 + ((7 * i) % 5 - 2) / 2 for i in range(70)], after
-
-
-@pytest.mark.parametrize(("depth", "status"), [(0.3, "ok"), (1e-4, "flat")])
-def test_a_fall_that_is_tiny_beside_the_deviation_between_batches_is_no_signal(depth, status):
-    """However smooth it is: what one batch more or less would do is a hundred times larger."""
-    losses, after = smooth_fall(depth, rise=depth / 10)
-
-    evidence = read_curve(Curve(exponential_range(1e-7, 1.0, 70), losses, after, "diverged"), Facts())
-
-    assert evidence.status == status
-
-
 @pytest.mark.parametrize(("rise", "diverged"), [(0.1, True), (1e-5, False)])
 def test_a_rise_that_is_tiny_beside_the_deviation_between_batches_is_no_divergence(rise, diverged):
-    """A sweep goes on where the validation loss drifts, and stops where it climbs."""
-    losses, after = smooth_fall(1e-4, rise)
-    loop, held_out_losses = QuadraticLoop(script=losses), iter(after)
+    """A sweep goes on where the validation loss drifts, however smoothly, and stops where it rises in earnest."""
+    losses = [12.0 + ((7 * i) % 5 - 2) / 2 for i in range(70)]
+    after = [0.7 - 1e-4 * (1 + math.tanh((i - 25) / 4)) / 2 for i in range(50)]
+    loop, held_out_losses = QuadraticLoop(script=losses), iter(after + [after[-1] + rise * i for i in range(1, 21)])
     loop.loss = lambda batch: next(held_out_losses)
 
-    curve = climb(loop, exponential_range(1e-7, 1.0, 70), held_out=BATCHES)
+    curve = sweep_loop(loop, exponential_range(1e-7, 1.0, 70), held_out=BATCHES)
 
     assert (curve.stopped == "diverged") is diverged
