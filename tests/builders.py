@@ -2,12 +2,12 @@
 
 from recorded import descent, recorded
 
-from lrfinder import Facts, LRResult
-from lrfinder.advice.recommend import make_plan
+from lrfinder import Facts
 from lrfinder.advice.request import Horizon, Request
 from lrfinder.evidence.evidence import Evidence, add_edge_trials, add_pilots, read_curve
 from lrfinder.evidence.status import Status
 from lrfinder.evidence.trials import Trials
+from lrfinder.result import conclude
 from lrfinder.search.explore import Explored
 
 
@@ -42,9 +42,8 @@ def measured(*, losses=None, facts=None, edge_trials=(), pilots=(), rule=None):
 
 
 def result(request=None, **options):
-    """A result with a plan for 2,000 steps unless asked otherwise; `options` are those of `measured`."""
-    found = measured(**options)
-    return LRResult(found, make_plan(found, request or Request(2000)))
+    """A result for 2,000 steps unless asked otherwise, with a plan where there is one; `options` as in `measured`."""
+    return conclude(measured(**options), request or Request(2000), None)
 
 
 def horizon(steps=1000, steps_per_epoch=None):

@@ -11,7 +11,7 @@ from twins import Net, dataset, refused, sweep, training
 
 from lrfinder.schedules import CATALOGUE, Cosine
 
-LADDERS = [
+RANGES = [
     ({"lr_min": 0.1, "lr_max": 0.01}, "`lr_max` must exceed `lr_min`=0.1, got 0.01; swap them"),
     ({"lr_min": 0.1, "lr_max": 0.1}, "`lr_max` must exceed `lr_min`=0.1, got 0.1; swap them"),
     ({"lr_min": 0.0}, "`lr_min` must be a positive finite learning rate, got 0.0"),
@@ -22,7 +22,7 @@ LADDERS = [
     ({"steps": -1}, "`steps` must be a whole number of at least 10, got -1"),
     ({"steps": 50.0}, r"`steps` must be a whole number of at least 10, got 50\.0"),
 ]
-CHOICES = [
+OPTIONS = [
     ({"rule": "steep"}, "`rule` must be one of steepest, valley, minimum, divergence, .*, got 'steep'"),
     ({"rule": ["steepest"]}, r"`rule` must be one of steepest, .*, or None, got \['steepest'\]"),
     ({"total_steps": 0}, "`total_steps` must be a positive whole number of optimizer steps, got 0"),
@@ -51,77 +51,64 @@ CHOICES = [
     ({"snapshot_device": "meta"}, "`snapshot_device` must be a device of this machine, .*, got 'meta'"),
     ({"optimizer": "adam"}, "`optimizer` must be a torch optimizer, or a list of them, got str"),
     ({"optimizer": []}, "`optimizer` must hold at least one optimizer, got an empty list; pass those of the training"),
-    ({"model": "net"}, "`model` must be a torch.nn.Module, got str"),
 ]
 LOADERS = [
-    ([], "`loader` must yield at least one batch, got none from this list"),
-    (DataLoader(dataset(4), batch_size=8, drop_last=True), "at least one batch, got none from this DataLoader"),
-    (dataset(4), "`loader` must yield batches, got the data set TensorDataset, .* pass DataLoader"),
-    (iter([1]), "`loader` must be something that can be iterated anew, got a list_iterator"),
-    (lambda: None, "`loader` must return an iterator of batches when it is called, got None"),
-    (None, r"`loader` must yield batches \(a DataLoader, .*got NoneType"),
+    ({"loader": []}, "`loader` must yield at least one batch, got none from this list"),
+    ({"loader": DataLoader(dataset(4), 8, drop_last=True)}, "at least one batch, got none from this DataLoader"),
+    ({"loader": dataset(4)}, "`loader` must yield batches, got the data set TensorDataset, .* pass DataLoader"),
+    ({"loader": iter([1])}, "`loader` must be something that can be iterated anew, got a list_iterator"),
+    ({"loader": lambda: None}, "`loader` must return an iterator of batches when it is called, got None"),
+    ({"loader": None}, r"`loader` must yield batches \(a DataLoader, .*got NoneType"),
+    (
+        {"loader": lambda: iter([1]), "epochs": 2},
+        "`steps_per_epoch` must be given with `epochs`=2 for a loader without length, got None",
+    ),
 ]
 LOSSES = [
-    (lambda output, target: output, r"the loss .* must be a scalar tensor, got a tensor of shape \(8, 3\)"),
-    (lambda output, target: 0.5, r"the loss .* must be a scalar tensor, got float 0\.5; .*return the tensor itself"),
-    ("mse", "`loss_fn` must be a function that returns a scalar tensor, got 'mse'; pass the function itself"),
-    (nn.CrossEntropyLoss, r"`loss_fn` must be a function .*, got <class .* as in nn\.CrossEntropyLoss\(\)"),
-    (lambda output, target: None, "the loss .* must be a scalar tensor, got NoneType"),
-    (lambda output, target: output.detach().mean(), "the loss .* must need a gradient, got one cut off .*detach"),
-    (lambda output, target: output.mean() * math.nan, "the loss of the very first batch must be finite, got nan"),
-    (lambda output, target: output.mean() + math.inf, "the loss of the very first batch must be finite, got inf"),
+    ({"loss_fn": lambda output, _: output}, r"the loss .* must be a scalar tensor, got a tensor of shape \(8, 3\)"),
+    ({"loss_fn": lambda output, _: 0.5}, r"must be a scalar tensor, got float 0\.5; .*return the tensor itself"),
+    ({"loss_fn": "mse"}, "`loss_fn` must be a function that returns a scalar tensor, got 'mse'; pass the function"),
+    (
+        {"loss_fn": nn.CrossEntropyLoss},
+        r"`loss_fn` must be a function .*, got <class .* as in nn\.CrossEntropyLoss\(\)",
+    ),
+    ({"loss_fn": lambda output, _: None}, "the loss .* must be a scalar tensor, got NoneType"),
+    ({"loss_fn": lambda output, _: output.detach().mean()}, "must need a gradient, got one cut off .*detach"),
+    (
+        {"loss_fn": lambda output, _: output.mean() * math.nan},
+        "the loss of the very first batch must be finite, got nan",
+    ),
+    (
+        {"loss_fn": lambda output, _: output.mean() + math.inf},
+        "the loss of the very first batch must be finite, got inf",
+    ),
+    (
+        {"loss_fn": None, "loader": [(torch.zeros(8, 4), torch.zeros(8))]},
+        "the loss cannot be inferred: .* Tensor with 8x3 float32 .* Tensor with 8 float32; pass `loss_fn=",
+    ),
+]
+MODELS = [
+    ({"model": "net"}, "`model` must be a torch.nn.Module, got str"),
+    (
+        {"model": nn.Sequential(nn.LazyLinear(3)), "optimizer": None},
+        r"`model` must know the shape of its parameters, got lazy ones \(0.weight, 0.bias\); run one batch",
+    ),
+    (
+        {"optimizer": torch.optim.SGD(Net().parameters(), lr=0.1)},
+        "`optimizer` must hold parameters of `model`, got a SGD that holds none of them; make it from",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("options", "sentence"), LADDERS, ids=lambda case: str(case)[:40])
-def test_a_ladder_that_cannot_be_climbed_is_refused(options, sentence):
-    """Rates must be positive, finite and ascend, in enough steps."""
+@pytest.mark.parametrize(
+    ("options", "sentence"), RANGES + OPTIONS + LOADERS + LOSSES + MODELS, ids=lambda value: str(value)[:30]
+)
+def test_what_cannot_be_used_is_refused(options, sentence):
+    """The sentence says what the argument must be and what it was, and the training is as before."""
     t = training().train(2)
 
     with refused(t, sentence):
         sweep(t, **options)
-
-
-@pytest.mark.parametrize(("options", "sentence"), CHOICES, ids=lambda case: str(case)[:40])
-def test_an_option_that_does_not_exist_is_refused(options, sentence):
-    """The sentence says what it must be and what it was."""
-    t = training().train(2)
-
-    with refused(t, sentence):
-        sweep(t, **options)
-
-
-@pytest.mark.parametrize(
-    ("loader", "sentence"), LOADERS, ids=["empty", "dropped", "samples", "iterator", "returns none", "none"]
-)
-def test_a_loader_without_batches_is_refused(loader, sentence):
-    """No batches, or only once, is too few."""
-    t = training().train(2)
-
-    with refused(t, sentence):
-        sweep(t, loader=loader)
-
-
-@pytest.mark.parametrize(
-    ("loss_fn", "sentence"), LOSSES, ids=["vector", "float", "name", "class", "none", "cut off", "nan", "inf"]
-)
-def test_a_loss_that_cannot_be_trained_on_is_refused(loss_fn, sentence):
-    """It must be a finite scalar tensor that needs a gradient."""
-    t = training().train(2)
-
-    with refused(t, sentence):
-        sweep(t, loss_fn=loss_fn)
-
-
-def test_a_loss_that_cannot_be_inferred_is_refused():
-    """The sentence names the shapes of output and target."""
-    t = training().train(2)
-    batches = [(torch.zeros(8, 4), torch.zeros(8))]
-
-    with refused(
-        t, r"the loss cannot be inferred: .* Tensor with 8x3 float32 .* Tensor with 8 float32; pass `loss_fn="
-    ):
-        sweep(t, loader=batches, loss_fn=None)
 
 
 def test_a_sweep_that_breaks_later_is_no_bad_input():
@@ -136,15 +123,6 @@ def test_a_sweep_that_breaks_later_is_no_bad_input():
     assert sweep(t, loss_fn=loss_fn).stopped == "non_finite"
 
 
-def test_an_optimizer_of_another_model_is_refused():
-    """It must hold parameters of this very model."""
-    t = training().train(2)
-    other = torch.optim.SGD(Net().parameters(), lr=0.1)
-
-    with refused(t, "`optimizer` must hold parameters of `model`, got a SGD that holds none of them; make it from"):
-        sweep(t, optimizer=other)
-
-
 @pytest.mark.parametrize("rate", [0.0, math.nan])
 def test_a_reference_group_without_a_rate_is_refused(rate):
     """The groups' ratios cannot be formed with a base of 0."""
@@ -156,7 +134,7 @@ def test_a_reference_group_without_a_rate_is_refused(rate):
 
 
 def test_a_model_with_nothing_to_train_is_refused():
-    """All frozen is nothing to sweep."""
+    """The sentence says how many parameters there are, and that all are frozen."""
     t = training().train(2)
     t.model.requires_grad_(False)
 
@@ -164,39 +142,24 @@ def test_a_model_with_nothing_to_train_is_refused():
         sweep(t)
 
 
-def test_a_model_of_unknown_shapes_is_refused():
-    """Lazy layers have no weights yet that could be put back."""
-    t = training()
-    lazy = nn.Sequential(nn.LazyLinear(3))
-
-    with refused(
-        t, r"`model` must know the shape of its parameters, got lazy ones \(0.weight, 0.bias\); run one batch"
-    ):
-        sweep(t, model=lazy, optimizer=None)
-
-
-def test_a_batch_that_the_model_rejects_is_named():
-    """The model's own error goes on, with the batch's shapes as a note."""
+@pytest.mark.parametrize(
+    ("batch", "sentence", "error", "shapes"),
+    [
+        ((torch.zeros(8, 5), torch.zeros(8).long()), "mat1 and mat2 shapes cannot be", RuntimeError, "8x5 float32"),
+        ((torch.zeros(8, 4), torch.full((8,), 99)), "Target 99 is out of bounds", IndexError, "8x4 float32"),
+    ],
+    ids=["model", "loss"],
+)
+def test_a_batch_that_is_rejected_is_named(batch, sentence, error, shapes):
+    """The own error of the model or the loss goes on, with the shapes of the batch as a note."""
     t = training().train(2)
-    batches = [(torch.zeros(8, 5), torch.zeros(8, dtype=torch.long))]
 
-    with refused(t, "mat1 and mat2 shapes cannot be multiplied", RuntimeError) as caught:
-        sweep(t, loader=batches)
+    with refused(t, sentence, error) as caught:
+        sweep(t, loader=[batch])
 
     assert caught.value.__notes__ == [
-        "lrfinder: raised by the model or the loss on this batch: tuple with [0]: 8x5 float32, [1]: 8 int64"
+        f"lrfinder: raised by the model or the loss on this batch: tuple with [0]: {shapes}, [1]: 8 int64"
     ]
-
-
-def test_a_batch_that_the_loss_rejects_is_named():
-    """An error of the loss function names the batch too."""
-    t = training().train(2)
-    batches = [(torch.zeros(8, 4), torch.full((8,), 99))]
-
-    with refused(t, "Target 99 is out of bounds", IndexError) as caught:
-        sweep(t, loader=batches)
-
-    assert "[0]: 8x4 float32, [1]: 8 int64" in caught.value.__notes__[0]
 
 
 def test_an_unknown_schedule_lists_the_known():
@@ -224,7 +187,7 @@ def test_a_sweep_without_gradients_switches_them_on():
 
     with torch.no_grad():
         inside = sweep(t)
-        still_off = not torch.is_grad_enabled()
+        is_off_afterwards = not torch.is_grad_enabled()
 
     assert inside == outside
-    assert still_off
+    assert is_off_afterwards

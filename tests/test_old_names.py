@@ -1,4 +1,4 @@
-"""What was called otherwise before still works in this release, with a warning that says the new name."""
+"""The names of the release before work in this one, with a warning that names the new ones."""
 
 import json
 from pathlib import Path
@@ -53,12 +53,14 @@ def test_arms_are_trials():
 
 
 def test_a_result_of_schema_1_can_be_read():
-    """Its miniature runs and rehearsals are the edge trials and pilots of today."""
+    """It is read under the names of today, and can be printed, planned again and saved as schema 2."""
     before = json.loads(WRITTEN_BEFORE.read_text(encoding="utf-8"))["evidence"]
 
     found = LRResult.from_json(WRITTEN_BEFORE)
 
-    assert [list(t.lrs) for t in found.evidence.edge_trials] == [race["lrs"] for race in before["races"]]
-    assert [list(t.lrs) for t in found.evidence.pilots] == [pilot["lrs"] for pilot in before["rehearsals"]]
-    assert found.lr is not None
+    assert [list(t.lrs) for t in found.evidence.edge_trials] == [one["lrs"] for one in before["races"]]
+    assert [list(t.lrs) for t in found.evidence.pilots] == [one["lrs"] for one in before["rehearsals"]]
+    assert f"{found.lr:.2e}" in str(found)
+    assert found.plan.estimates == ()
+    assert [one.source for one in found.recommend().plan.estimates] == ["edge", "pilots"]
     assert json.loads(found.to_json())["schema"] == 2

@@ -1,22 +1,27 @@
+"""What the user holds: a result is planned again, saved and read, applied, and reads its records by name."""
+
+import inspect
 import json
+import math
 import os
+from dataclasses import replace
 
 import pytest
 import torch
+from builders import EDGE, PILOT, result, trials
 from quadratic import Quadratic, swept, uphill
-from recorded import descent, recorded
 
-from lrfinder import Facts, InputError, LRResult, NoSignalError
-from lrfinder.advice.recommend import Request, plan
-from lrfinder.evidence.evidence import read_curve
-from lrfinder.result import SCHEMA
+from lrfinder import Curve, Facts, InputError, LRResult, NoSignalError, Status, find_lr, range_test, tune_lr
+from lrfinder.advice.request import PlanOptions, Request
+from lrfinder.result_json import SCHEMA
 from lrfinder.schedules import CATALOGUE, Linear, Warmup
 
+FACTS = Facts(bases=(0.1, 0.01), batch_size=32, steps_per_epoch=22)
 
-def found(request=None):
-    """The result of a good sweep."""
-    evidence = read_curve(recorded(descent()), Facts(bases=(0.1, 0.01), batch_size=32))
-    return LRResult(evidence, plan(evidence, request or Request(500)))
+
+def found(request=None, **options):
+    """The result of a good sweep over two groups, with the trials that `options` name."""
+    return result(request or Request(500), facts=FACTS, **options)
 
 
 def nothing():
@@ -36,34 +41,96 @@ def leaves(value):
     return [leaf for item in value for leaf in leaves(item)] if isinstance(value, list) else [value]
 
 
+def optimizer(*lrs):
+    """An optimizer of one weight in each group."""
+    return torch.optim.SGD([{"params": [torch.nn.Parameter(torch.ones(1))], "lr": lr} for lr in lrs or (0.1,)])
+
+
+@pytest.mark.parametrize("options", [{"epochs": 100}, {"total_steps": 30, "may_extend": True}, {"finetune": True}])
+def test_another_plan_is_that_of_another_search(options):
+    """`recommend` gives the evidence of this result with the plan that `find_lr` would have made for these options."""
+    again = found().recommend(**options)
+
+    assert again == found(Request(**{"total_steps": None if "epochs" in options else 500, **options}))
+
+
 @pytest.mark.parametrize(
-    "result",
-    [found(), found(Request(None)), found(Request(500, rule="divergence")), nothing()],
-    ids=["500", "open", "rule", "none"],
+    ("options", "total_steps"),
+    [({"schedule": "cosine"}, 700), ({"open_ended": True}, None), ({"epochs": 2}, 14), ({"total_steps": 9}, 9)],
 )
-def test_a_result_survives_a_file(result, tmp_path):
-    """What is read back equals what was written."""
-    result.to_json(tmp_path / "found.json")
+def test_the_length_stays_where_none_is_given(options, total_steps):
+    """The length of the first plan and its steps of an epoch hold, unless the end is opened or another is given."""
+    plan = found(Request(700, steps_per_epoch=7)).recommend(**options).plan
 
-    assert LRResult.from_json(tmp_path / "found.json") == result
-
-
-@pytest.mark.parametrize("name", sorted(CATALOGUE))
-def test_every_schedule_of_the_catalogue_survives_a_file(name, tmp_path):
-    """A schedule is saved as its name and parameters."""
-    result = found(Request(500, name))
-    result.to_json(tmp_path / "found.json")
-
-    assert LRResult.from_json(tmp_path / "found.json").plan.schedule == result.plan.schedule
+    assert (plan.total_steps, plan.steps_per_epoch) == (total_steps, 7)
 
 
-def test_a_real_sweep_survives_a_file(tmp_path):
-    """So does what `find_lr` itself returns, its trials included, those that exploded too."""
-    result = swept(Quadratic(1.0), total_steps=100)
-    result.to_json(tmp_path / "found.json")
+def test_the_rule_stays():
+    """Another schedule is planned with the rate of the rule that was asked for."""
+    first = found(Request(700, rule="steepest"))
 
-    assert None in result.evidence.edge_trials[0].losses
-    assert LRResult.from_json(tmp_path / "found.json") == result
+    assert first.recommend(schedule="constant").lr == first.suggestions["steepest"]
+
+
+def test_without_a_rate_nothing_is_recommended():
+    """A result without a plan says why, and so does a peak for this schedule that was not swept."""
+    narrow = replace(found().evidence, curve=Curve([1e-2, 2e-2, 1e-1], [1.0, 0.5, 0.4]), suggestions={"steepest": 1e-2})
+
+    with pytest.raises(NoSignalError, match="there is no learning rate to plan with: The loss never fell"):
+        nothing().recommend()
+    with pytest.raises(NoSignalError, match="there is no learning rate for constant: The best rate, or that of the"):
+        LRResult(narrow, found().plan).recommend(schedule="constant")
+
+
+@pytest.mark.parametrize("verb", [find_lr, range_test, LRResult.recommend])
+def test_the_signature_shows_the_options_of_a_plan(verb):
+    """`help` lists them with their defaults; `recommend` shows no `rule`, which stays."""
+    shown = inspect.signature(verb).parameters
+
+    for name in PlanOptions.__annotations__:
+        assert shown[name].default == inspect.signature(Request).parameters[name].default
+        assert shown[name].kind is inspect.Parameter.KEYWORD_ONLY
+    assert ("rule" in shown) == (verb is not LRResult.recommend)
+
+
+SAVED = {
+    **{name: (Request(500, name), {}) for name in CATALOGUE},
+    "no length": (Request(), {}),
+    "open end": (Request(open_ended=True), {}),
+    "a rule": (Request(500, rule="divergence"), {}),
+    "fine-tuning": (Request(10**6, finetune=True), {}),
+    "trials": (Request(5000), {"edge_trials": [EDGE]}),
+    "pilots": (Request(5000), {"edge_trials": [EDGE], "pilots": [PILOT, trials((1e-3, 0.6), (1e-2, None))]}),
+    "no rate": (Request(500), {"losses": [1.0] * 100}),
+}
+
+
+@pytest.mark.parametrize(("asked", "options"), SAVED.values(), ids=SAVED)
+def test_a_result_survives_a_file(asked, options, tmp_path):
+    """What is read back equals what was written, every trial, estimate and factor of it."""
+    before = found(asked, **options)
+    before.to_json(tmp_path / "found.json")
+
+    assert LRResult.from_json(tmp_path / "found.json") == before
+
+
+def test_a_real_search_survives_a_file():
+    """What `find_lr` returns is read back as it was, with trials that diverged."""
+    before = swept(Quadratic(1.0), total_steps=100)
+
+    assert None in before.evidence.edge_trials[0].losses
+    assert LRResult.parse(before.to_json()) == before
+
+
+def test_a_file_carries_how_the_peak_was_computed():
+    """Each estimate and each factor stands in it by its source, with the quantities that were corrected for."""
+    plan = json.loads(found(edge_trials=[EDGE], pilots=[PILOT]).to_json())["plan"]
+
+    (steps,) = [one for one in plan["factors"] if (one["source"], one["name"]) == ("pilots", "steps")]
+
+    assert [one["source"] for one in plan["estimates"]] == ["edge", "pilots"]
+    assert (steps["measured_at"], steps["wanted_at"]) == (60, 500)
+    assert steps["value"] == pytest.approx((60 / 500) ** 0.2)
 
 
 def test_the_text_is_what_the_file_holds(tmp_path):
@@ -83,142 +150,117 @@ def test_a_file_holds_plain_data_and_its_schema():
 
 def test_a_result_holds_no_numpy_numbers():
     """The rates, losses and suggestions are Python's own floats."""
-    result = swept(Quadratic(2.0), rule="valley", total_steps=100)
+    one = swept(Quadratic(2.0), rule="valley", total_steps=100)
 
-    numbers = [*result.curve.lrs, *result.curve.losses, *result.evidence.smooth.losses, *result.evidence.smooth.slopes]
-    numbers += [result.lr, *result.interval, result.evidence.noise, *result.suggestions.values()]
+    numbers = [*one.curve.lrs, *one.curve.losses, *one.smooth.losses, *one.smooth.slopes]
+    numbers += [one.lr, *one.interval, one.noise, *one.suggestions.values()]
     assert {type(number) for number in numbers} == {float}
 
 
-def edited(**fields):
-    """The text of a good result with some of its fields replaced."""
-    return json.dumps({**json.loads(found().to_json()), **fields})
+@pytest.mark.parametrize("schedule", [halves, Warmup(halves, 5)], ids=["bare", "warmed"])
+def test_a_function_is_lost_in_a_file_and_the_plan_says_so(schedule):
+    """A file cannot hold code: the schedule is None after reading, with a warning that names it."""
+    plan = LRResult.parse(found(Request(500, schedule)).to_json()).plan
 
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "Expecting value"),
-        (found().to_json()[:-40], "`path` must be a result that to_json wrote, got"),
-        (edited(schema=3), "`schema` must be 2, or 1, got 3; made by another version of lrfinder"),
-        ("{}", "'schema'"),
-        (edited(evidence={}), "'curve'"),
-        (edited(plan=7), "`path` must be a result that to_json wrote"),
-        ("[1, 2]", "`path` must be a result that to_json wrote"),
-        ("null", "`path` must be a result that to_json wrote"),
-        ('"a string"', "`path` must be a result that to_json wrote"),
-        (found().to_json().replace('"noise": 0', '"noise": NaN, "was": 0'), "it holds NaN, which is no finite number"),
-        (found().to_json().replace('"noise": 0', '"noise": 1e999, "was": 0'), "it holds 1e999, which is no finite"),
-        (found().to_json().replace('"lr": 0', '"lr": -Infinity, "was": 0'), "it holds -Infinity, which is no finite"),
-        ("[" * 100_000, "`path` must be a result that to_json wrote"),
-        (edited(plan={**json.loads(found().to_json())["plan"], "schedule": {"family": "os.system"}}), "os.system"),
-        (edited(evidence={**json.loads(found().to_json())["evidence"], "status": "fine"}), "'fine' is not a valid"),
-    ],
-    ids=range(15),
-)
-def test_a_file_that_is_no_result_is_refused(text, message, tmp_path):
-    """Truncated, of another version, of another shape, not finite, nested without end: one clear error each."""
-    path = tmp_path / "found.json"
-    path.write_text(text, encoding="utf-8")
-
-    with pytest.raises(InputError, match=message):
-        LRResult.from_json(path)
+    assert plan.schedule is None
+    assert "The schedule was the function halves, which a file cannot hold." in plan.warnings
 
 
 def test_a_missing_file_is_the_systems_own_error(tmp_path):
-    """No file, no wrapping."""
+    """A path without a file raises FileNotFoundError, which is not wrapped."""
     with pytest.raises(FileNotFoundError, match=r"none\.json"):
         LRResult.from_json(tmp_path / "none.json")
 
 
-def test_reading_a_file_executes_nothing(tmp_path, monkeypatch):
+def test_reading_a_file_executes_nothing(monkeypatch):
     """A file that names code and pretends to be a schedule is refused without a call."""
     called = []
     monkeypatch.setattr(os, "system", called.append)
     data = json.loads(found().to_json())
     data["plan"]["schedule"] = {"family": "warmup", "body": {"family": "os.system", "steps": "touch x"}, "steps": 1}
-    (tmp_path / "found.json").write_text(json.dumps(data), encoding="utf-8")
 
     with pytest.raises(InputError, match=r"`family` must be one of"):
-        LRResult.from_json(tmp_path / "found.json")
+        LRResult.parse(json.dumps(data))
     assert called == []
-
-
-@pytest.mark.parametrize("schedule", [halves, Warmup(halves, 5)], ids=["bare", "warmed"])
-def test_a_function_is_lost_in_a_file_and_the_plan_says_so(schedule, tmp_path):
-    """A file cannot hold code: the schedule is None after reading, with a warning that names it."""
-    found(Request(500, schedule)).to_json(tmp_path / "found.json")
-
-    read = LRResult.from_json(tmp_path / "found.json")
-
-    assert read.plan.schedule is None
-    assert "The schedule was the function halves, which a file cannot hold." in read.plan.warnings
 
 
 @pytest.mark.parametrize("part", ["evidence", "plan"])
 def test_a_result_is_frozen(part):
-    """What was found cannot be replaced."""
+    """Neither its evidence nor its plan can be replaced."""
     with pytest.raises(AttributeError, match="cannot assign to field"):
         setattr(found(), part, None)
 
 
 def test_the_properties_read_the_records():
-    """What a result tells by name is what its plan and its evidence hold."""
-    result = found()
-    e, p = result.evidence, result.plan
+    """What a result holds by name is what its plan and its evidence hold."""
+    one = found(edge_trials=[EDGE], pilots=[PILOT])
+    e, p = one.evidence, one.plan
 
-    assert (result.lr, result.interval) == (p.lr, p.interval)
-    assert (result.status, result.stopped) == (e.status, e.curve.stopped)
-    assert (result.suggestions, result.curve, result.smooth) == (e.suggestions, e.curve, e.smooth)
-    assert (result.diverged_at, result.noise) == (e.diverged_at, e.noise)
-    assert (result.facts, result.cost_steps) == (e.facts, e.cost_steps)
+    assert (one.lr, one.interval) == (p.lr, p.interval)
+    assert (one.status, one.stopped) == (e.status, e.curve.stopped)
+    assert (one.suggestions, one.curve, one.smooth) == (e.suggestions, e.curve, e.smooth)
+    assert (one.diverged_at, one.noise) == (e.diverged_at, e.noise)
+    assert (one.facts, one.cost_steps, one.trials) == (e.facts, e.cost_steps, (EDGE, PILOT))
+
+
+def test_the_cost_of_a_tuning_is_that_of_its_sweep_and_all_its_trials():
+    """`trials` lists the short trials, then the pilots, and `cost_steps` counts them all."""
+    x = torch.randn(512, 4)
+    batches = [(rows, rows @ torch.ones(4, 1)) for rows in x.split(16)]
+
+    tuned = tune_lr(torch.nn.Linear(4, 1), batches, total_steps=900, progress=False)
+
+    assert tuned.trials[0].steps == 14 < tuned.trials[-1].steps
+    assert tuned.cost_steps == math.ceil(len(tuned.curve) + sum(trials.cost for trials in tuned.trials))
 
 
 def test_applying_sets_the_peak_and_keeps_the_ratios():
     """The reference group gets `lr`, the other keeps its tenth."""
-    weights = [torch.nn.Parameter(torch.ones(1)) for _ in range(2)]
-    optimizer = torch.optim.SGD([{"params": weights[:1], "lr": 0.1}, {"params": weights[1:], "lr": 0.01}])
-    result = found()
+    one, groups = found(), optimizer(0.1, 0.01)
 
-    result.apply(optimizer)
+    one.apply(groups)
 
-    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([result.lr, result.lr / 10])
+    assert [group["lr"] for group in groups.param_groups] == pytest.approx([one.lr, one.lr / 10])
 
 
 def test_applying_carries_the_schedulers_along():
     """A scheduler's bases follow, so that its next step does not undo the rate."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, Linear(10))
-    result = found()
+    one, held = found(), optimizer()
+    scheduler = torch.optim.lr_scheduler.LambdaLR(held, Linear(10))
 
-    result.apply(optimizer, scheduler)
-    optimizer.step()
+    one.apply(held, scheduler)
+    held.step()
     scheduler.step()
 
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.9 * result.lr)
+    assert held.param_groups[0]["lr"] == pytest.approx(0.9 * one.lr)
 
 
 def test_applying_to_a_scheduler_is_refused():
     """The optimizer comes first; what is no optimizer is named."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 0.1)
-
     with pytest.raises(InputError, match="`optimizer` must be a torch optimizer, got StepLR; schedulers follow it"):
-        found().apply(torch.optim.lr_scheduler.StepLR(optimizer, 1))
-
-
-def test_the_repr_is_one_line_of_what_was_found():
-    """A shell shows rate, interval, status and schedule, and not every number that was measured."""
-    result = found()
-
-    assert repr(result).startswith(f"LRResult(lr={result.lr}, interval=(")
-    assert repr(result).endswith(f"status='ok', schedule={result.plan.schedule})")
-    assert repr(nothing()) == "LRResult(lr=None, interval=None, status='flat', schedule=None)"
+        found().apply(torch.optim.lr_scheduler.StepLR(optimizer(), 1))
 
 
 def test_applying_nothing_is_refused():
     """Without a rate the optimizer is left alone and the sentence is raised."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    held = optimizer()
 
     with pytest.raises(NoSignalError, match="there is no learning rate to apply: The loss never fell"):
-        nothing().apply(optimizer)
-    assert optimizer.param_groups[0]["lr"] == 0.1
+        nothing().apply(held)
+    assert held.param_groups[0]["lr"] == 0.1
+
+
+def test_the_repr_is_one_line_of_what_was_found():
+    """A shell shows rate, interval, status and schedule, and not every number that was measured."""
+    one = found()
+
+    assert repr(one).startswith(f"LRResult(lr={one.lr}, interval=(")
+    assert repr(one).endswith(f"status='ok', schedule={one.plan.schedule})")
+    assert repr(nothing()) == "LRResult(lr=None, interval=None, status='flat', schedule=None)"
+
+
+def test_without_a_plan_the_properties_are_none():
+    """A rate and an interval exist where there is a plan, and the status says why there is none."""
+    one = nothing()
+
+    assert (one.plan, one.lr, one.interval, one.status) == (None, None, None, Status.FLAT)

@@ -8,10 +8,13 @@ from lrfinder.advice.request import QUOTED_STEPS
 from lrfinder.errors import InputError
 from lrfinder.schedules import Schedule, describe
 
-__all__ = ["Estimate", "Factor", "Grade", "Plan", "Reason", "Source"]
+__all__ = ["Estimate", "Factor", "FactorName", "Grade", "Plan", "Reason", "Source"]
 
 Grade = Literal["strong", "moderate", "weak"]
 Source = Literal["edge", "pilots", "rules", "peak"]
+FactorName = Literal[
+    "fitted", "momentum", "samples", "epochs", "steps", "own_decay", "usual", "schedule", "finetune", "divergence"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +39,14 @@ class Factor:
 
     Args:
         source: The estimate that it belongs to; `peak` for what corrects the mean of all.
-        name: What it corrects for: `fitted`, `momentum`, `samples`, `epochs`, `steps`, `own_decay`, `usual`,
-            `schedule`, `finetune`, `divergence`.
+        name: What it corrects for.
         value: What is multiplied.
         measured_at: The quantity (steps, epochs) in what was measured, where it has one.
         wanted_at: The same quantity in the training.
     """
 
     source: Source
-    name: str
+    name: FactorName
     value: float
     measured_at: float | None = None
     wanted_at: float | None = None

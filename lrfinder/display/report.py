@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Mapping
 
-from lrfinder.advice.plan import Estimate, Factor, Plan, Reason
+from lrfinder.advice.plan import Estimate, Factor, FactorName, Plan, Reason
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.rules import RULES
 from lrfinder.evidence.trials import Trials
@@ -29,7 +29,7 @@ ENDED = {
 }
 
 
-FACTORS = {
+FACTORS: dict[FactorName, str] = {
     "fitted": "as fitted on other trainings",
     "momentum": "for momentum, which a short trial hardly builds up",
     "samples": "for {wanted} samples",
@@ -37,8 +37,11 @@ FACTORS = {
     "steps": "for {wanted} steps",
     "own_decay": "for the steps that {optimizer} shrinks itself",
     "usual": "towards the usual LR of {optimizer}",
+    "schedule": "for the schedule",
+    "finetune": "for fine-tuning",
+    "divergence": "to stay below the divergence",
 }
-"""What each factor of an estimate is for."""
+"""What each factor is for."""
 
 
 def text(evidence: Evidence, plan: Plan | None, done: str | None = None) -> str:

@@ -1,33 +1,26 @@
-"""What the report of a tuning adds: what its pilots did not settle, and what a larger budget would buy."""
+"""What a tuning leaves open: what its pilots did not settle, and what a larger budget would buy."""
 
 import pytest
+from builders import EDGE, evidence, horizon, trials
 
-from lrfinder import Facts, LRResult
-from lrfinder.advice.notes import add_notes
-from lrfinder.advice.plan import Request
-from lrfinder.advice.recommend import plan
-from lrfinder.evidence.curve import Curve
-from lrfinder.evidence.evidence import Evidence, Status
-from lrfinder.evidence.trials import Trials
-from lrfinder.search.budget import Spending
+from lrfinder import Curve, Status
+from lrfinder.advice.notes import Cost, add_notes
+from lrfinder.advice.recommend import make_plan
+from lrfinder.advice.request import Request
 
-RACE = Trials((1e-3, 1e-2, 1e-1), (1.5, 1.0, 1.8), 14, 2.0, is_sure=True, cost=50.0)
-STILL = Trials((1e-2,), (2.0,), 14, 2.0, is_sure=False, cost=20.0)
-LRS = (1e-3, 1e-2, 1e-1)
 ENCLOSED, LOWEST, HIGHEST = (0.6, 0.4, 1.2), (0.4, 0.6, 1.2), (1.2, 0.6, 0.4)
-LOST, LOST_ANYHOW = (2.1, 2.5, 3.0), (2.5, 2.1, None)
+RISEN, RISEN_ANYHOW = (2.1, 2.5, 3.0), (2.5, 2.1, None)
+FLAT = Curve((1e-4, 1e-3, 1e-2, 1e-1), (2.0, 2.0, 2.0, 2.0))
+UNMOVED = trials((1e-2, 2.0), is_sure=False, cost=20.0)
 
 
-def told(*losses, total_steps=5_000, steps=300, race=RACE, status=Status.OK):
-    """The warnings and the reasons of a tuning whose pilots came to these losses."""
-    gains = [min(loss for loss in each if loss is not None) < 2.0 for each in losses]
-    pilots = tuple(
-        Trials(LRS, each, 60, 2.0, is_sure=is_sure, cost=190.0) for each, is_sure in zip(losses, gains, strict=True)
-    )
-    flat = Curve((1e-4, 1e-3, 1e-2, 1e-1), (2.0, 2.0, 2.0, 2.0))
-    evidence = Evidence(flat, {}, status, facts=Facts(), edge_trials=(race,), pilots=pilots, cost_steps=290)
-    found = add_notes(LRResult(evidence, plan(evidence, Request(total_steps))), Spending(steps, 100, 1, 60))
-    return " ".join(found.plan.warnings), " ".join(reason.text for reason in found.plan.reasons)
+def notes(*losses, steps=5_000, budget=300, edge_trials=EDGE, status=Status.OK):
+    """The warnings and the reasons that are added to a plan whose pilots came to these losses."""
+    pilots = [trials(*zip((1e-3, 1e-2, 1e-1), each, strict=True), steps=60, cost=190.0) for each in losses]
+    found = evidence(curve=FLAT, status=status, edge_trials=[edge_trials], pilots=pilots, cost_steps=290)
+    plan = make_plan(found, Request(steps))
+    noted = add_notes(plan, found, horizon(steps), Cost(budget, 100, least_for_pilots=240, least_for_trials=75))
+    return noted.warnings[len(plan.warnings) :], [one.text for one in noted.reasons[len(plan.reasons) :]]
 
 
 @pytest.mark.parametrize(
@@ -36,54 +29,51 @@ def told(*losses, total_steps=5_000, steps=300, race=RACE, status=Status.OK):
         ([LOWEST], "lowest"),
         ([HIGHEST], "highest"),
         ([LOWEST, HIGHEST], "highest or lowest"),
-        ([LOWEST, LOST], "lowest"),
+        ([LOWEST, RISEN], "lowest"),
     ],
 )
-def test_a_best_at_an_end_is_warned_of(losses, end):
-    """Where no pilot encloses it the best may lie beyond."""
-    warnings, _ = told(*losses)
+def test_a_best_pilot_at_an_end_is_warned_of(losses, end):
+    """Where no pilot has its best trial between others the best peak may lie beyond."""
+    warnings, _ = notes(*losses)
 
-    assert f"The best pilot is the {end} that the budget paid for; a larger one would look beyond." in warnings
+    assert warnings == (f"The best pilot is the {end} that the budget paid for; a larger one would look beyond.",)
 
 
 @pytest.mark.parametrize("losses", [[ENCLOSED], [ENCLOSED, LOWEST]])
-def test_one_enclosed_best_is_enough(losses):
-    """Nothing is warned of."""
-    assert told(*losses)[0] == ""
+def test_one_pilot_with_its_best_between_others_is_enough(losses):
+    """Then there is no warning, whatever the other pilots show."""
+    assert notes(*losses)[0] == ()
 
 
-@pytest.mark.parametrize(("total_steps", "is_told"), [(5_000, True), (601, True), (600, False), (300, False)])
-def test_no_larger_budget_is_named_that_is_the_whole_training(total_steps, is_told):
-    """Twice 300 steps are no advice for a training of 600."""
-    assert ("twice the budget, 600 steps" in told(ENCLOSED, total_steps=total_steps)[1]) == is_told
+@pytest.mark.parametrize(("steps", "is_named"), [(5_000, True), (601, True), (600, False), (300, False)])
+def test_no_larger_budget_is_named_that_is_the_whole_training(steps, is_named):
+    """Twice a budget of 300 steps is advice for a training of more than 600 steps alone."""
+    assert any("twice the budget, 600 steps" in reason for reason in notes(ENCLOSED, steps=steps)[1]) == is_named
 
 
-def test_rehearsals_that_only_lost_say_in_which_direction():
-    """The peak of the trials may be too high where lower pilots lost less; else nothing is known."""
-    lower, anyhow = told(LOST)[0], told(LOST_ANYHOW)[0]
+@pytest.mark.parametrize(("losses", "is_lower_better"), [(RISEN, True), (RISEN_ANYHOW, False)])
+def test_pilots_that_only_raised_the_loss_say_in_which_direction(losses, is_lower_better):
+    """The peak of `find_lr` may be too high where lower peaks raised the loss less; else nothing is known."""
+    (warning,), _ = notes(losses)
 
-    assert "No pilot lowered the loss of what judges it" in lower
-    assert "the lower theirs the less they lost, so it may be too high" in lower
-    assert anyhow == "No pilot lowered the loss of what judges it, so that the peak is that of `find_lr`."
-
-
-@pytest.mark.parametrize(("steps", "is_swept_alone"), [(74, True), (75, False), (239, False)])
-def test_a_small_budget_says_what_it_did_not_look_at(steps, is_swept_alone):
-    """Below what trials take the length of the training is not seen."""
-    warnings, _ = told(steps=steps)
-
-    assert f"The budget of {steps} steps is too small to rehearse the training; that takes 240." in warnings
-    assert ("whatever the length of the training" in warnings) == is_swept_alone
+    assert warning.startswith("No pilot lowered the loss of its evaluation batches, so that the peak is that of `find_")
+    assert ("the lower the peak the less the loss rose, so it may be too high" in warning) == is_lower_better
 
 
-def test_a_plateau_is_explained():
-    """Why there are few and long runs."""
-    assert "a trial left the loss where it was" not in told(ENCLOSED)[1]
-    assert "a trial left the loss where it was" in told(ENCLOSED, race=STILL, status=Status.FLAT)[1]
+@pytest.mark.parametrize(("budget", "is_without_trials"), [(74, True), (75, False), (239, False)])
+def test_a_small_budget_says_what_it_did_not_look_at(budget, is_without_trials):
+    """Below what short trials take the peak is read off the sweep, whatever the length of the training."""
+    (warning,), _ = notes(budget=budget)
+
+    assert warning.startswith(f"The budget of {budget} steps is too small for pilots; they take 240.")
+    assert ("whatever the length of the training" in warning) == is_without_trials
 
 
-def test_no_plan_stays_none():
-    """There is nothing to add to."""
-    nothing = LRResult(Evidence(None, {}, Status.FLAT), None)
+@pytest.mark.parametrize(
+    ("options", "is_plateau"), [({}, False), ({"edge_trials": UNMOVED, "status": Status.FLAT}, True)]
+)
+def test_a_plateau_is_explained(options, is_plateau):
+    """A reason says why there are few and long pilots where the sweep is flat and a trial left the loss alone."""
+    reasons = notes(ENCLOSED, **options)[1]
 
-    assert add_notes(nothing, Spending(300, 100, 1, 60)) is nothing
+    assert any("a trial left the loss where it was" in reason for reason in reasons) == is_plateau

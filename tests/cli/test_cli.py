@@ -30,7 +30,7 @@ def test_help_answers_without_torch():
 
 @pytest.mark.parametrize("command", ["find", "tune"])
 def test_the_help_of_a_search_is_enough_to_use_it(command, capsys: pytest.CaptureFixture[str]):
-    """It shows a factory, says how the length is told, and what the exit codes mean."""
+    """It shows a factory, the options that give the length, and what the exit codes mean."""
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
 
@@ -40,7 +40,7 @@ def test_the_help_of_a_search_is_enough_to_use_it(command, capsys: pytest.Captur
     assert "3 no reliable suggestion" in out
 
 
-def test_a_mistake_is_told_in_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def test_a_mistake_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     """A demo without scikit-learn ends with 1 and one line that names the fix."""
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
 

@@ -1,4 +1,4 @@
-"""`lrfinder tune`: its options, what it prints, and how mistakes are told."""
+"""`lrfinder tune`: its options, what it prints, and its sentences on mistakes."""
 
 import json
 import sys
@@ -18,11 +18,23 @@ FACTORY = """
         batches = list(zip(x.split(16), (x @ torch.ones(4, 1)).split(16)))
         return dict(model=torch.nn.Linear(4, 1), loader=batches)
 
-    def divergence_limit():
+    def out_of_range():
         return {**setup(), "lr_max": 1e-6}
 
     def for_find():
         return {**setup(), "steps": 100}
+
+    class Interrupted(torch.nn.Linear):
+        calls = 0
+
+        def forward(self, x):
+            Interrupted.calls += 1
+            if Interrupted.calls > 250:
+                raise KeyboardInterrupt
+            return super().forward(x)
+
+    def interrupted():
+        return {**setup(), "model": Interrupted(4, 1)}
 """
 
 
@@ -80,7 +92,7 @@ def test_a_seed_makes_two_tunings_equal(tune):
 
 def test_a_tuning_without_an_answer_is_exit_code_three(tune):
     """As for `find`, a measurement without a reliable rate is no mistake."""
-    code, out, _ = tune("divergence_limit", "--total-steps", 900)
+    code, out, _ = tune("out_of_range", "--total-steps", 900)
 
     assert code == 3
     assert "no suggestion" in out
@@ -89,7 +101,7 @@ def test_a_tuning_without_an_answer_is_exit_code_three(tune):
 @pytest.mark.parametrize(
     ("factory", "arguments", "sentence"),
     [
-        ("setup", (), "`total_steps` must be given to rehearse the training, got None"),
+        ("setup", (), "`total_steps` must be given to run pilots of the training, got None"),
         ("setup", ("--total-steps", 900, "--budget", "1.5"), "`budget` must be whole steps, or a share of the"),
         ("setup", ("--total-steps", 900, "--budget", "3"), "`budget` must be a whole number of at least 10, got 3"),
         (
@@ -110,13 +122,6 @@ def test_a_mistake_is_one_line(tune, factory, arguments, sentence):
     assert sentence in err
 
 
-def test_an_interrupted_tuning_says_so(tune, monkeypatch):
+def test_an_interrupted_tuning_says_so(tune):
     """Ctrl-C in the middle of a pilot is exit code 130 and one line."""
-    import lrfinder.tune
-
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(lrfinder.tune, "run_pilot", interrupted)
-
-    assert tune("setup", "--total-steps", 900) == (130, "", "lrfinder: interrupted; nothing was written\n")
+    assert tune("interrupted", "--total-steps", 900) == (130, "", "lrfinder: interrupted; nothing was written\n")

@@ -52,9 +52,7 @@ def test_the_gallery_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("name", ["gallery.nonsense", "missing/gallery.png"])
-def test_a_picture_that_cannot_be_written_is_told_in_one_line(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_a_picture_that_cannot_be_written_is_one_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """An unknown format or a missing folder ends with 1."""
     code = main(["schedules", "--plot", str(tmp_path / name)])
 
@@ -81,5 +79,5 @@ def test_the_options_of_a_plan_reach_find_lr(
     out = " ".join(capsys.readouterr().out.split())
     assert code == 0
     assert "for 300 steps (30 epochs of 10)" in out
-    assert "For fine-tuning the peak is a third" in out
+    assert "For fine-tuning the peak is 0.33 of what was measured" in out
     assert "Early stopping may end the training" in out

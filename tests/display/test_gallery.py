@@ -9,7 +9,7 @@ from lrfinder.schedules import CATALOGUE, Entry
 
 
 def test_every_family_has_its_panel():
-    """Each is drawn once, under its name, in the colour of its frequency."""
+    """Each family is drawn once, under its name, in the colour of its frequency."""
     panels = {ax.get_title(loc="left"): ax for ax in draw_gallery().axes if ax.get_title(loc="left")}
 
     assert list(panels) == list(CATALOGUE)
@@ -17,7 +17,7 @@ def test_every_family_has_its_panel():
 
 
 def test_the_key_names_every_frequency():
-    """The last place explains the colours."""
+    """The legend explains the colours."""
     (key,) = [ax.get_legend() for ax in draw_gallery().axes if ax.get_legend()]
 
     assert [text.get_text() for text in key.get_texts()] == list(KINDS)
@@ -37,7 +37,7 @@ def test_a_sketch_is_that_of_the_build(entry: Entry):
 
 
 def test_the_gallery_can_be_saved(tmp_path: Path):
-    """As a picture of a useful size."""
+    """The file holds a picture of a useful size."""
     draw_gallery().savefig(tmp_path / "gallery.png", dpi=60)
 
     assert (tmp_path / "gallery.png").stat().st_size > 10_000

@@ -1,37 +1,35 @@
+"""The printout: what was measured, the peak and how it was computed, the schedule, in at most 100 columns."""
+
+import re
 import unicodedata
 from dataclasses import replace
+from typing import get_args
 
 import pytest
-import torch
-from hypothesis import given, settings
+from builders import EDGE, PILOT, evidence, result, trials
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from quadratic import BATCHES, Quadratic, swept, uphill
-from recorded import descent, recorded
+from recorded import descent
 
-import lrfinder
 from lrfinder import Facts, LRResult
-from lrfinder.advice.recommend import Request, plan
-from lrfinder.display.report import WIDTH, sparkline
-from lrfinder.evidence.evidence import read_curve
-from lrfinder.evidence.trials import Trials
+from lrfinder.advice.plan import FactorName
+from lrfinder.advice.request import Request
+from lrfinder.display.report import FACTORS, WIDTH, sparkline, text
+from lrfinder.evidence.rules import RULES
+from lrfinder.result import conclude
 from lrfinder.schedules import CATALOGUE, Custom, Linear, Warmup
 
-ODD_NAMES = ["N" * 400, "na\nme\r\n", "<b>[red]%s{}</b>", "Ж" * 120, "\x1b[31m\u200b", "two words " * 30, ""]
-
-
-def found(asked=None, facts=None):
-    """The result of a good sweep."""
-    evidence = read_curve(recorded(descent()), facts or Facts())
-    return LRResult(evidence, plan(evidence, asked or Request(2000)))
-
-
-def nothing():
-    """The result of a sweep that gave no rate."""
-    return swept(uphill())
+TUNING = {"edge_trials": [EDGE], "pilots": [PILOT]}
+MANY = trials(*((1e-6 * 2.0**i, 1 + abs(i - 9) / 20) for i in range(20)), steps=240, cost=1e6)
+DRAWN = Facts(
+    model="N" * 300, optimizer="AdamW", betas=(0.9, 0.999), batch_size=2, steps_per_epoch=60, weights=0.1, ranks=2
+)
+"""Facts with which every factor of an estimate has something to correct."""
 
 
 def named(name):
-    """A result that carries a name in every place where one comes from outside, its rule's included."""
+    """A result that carries a name wherever one comes from outside, its rule's included."""
 
     def own(curve):
         return 1e-3
@@ -40,104 +38,126 @@ def named(name):
         return 1.0
 
     own.__name__ = shape.__name__ = name
-    evidence = read_curve(recorded(descent()), Facts(model=name, optimizer=name, loss=name), own)
-    asked = Request(2000, shape, next(reversed(evidence.suggestions)))
-    return LRResult(evidence, plan(evidence, asked))
+    first = result(facts=Facts(model=name, optimizer=name, loss=name), rule=own)
+    rule = next(reversed(first.suggestions))
+    return result(Request(2000, shape, rule), facts=first.facts, rule=own)
 
 
-def line_with(text, result):
+def line_with(part, found):
     """The one line of a report that holds a text."""
-    (line,) = [line for line in str(result).splitlines() if text in line]
+    (line,) = [line for line in str(found).splitlines() if part in line]
     return line
 
 
-def test_what_a_search_cost_is_told():
-    """In optimizer steps and as a share of the training, validation batches and trials included."""
-    judged = swept(Quadratic(2.0), steps=60, lr_min=1e-4, val_loader=BATCHES, total_steps=1_000)
-    raced = swept(Quadratic(2.0), steps=100)
-
-    share = f"{judged.cost_steps / 10:.2g} %"
-    assert 0 < len(judged.curve) < judged.cost_steps <= 60
-    assert (
-        line_with("spent", judged) == f"  spent         the cost of {judged.cost_steps} steps, {share} of the training"
-    )
-    assert line_with("spent", raced) == f"  spent         the cost of {raced.cost_steps} steps"
+def unwrapped(found):
+    """A report without its line ends."""
+    return " ".join(str(found).split())
 
 
-@pytest.mark.parametrize("name", ODD_NAMES, ids=range(len(ODD_NAMES)))
-def test_no_line_is_longer_than_a_hundred_columns(name):
-    """Whatever models, optimizers, losses, rules and schedules are called."""
-    assert max(len(line) for line in str(named(name)).splitlines()) <= WIDTH
+def width(found):
+    """Columns of the longest line of a report."""
+    return max(map(len, str(found).splitlines()))
 
 
-@pytest.mark.parametrize("name", ODD_NAMES, ids=range(len(ODD_NAMES)))
-def test_names_do_not_break_the_layout(name):
-    """A name adds no line of its own and no control character."""
-    text = str(named(name))
-
-    assert not [c for c in text if unicodedata.category(c) == "Cc" and c != "\n"]
-    assert text.count("steepest descent") == 1
-
-
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(max_examples=6 * settings.default.max_examples)
 @given(name=st.text(max_size=200))
-def test_any_name_fits(name):
-    """No string of any alphabet is too odd for a line of a hundred characters."""
-    assert max(len(line) for line in str(named(name)).splitlines()) <= WIDTH
+@example(name="N" * 400)
+@example(name="na\nme\r\n")
+@example(name="<b>[red]%s{}</b>")
+@example(name="Ж" * 120)
+@example(name="\x1b[31m\u200b")
+@example(name="two words " * 30)
+@example(name="")
+def test_any_name_keeps_the_layout(name):
+    """No name of a model, optimizer, loss, rule or schedule makes a long line, a line more, or a control character."""
+    found = named(name)
+
+    assert width(found) <= WIDTH
+    assert str(found).count("steepest descent") == 1
+    assert not [c for c in str(found) if unicodedata.category(c) == "Cc" and c != "\n"]
 
 
+def half(step):
+    """A schedule of the user's own."""
+    return 0.5
+
+
+REQUESTS = {
+    **{name: Request(123_456, name) for name in (*CATALOGUE, "recommended")},
+    "function": Request(123_456, half),
+    "custom": Request(123_456, Custom(half)),
+    "warmed": Request(123_456, Warmup(half, 5)),
+    "one step": Request(1, Linear(1)),
+    "thirty": Request(30),
+    "no length": Request(),
+    "open end": Request(open_ended=True),
+    "fine-tuning": Request(10**6, finetune=True, early_stopping=True),
+}
+MEASURED = {"range test": {}, "tuning": TUNING, "many": {"pilots": [MANY] * 4, "facts": DRAWN}}
+
+
+@pytest.mark.parametrize("options", MEASURED.values(), ids=MEASURED)
+@pytest.mark.parametrize("asked", REQUESTS.values(), ids=REQUESTS)
+def test_every_report_fits_a_hundred_columns(asked, options):
+    """Words, picture and code of any schedule do, with trials and without, and so does a report without a plan."""
+    found = result(asked, **options)
+
+    assert width(found) <= WIDTH
+    assert width(LRResult(found.evidence, None)) <= WIDTH
+
+
+def test_what_a_search_cost_is_written():
+    """The report names the cost in optimizer steps and in percent of the training, trials included."""
+    validated = swept(Quadratic(2.0), steps=60, lr_min=1e-4, val_loader=BATCHES, total_steps=1_000)
+    tried = swept(Quadratic(2.0), steps=100)
+
+    percent = f"{validated.cost_steps / 10:.2g} %"
+
+    assert 0 < len(validated.curve) < validated.cost_steps <= 60
+    assert line_with("spent", validated).endswith(
+        f"the cost of {validated.cost_steps} steps, {percent} of the training"
+    )
+    assert line_with("spent", tried) == f"  spent         the cost of {tried.cost_steps} steps"
+
+
+@pytest.mark.parametrize("losses", [descent(), descent()[:70]], ids=["all", "nothing diverged"])
 @pytest.mark.parametrize(
-    "asked", [Request(2000), Request(None), Request(2000, rule="divergence")], ids=["weighed", "open", "divergence"]
+    "asked", [Request(2000), Request(), Request(2000, rule="valley")], ids=["weighed", "open", "rule"]
 )
-def test_the_steepest_descent_has_a_line_of_its_own(asked):
-    """The name and its rate, and nothing else."""
-    result = found(asked)
+def test_every_suggestion_has_a_line_of_its_own(asked, losses):
+    """The line holds the name of the rule and its rate, or that it has no answer, and nothing else."""
+    found = result(asked, losses=losses)
 
-    assert line_with("steepest descent", result).split() == [
-        "steepest",
-        "descent",
-        f"{result.suggestions['steepest']:.2e}",
-    ]
+    for name, lr in found.suggestions.items():
+        (line,) = re.findall(f"^    {re.escape(RULES[name].label)} .*", str(found), re.MULTILINE)
+        assert line.split(RULES[name].label)[1].strip() == ("no answer" if lr is None else f"{lr:.2e}")
 
 
-def test_every_suggestion_has_a_line():
-    """A rule without an answer says so."""
-    result = swept(Quadratic(2.0), lr_max=0.9)
+@pytest.mark.parametrize("rule", [None, "valley", "divergence"])
+def test_the_peak_comes_with_its_interval(rule):
+    """One line holds the suggested rate, its interval, and the rule that was asked for."""
+    found = result(Request(2000, rule=rule))
+    low, high = found.interval
 
-    assert result.suggestions["divergence"] is None
-    assert line_with("divergence / 4", result).endswith("no answer")
-    assert line_with("valley", result).endswith(f"{result.suggestions['valley']:.2e}")
+    line = line_with("suggested peak LR", found)
 
-
-def test_the_peak_comes_with_its_interval():
-    """One line holds the suggested rate, the range it lies in and where it comes from."""
-    result = found()
-    low, high = result.interval
-
-    line = line_with("suggested peak LR", result)
-
-    assert f"{result.lr:.2e}   80 % interval {low:.1e} to {high:.1e}" in line
+    assert f"{found.lr:.2e}   80 % interval {low:.1e} to {high:.1e}" in line
+    assert line.endswith(f"(by your rule {rule})" if rule else f"{high:.1e}")
 
 
-@pytest.mark.parametrize("name", ["valley", "divergence"])
-def test_a_rule_that_was_asked_for_is_told(name):
-    """The report says that the peak is one rule's own."""
-    assert f"(by your rule {name})" in line_with("suggested peak LR", found(Request(2000, rule=name)))
+def test_the_rates_of_five_moments_are_written():
+    """The LR at 0, 25, 50, 75 and 100 % of the training stands under its percentage."""
+    found = result()
 
+    rates = line_with("    LR  ", found).split()[1:]
 
-def test_the_rates_of_five_moments_are_told():
-    """The LR at 0, 25, 50, 75 and 100 % of the training stands under its share."""
-    result = found()
-
-    rates = line_with("    LR  ", result).split()[1:]
-
-    assert line_with("training  0 %", result).split()[1:] == ["0", "%", "25", "%", "50", "%", "75", "%", "100", "%"]
-    assert rates == [f"{result.plan.lr_at(share):.2e}" for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    assert re.findall(r"\d+ %", line_with("training  0 %", found)) == ["0 %", "25 %", "50 %", "75 %", "100 %"]
+    assert rates == [f"{found.plan.lr_at(part):.2e}" for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
 
 
 def test_the_schedule_is_drawn_on_one_line():
-    """Sixty bars climb through the warm-up and fall to the lowest."""
-    bars = line_with("█", found()).strip()
+    """Sixty bars rise through the warm-up and fall to the lowest."""
+    bars = line_with("█", result()).strip()
 
     assert len(bars) == 60
     assert (bars[0], bars[-1], max(bars)) == ("▁", "▁", "█")
@@ -148,116 +168,204 @@ def test_the_schedule_is_drawn_on_one_line():
     [([0.0, 0.5, 1.0], "▁▅█"), ([0.0, 0.0], "▁▁"), ([7.0], "█"), ([-3.0, 1.0, float("nan")], "▁█▁"), ([-1.0], "▁")],
 )
 def test_a_sparkline_draws_any_values(values, bars):
-    """The highest bar is the largest value; what is not above zero is on the ground."""
+    """The highest bar is the largest value; what is not above zero has the lowest."""
     assert sparkline(values) == bars
 
 
-def test_without_a_horizon_the_report_speaks_in_shares():
-    """The peak is that of a thousand steps, and the report says so and how to get one's own."""
-    text = " ".join(str(found(Request(None))).split())
+@pytest.mark.parametrize(
+    ("asked", "head"),
+    [
+        (Request(epochs=10), "suggested schedule for 160 steps (10 epochs of 16): "),
+        (Request(16), "suggested schedule for 16 steps (1 epoch of 16): "),
+        (
+            Request(),
+            "suggested schedule, in parts of the training (peak as for 1,000 steps; pass total_steps= for yours)",
+        ),
+        (Request(open_ended=True), "suggested schedule, of which the first 1,000 steps are shown"),
+    ],
+    ids=["epochs", "one epoch", "no length", "open end"],
+)
+def test_the_length_of_the_schedule_is_written(asked, head):
+    """The report names it in steps and epochs; without a length it says what is shown instead."""
+    assert head in unwrapped(result(asked, facts=Facts(steps_per_epoch=16)))
 
-    assert "in shares of the training (peak as for 1,000 steps; pass total_steps= for yours)" in text
-    assert "found.apply(optimizer)" in text
+
+def test_a_lost_function_is_written_without_rates():
+    """A plan whose function a file could not hold names no rate of the schedule."""
+    read = LRResult.parse(result(Request(2000, half)).to_json())
+
+    assert "a function that the file could not hold" in str(read)
+    assert "training  0 %" not in str(read)
 
 
-def test_reasons_are_told_with_their_grade():
-    """Every reason of the plan stands in the report."""
-    text = " ".join(str(found()).split())
+def test_reasons_and_warnings_are_written():
+    """Every reason stands in the report with its grade, and so do the runner-up and the warnings."""
+    found = result()
 
-    assert all(str(reason) in text for reason in found().plan.reasons)
+    warned = LRResult(found.evidence, replace(found.plan, warnings=("Mind the gap.",)))
 
-
-def test_warnings_are_told():
-    """What a person should know before trusting the number stands under it."""
-    result = found()
-
-    warned = LRResult(result.evidence, replace(result.plan, warnings=("Mind the gap.",)))
-
+    assert all(str(reason) in unwrapped(warned) for reason in found.plan.reasons)
+    assert f" or {found.plan.runner_up}" in unwrapped(warned)
     assert line_with("Mind the gap.", warned).split()[0] == "but"
 
 
 @pytest.mark.parametrize(
     ("losses", "ending"),
     [
-        (descent()[:70], "the whole ladder, nothing diverged"),
+        (descent()[:70], "the whole range, nothing diverged"),
         (descent(), "diverged from"),
         ([*descent()[:60], float("nan"), *descent()[61:]], "the loss was no longer finite after 61 steps"),
     ],
 )
-def test_how_the_sweep_ended_is_told(losses, ending):
-    """Completed, diverged or not finite, in words."""
-    assert ending in str(LRResult(read_curve(recorded(losses), Facts()), None))
+def test_how_the_sweep_ended_is_written(losses, ending):
+    """The report says whether the sweep was completed, diverged, or met a loss that is not finite."""
+    assert ending in str(result(losses=losses))
 
 
-def test_groups_ranks_and_batches_are_told():
-    """What was trained: the base rate, how many groups, samples and ranks."""
+def test_groups_ranks_and_batches_are_written():
+    """The report says what was trained: the base rate, how many groups, samples and ranks."""
     facts = Facts(optimizer="SGD", bases=(0.1, 0.01), batch_size=64, ranks=2)
 
-    assert "SGD (base LR 0.1, 2 groups), 64 samples a step, 2 ranks" in str(found(facts=facts))
+    assert "SGD (base LR 0.1, 2 groups), 64 samples a step, 2 ranks" in str(result(facts=facts))
 
 
 def test_without_a_signal_the_report_says_what_to_try():
-    """No suggestion, the status and its sentence; no schedule and no code."""
-    text = " ".join(str(nothing()).split())
+    """There is the status with its sentence, and neither a schedule nor code."""
+    found = swept(uphill())
 
-    assert f"no suggestion flat: {nothing().status.sentence}" in text
-    assert "suggested" not in text
-
-
-def half(step):
-    """A schedule of the user's own."""
-    return 0.5
+    assert f"no suggestion flat: {found.status.sentence}" in unwrapped(found)
+    assert "suggested" not in str(found)
 
 
-SHAPES = [*sorted(CATALOGUE), "recommended", half, Custom(half), Warmup(half, 5)]
-every_shape = pytest.mark.parametrize("schedule", SHAPES, ids=[*SHAPES[:-3], "function", "custom", "warmed"])
+def test_the_short_trials_are_written():
+    """The report shows their losses before and after, and the edge; the rules are there for comparison then."""
+    alone, found = result(), result(edge_trials=[EDGE])
+
+    assert line_with("loss before", found).split() == ["loss", "before", "2"]
+    assert line_with("loss after", found).split() == ["loss", "after", "1.5", "1", "exploded"]
+    assert f"{EDGE.edge:.2e}: above it most of the best gain is lost" in line_with("their edge", found)
+    assert line_with("read off the sweep", found).endswith(", for comparison:")
+    assert line_with("read off the sweep", alone).endswith("sweep:")
 
 
-@every_shape
-def test_the_lines_of_code_run(schedule):
-    """Executed as printed, beside `found` and an optimizer, they attach the plan's schedule at its peak."""
-    result = found(Request(2000, schedule))
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
-    code = "\n".join(line[4:] for line in str(result).split("to use it\n")[1].splitlines())
+def test_the_head_says_tuning_where_there_are_pilots():
+    """A tuning differs from a range test in its first line, and its pilots are among what was spent."""
+    lines = str(result(Request(5000), **TUNING)).splitlines()
 
-    namespace = {"found": result, "optimizer": optimizer}
-    exec(code, namespace)
-
-    assert namespace["schedule"] == result.plan.schedule
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(result.plan.lr_at(0.0), rel=0.01)
+    assert lines[0] == "lrfinder: tuning of model"
+    assert "  spent         the cost of 328 steps, 6.6 % of the training" in lines
 
 
-def test_the_line_of_code_without_a_horizon_runs():
-    """Without a schedule the line applies the rate."""
-    result = found(Request(None))
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+def test_the_pilots_are_written():
+    """Their length, peaks and losses stand in a block with the best of them."""
+    block = str(result(**TUNING)).split("\n\n")[3]
 
-    exec(result.plan.code, {"found": result, "optimizer": optimizer, "lrfinder": lrfinder})
-
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(result.lr)
-
-
-@every_shape
-def test_every_schedule_fits_the_width(schedule):
-    """Whatever schedule is asked for, its words, picture and code stay within a hundred columns."""
-    assert max(len(line) for line in str(found(Request(123_456, schedule))).splitlines()) <= WIDTH
+    assert block == (
+        "  pilots        60 steps each, all from the same start: the schedule and the epochs in small\n"
+        "    loss before     2\n"
+        "    to a peak of    1.0e-03   1.0e-02   1.0e-01\n"
+        "    loss after      0.6       0.4       1.2\n"
+        f"    the best        {PILOT.best:.2e}: on a parabola through the best trial and its neighbours"
+    )
 
 
-def test_a_schedule_of_one_step_can_be_told():
-    """The shortest horizon there is has a report."""
-    assert "for 1 steps" in str(found(Request(1, Linear(1))))
+@pytest.mark.parametrize(
+    ("pilot", "words"),
+    [
+        (trials((1e-3, 0.9), (1e-2, 0.5), steps=60), "1.00e-02: of those that were tried"),
+        (trials((1e-3, 2.5), (1e-2, 3.0), steps=60, is_sure=False), "none: no trial lowered the loss"),
+    ],
+    ids=["at an end", "none"],
+)
+def test_a_best_pilot_without_a_fit_says_what_it_is(pilot, words):
+    """Where nothing was fitted no parabola is named, and where no trial lowered the loss there is no best one."""
+    assert line_with("the best  ", result(pilots=[pilot])).endswith(words)
 
 
-def test_the_miniature_runs_are_told():
-    """The losses before and after, the edge with what it means, and that the rules are there for comparison."""
-    result = found()
-    runs = Trials((1e-3, 1e-2, 1e-1), (1.5, 1.0, None), 14, 2.0, is_sure=True, cost=42.0)
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, ["Without trials the peak for a linear decay is the geometric mean of what the rules say"]),
+        ({"edge_trials": [EDGE]}, ["The peak for a linear decay to zero, {edge}, is the edge of the trials"]),
+        ({"pilots": [PILOT]}, ["The pilots come to {pilots} for a linear decay: their best, "]),
+        (
+            {"pilots": [replace(PILOT, factor=0.5)]},
+            ["The pilots come to {pilots} for a linear decay: their best, as for a linear decay, "],
+        ),
+        (
+            TUNING,
+            [
+                "The trials come to {edge} for a linear decay: their edge, ",
+                "The pilots come to {pilots} for a linear decay: their best, ",
+                "They count 80 % in the mean of both.",
+            ],
+        ),
+    ],
+    ids=["rules", "edge", "pilots", "pilots along another schedule", "both"],
+)
+def test_the_peak_is_explained_by_its_estimates(options, words):
+    """Each has a sentence with the peak that it comes to, and its weight where there are two."""
+    found = result(**options)
+    peaks = {estimate.source: f"{found.plan.peak_of(estimate):.1e}" for estimate in found.plan.estimates}
 
-    told = replace(result, evidence=replace(result.evidence, edge_trials=(runs,)))
+    assert all(part.format(**peaks) in unwrapped(found) for part in words)
 
-    assert line_with("loss before", told).split() == ["loss", "before", "2"]
-    assert line_with("loss after", told).split() == ["loss", "after", "1.5", "1", "exploded"]
-    assert f"{runs.edge:.2e}: above it most of the best gain is lost" in line_with("their edge", told)
-    assert "for comparison" in line_with("read off the sweep", told)
-    assert "for comparison" not in line_with("read off the sweep", result)
-    assert max(map(len, str(told).splitlines())) <= WIDTH
+
+@pytest.mark.parametrize("facts", [DRAWN, Facts(optimizer="Adagrad"), Facts(optimizer="SGD", betas=(0.9, 0.0))])
+def test_every_factor_of_an_estimate_is_written(facts):
+    """Its value stands with what it is for, unless it rounds to 1."""
+    found = result(Request(2_000), facts=facts, **TUNING)
+    factors = [factor for factor in found.plan.factors if factor.source != "peak" and f"{factor.value:.2g}" != "1"]
+
+    report = unwrapped(found)
+
+    assert factors
+    for factor in factors:
+        words = FACTORS[factor.name].split(" {")[0].format(optimizer=facts.optimizer)
+        assert f"{factor.value:.2g} {words}" in report
+
+
+def test_every_name_of_a_factor_has_words():
+    """No factor that a file may name is unknown to the report, and a length stands beside that of the training."""
+    assert set(FACTORS) == set(get_args(FactorName))
+    assert f"{(60 / 2_000) ** 0.2:.2g} for 2,000 steps instead of 60" in unwrapped(result(Request(2_000), **TUNING))
+
+
+@pytest.mark.parametrize(
+    ("rule", "options", "is_explained"),
+    [
+        (None, {}, True),
+        (None, {"edge_trials": [EDGE]}, True),
+        (None, {"pilots": [PILOT]}, False),
+        ("valley", {}, False),
+    ],
+    ids=["rules", "edge", "pilots", "a rule"],
+)
+def test_fine_tuning_is_explained_where_it_lowers_the_peak(rule, options, is_explained):
+    """Pilots were run on the pretrained model itself, and a rule that was named is taken unscaled."""
+    report = unwrapped(result(Request(2000, rule=rule, finetune=True), **options))
+
+    assert ("For fine-tuning the peak is 0.33 of what was measured" in report) == is_explained
+
+
+def test_a_peak_that_is_held_below_the_divergence_is_explained():
+    """Rules that point beyond the divergence are replaced by a sentence on where the peak is held."""
+    found = conclude(evidence(suggestions={"steepest": 1.0}, diverged_at=0.1), Request(2000), None)
+
+    assert "The peak is held well below the rate where the sweep diverged." in unwrapped(found)
+    assert "geometric mean" not in unwrapped(found)
+
+
+def test_what_was_done_replaces_how_to_do_it():
+    """The report ends with the lines of code, or with what was done with the result, with a plan and without."""
+    found = result()
+
+    code, done, nothing = (
+        text(found.evidence, plan, phrase)
+        for plan, phrase in ((found.plan, None), (found.plan, "all of it"), (None, "nothing"))
+    )
+
+    assert code.split("to use it\n")[1] == "\n".join(f"    {line}" for line in found.plan.code.splitlines())
+    assert done.endswith("\n\n  applied       all of it")
+    assert "to use it" not in done
+    assert nothing.endswith("\n\n  applied       nothing")

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import sys
 from dataclasses import replace
 from functools import cache
@@ -27,7 +28,7 @@ def written():
     return swept(Quadratic(1.0), total_steps=100).to_json()
 
 
-def places(value, path=()):
+def paths_in(value, path=()):
     """The path of every part of plain data.
 
     Yields:
@@ -36,7 +37,7 @@ def places(value, path=()):
     yield path
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
-        yield from places(item, (*path, key))
+        yield from paths_in(item, (*path, key))
 
 
 def edited(path, value):
@@ -65,7 +66,7 @@ def is_usable(text):
 
 @some_more
 @given(
-    path=st.sampled_from([path for path in places(json.loads(written())) if path]),
+    path=st.sampled_from([path for path in paths_in(json.loads(written())) if path]),
     value=st.sampled_from([*ODD, "delete"]),
 )
 def test_a_file_edited_by_hand_is_refused_or_usable(path, value):
@@ -91,6 +92,36 @@ def test_noise_is_refused(noise, tmp_path_factory):
         LRResult.from_json(path)
 
 
+def replaced(part, number):
+    """The record with one number written otherwise."""
+    return re.sub(f'"{part}": [0-9.e-]+', f'"{part}": {number}', written(), count=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "Expecting value"),
+        (written()[:-40], "`path` must be a result that to_json wrote, got"),
+        ("[1, 2]", "`path` must be a result that to_json wrote"),
+        ("null", "`path` must be a result that to_json wrote"),
+        ('"a string"', "`path` must be a result that to_json wrote"),
+        ("[" * 100_000, "`path` must be a result that to_json wrote"),
+        (replaced("noise", "NaN"), "it holds NaN, which is no finite number"),
+        (replaced("noise", "1e999"), "it holds 1e999, which is no finite"),
+        (replaced("lr", "-Infinity"), "it holds -Infinity, which is no finite"),
+        (replaced("cost_steps", "9" * 30), "it holds a number of 30 digits, which counts nothing"),
+    ],
+    ids=["empty", "cut off", "list", "null", "string", "nested", "NaN", "overflow", "infinity", "digits"],
+)
+def test_a_file_that_is_no_result_is_refused(text, sentence, tmp_path):
+    """A file that is cut off, of another shape, not finite or nested without end has one clear error."""
+    path = tmp_path / "found.json"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(InputError, match=sentence):
+        LRResult.from_json(path)
+
+
 def test_a_huge_file_is_refused_unread(tmp_path):
     """Beyond 32 MiB nothing is loaded."""
     path = tmp_path / "found.json"
@@ -103,8 +134,11 @@ def test_a_huge_file_is_refused_unread(tmp_path):
 
 FIELDS = [
     (("evidence", "smooth", "lrs"), [1.0], "`smooth` must be lists of one length"),
-    (("evidence", "edge_trials", 0, "lrs", 0), 9.0, "`edge_trials` must be at rates that are positive and ascend"),
+    (("evidence", "edge_trials", 0, "lrs", 0), 9.0, "`lrs` must be at rates that are positive and ascend"),
+    (("evidence", "edge_trials", 0, "losses"), [1.0], "`losses` must be as many as `lrs`"),
     (("evidence", "edge_trials", 0, "steps"), 0, "`steps` must be positive, got 0"),
+    (("evidence", "edge_trials", 0, "factor"), 0.0, "`factor` must be positive, got 0.0"),
+    (("evidence", "status"), "fine", "'fine' is not a valid"),
     (("evidence", "suggestions", "divergence"), -1.0, "`divergence` must be a positive rate or None, got -1.0"),
     (("evidence", "diverged_at"), 0.0, "`diverged_at` must be a positive rate or None, got 0.0"),
     (("evidence", "facts", "reference"), 7, "`reference` must be the index of a base, got 7"),
@@ -119,6 +153,13 @@ FIELDS = [
     (("plan", "total_steps"), 0, "`total_steps` must be positive or None, got 0"),
     (("plan", "lr"), "delete", "`Plan` must be whole, got"),
     (("plan", "reasons"), "because", "`reasons` must be a list, got 'because'"),
+    (("plan", "factors", 0, "name"), "luck", "`name` must be one of 'fitted', .*, got 'luck'"),
+    (("plan", "estimates", 0, "source"), "guess", "`source` must be one of 'edge', .*, got 'guess'"),
+    (("plan", "schedule"), {"family": "os.system"}, "os.system"),
+    (("schema",), 3, "`schema` must be 2, or 1, got 3; made by another version of lrfinder"),
+    (("schema",), "delete", "'schema'"),
+    (("evidence",), {}, "'curve'"),
+    (("plan",), 7, "`text` must be a result that to_json returned"),
 ]
 
 
@@ -174,8 +215,8 @@ def test_the_command_line_imports_what_was_named_and_nothing_else(path, tmp_path
 
     assert main(["find", path]) == 1
 
-    told = capsys.readouterr().err
-    assert told.startswith("lrfinder: `")
-    assert ("must return a dict" in told) == (path == "odd:setup")
-    assert "was run" not in told
+    error = capsys.readouterr().err
+    assert error.startswith("lrfinder: `")
+    assert ("must return a dict" in error) == (path == "odd:setup")
+    assert "was run" not in error
     sys.modules.pop("odd", None)

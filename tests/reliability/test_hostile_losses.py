@@ -1,4 +1,4 @@
-"""Losses as nobody would request them: the right status, and never an absurd number."""
+"""Losses that no training should have: the right status, and never an absurd number."""
 
 import math
 import random
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from builders import trials
 from hypothesis import given
 from hypothesis import strategies as st
 from recorded import descent
@@ -14,13 +15,13 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfinder import Facts, LRResult, find_lr
-from lrfinder.advice.plan import Request
+from lrfinder.advice.request import Request
 from lrfinder.evidence.curve import LARGEST, Curve
-from lrfinder.evidence.evidence import Status, add_edge_trials, read_curve
+from lrfinder.evidence.evidence import add_edge_trials, read_curve
 from lrfinder.evidence.rules import RULES
-from lrfinder.evidence.trials import Trials
+from lrfinder.evidence.status import Status
+from lrfinder.result import conclude
 from lrfinder.search.edge import STEPS
-from lrfinder.search.measure import conclude
 from lrfinder.search.sweep import exponential_range
 
 finite = st.floats(-LARGEST, LARGEST)
@@ -47,11 +48,11 @@ def curves(draw):
 
 
 @st.composite
-def races(draw, curve):
+def short_trials(draw, curve):
     """A few trials about the rates of a sweep."""
     lrs = draw(st.lists(st.floats(curve.lrs[0], curve.lrs[-1]), min_size=1, max_size=8, unique=True))
     losses = draw(st.lists(st.none() | finite, min_size=len(lrs), max_size=len(lrs)))
-    return Trials(tuple(sorted(lrs)), tuple(losses), STEPS, draw(finite), draw(st.booleans()), 70.0)
+    return trials(*zip(sorted(lrs), losses, strict=True), steps=STEPS, start=draw(finite), is_sure=draw(st.booleans()))
 
 
 def is_sound(found, curve):
@@ -72,14 +73,14 @@ def test_any_curve_gives_a_sound_result(data, curve, total):
     """Every status is reached without an error, with and without trials; the result survives a file."""
     evidence = read_curve(curve, Facts())
     if len(curve):
-        evidence = add_edge_trials(evidence, data.draw(st.lists(races(curve), max_size=2)))
+        evidence = add_edge_trials(evidence, data.draw(st.lists(short_trials(curve), max_size=2)))
 
-    assert is_sound(conclude(evidence, list(curve.lrs) or [1e-7, 10.0], Request(total)), curve)
+    assert is_sound(conclude(evidence, Request(total), curve.lrs or [1e-7, 10.0]), curve)
 
 
 @given(curve=curves())
 def test_every_rule_gives_a_rate_inside_or_none(curve):
-    """Whatever finite losses a sweep has seen, of whatever size."""
+    """Every rate lies in the swept range, for finite losses of any size."""
     rates = [rule(curve) for rule in RULES.values()]
 
     assert all(lr is None or curve.lrs[0] <= lr <= curve.lrs[-1] for lr in rates)
@@ -123,7 +124,7 @@ def test_a_loss_of_any_sign_and_size_is_read(change):
     assert abs(math.log10(found.lr / plain.lr)) < 1
 
 
-DIVERGED_TIMES = {
+WITHOUT_SIGNAL = {
     "constant": lambda loss, i: loss * 0 + 1.0,
     "noise alone": lambda loss, i: loss * 0 + random.gauss(0, 1),
     "heavy-tailed noise alone": lambda loss, i: loss * 0 + math.tan(math.pi * (random.random() - 0.5)),
@@ -133,8 +134,8 @@ DIVERGED_TIMES = {
 }
 
 
-@pytest.mark.parametrize("change", DIVERGED_TIMES.values(), ids=DIVERGED_TIMES)
-def test_a_loss_that_says_nothing_gives_no_number(change):
+@pytest.mark.parametrize("change", WITHOUT_SIGNAL.values(), ids=WITHOUT_SIGNAL)
+def test_a_loss_without_a_signal_gives_no_number(change):
     """Where no rate does better than another there is none, and a sentence that says what to try."""
     found = found_with(change)
 
@@ -143,8 +144,8 @@ def test_a_loss_that_says_nothing_gives_no_number(change):
 
 
 @pytest.mark.parametrize("period", [2, 3, 8])
-@pytest.mark.parametrize("share", [0.0, 1.0], ids=["nothing else", "a real loss below"])
-def test_a_loss_that_is_periodic_by_the_order_of_the_data(share, period):
+@pytest.mark.parametrize("part", [0.0, 1.0], ids=["nothing else", "a real loss below"])
+def test_a_loss_that_is_periodic_by_the_order_of_the_data(part, period):
     """The wave alone gives no number; with a loss below it there is that loss's rate, or none."""
     torch.manual_seed(0)
     model, loader = classes()
@@ -152,11 +153,11 @@ def test_a_loss_that_is_periodic_by_the_order_of_the_data(share, period):
 
     def loss_step(model, batch):
         x, y, wave = batch
-        return share * F.cross_entropy(model(x), y) + wave
+        return part * F.cross_entropy(model(x), y) + wave
 
     found = find_lr(model, batches, loss_step=loss_step, total_steps=500, progress=False)
 
-    assert found.lr is None or (share and 1e-3 < found.lr < 0.3)
+    assert found.lr is None or (part and 1e-3 < found.lr < 0.3)
 
 
 BROKEN = {
