@@ -1,9 +1,9 @@
 """Why the learning rate matters: one loss over two weights, three descents from the same start.
 
-The loss is a wide bowl with a few narrow dents, and the gradient is noisy, like that of a mini-batch. A rate that is too
-low settles in the first dent. A rate that is too high jumps over the dents and over the optimum, from one side of the
-bowl to the other. A rate that begins high, so that no dent holds it, and then decays, ends at the optimum. The script
-draws a picture and an animation.
+The loss is a wide bowl with a few narrow dents, and the gradient is noisy, like that of a mini-batch. A rate that is
+too low settles in the first dent. A rate that is too high jumps over the dents and over the optimum, from one side of
+the bowl to the other. A rate that begins high, so that no dent holds it, and then decays, ends at the optimum. The
+script draws a picture and an animation.
 
     python examples/why_the_rate_matters.py [FOLDER FOR THE PICTURES]
 """
