@@ -236,7 +236,7 @@ def coverage(runs: list[Run], oracles: Oracles, draws: int = DRAWS) -> tuple[flo
         draws: Resamples.
 
     Returns:
-        The share, and the ends of its interval; None where no run has one.
+        The part, and the ends of its interval; None where no run has one.
     """
     asked = _by_task([run for run in runs if run.interval])
 

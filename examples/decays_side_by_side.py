@@ -78,7 +78,7 @@ curves = torch.stack(losses).detach().reshape(len(losses), len(names), len(TIMES
 best = {name: int(curves[-1, i].argmin()) for i, name in enumerate(names)}
 lines = {name: curves[:, i, best[name]] for i, name in enumerate(names)}
 ranked = sorted(names, key=lambda name: lines[name][-1])
-print(f"{'family':<16} {'loss at the end':>15} {'best peak':>10} {'suggested':>10}   losses at {TIMES} times that peak")
+print(f"{'family':<16} {'loss at the end':>15} {'best peak':>10} {'suggested':>10}   loss at {TIMES} times that")
 for name in ranked:
     ends = "  ".join(f"{end:.3f}" for end in curves[-1, names.index(name)])
     peak = TIMES[best[name]] * results[name].lr

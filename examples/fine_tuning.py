@@ -1,7 +1,7 @@
 """Fine-tuning: a frozen layer, a body at a tenth of the head's rate, and the loss measured on held-out data.
 
 A small CNN that reads digits learns mirror writing from 200 images. The groups keep their ratio in the search and in
-the schedule. `finetune=True` plans for weights that are worth keeping: at ten times the rate the net does not learn
+the schedule. `finetune=True` plans for weights that are worth keeping: at ten times the rate the net learns hardly
 more, and forgets what it knew.
 
     python examples/fine_tuning.py [FOLDER FOR THE PICTURE]

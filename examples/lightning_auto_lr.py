@@ -1,5 +1,4 @@
-"""PyTorch Lightning: one callback finds the peak and attaches the schedule; the same training runs without it to
-compare.
+"""PyTorch Lightning: one callback finds the peak and attaches the schedule; a second training has none.
 
 python examples/lightning_auto_lr.py [FOLDER FOR THE PICTURE AND THE LOGS]
 """
