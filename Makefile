@@ -6,8 +6,8 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long reliability mutation lint bench-lightning pictures docs-tables bench \
-	bench-overhead bench-scale bench-oracles bench-best-rates bench-deepobs bench-fit bench-tuning bench-further bench-end-to-end \
-	test-lightning-matrix clean
+	bench-overhead bench-scale bench-oracles bench-best-rates bench-deepobs bench-fit bench-tuning bench-further \
+	bench-end-to-end test-lightning-matrix clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
