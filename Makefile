@@ -5,9 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long reliability mutation lint bench-lightning pictures bench bench-overhead \
-	bench-scale bench-oracles bench-best-rates bench-deepobs bench-fit bench-tuning bench-further bench-end-to-end \
-	test-lightning-matrix clean
+.PHONY: help setup demo test test-long reliability mutation lint bench-lightning pictures docs-tables bench \
+	bench-overhead bench-scale bench-oracles bench-best-rates bench-deepobs bench-fit bench-tuning bench-further \
+	bench-end-to-end test-lightning-matrix clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -50,6 +50,9 @@ pictures: $(STAMP)  ## draw the pictures of README and docs anew, and the notebo
 	for name in how_it_works reading_range_tests tuning decays_side_by_side why_the_rate_matters; do \
 		MPLBACKEND=Agg OMP_NUM_THREADS=1 $(BIN)/python examples/$$name.py docs || exit 1; done
 	OMP_NUM_THREADS=1 $(BIN)/jupyter-execute --inplace examples/notebook.ipynb
+
+docs-tables: $(STAMP)  ## write the table of docs/calibration.md from the constants of the package
+	$(BIN)/python tests/calibration_page.py
 
 # The peers in an environment of their own, on top of the packages of .venv: torch is not installed again.
 BENCH := .bench

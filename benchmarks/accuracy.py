@@ -29,17 +29,17 @@ PACKAGES = ("torch", "lrfinder", *FINDERS, "numpy", "scipy", "scikit-learn", "ml
 
 
 def ours(task, seed, schedule, **options):
-    """What `find_lr` suggests at its defaults, and what each rule reads off its sweep."""
+    """Ask `find_lr` at its defaults: its suggestion, and the rate that each rule reads off its sweep."""
     model, loader, optimizer = task.build(seed)
     shape = SCHEDULES[schedule](task.total_steps)
-    told = {"total_steps": task.total_steps, "schedule": shape, "progress": False, **options}
-    found = find_lr(model, loader, loss_fn=task.loss_fn, optimizer=optimizer, **told)
+    request = {"total_steps": task.total_steps, "schedule": shape, "progress": False, **options}
+    found = find_lr(model, loader, loss_fn=task.loss_fn, optimizer=optimizer, **request)
     answers = {f"lrfinder {name}": lr for name, lr in found.suggestions.items()}
     return {"lrfinder": found.lr, **answers}, found.evidence.cost_steps, found.interval
 
 
 def ask(task, seed, finder, schedule):
-    """One finder on one task: a row for each of its answers."""
+    """Ask one finder on one task; return a row for each of its answers."""
     torch.set_num_threads(1)
     begin = time.perf_counter()
     if finder == "lrfinder":
@@ -64,7 +64,7 @@ def ask(task, seed, finder, schedule):
 
 
 def machine(packages=PACKAGES):
-    """What the figures were measured with."""
+    """The versions and the machine that the figures were measured with."""
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, one thread each",

@@ -171,7 +171,7 @@ def build(training, depth, schedule, enough=lambda: False):
 
 
 def cost(training):
-    """Seconds of one run: what they were, or told from a few steps."""
+    """Seconds of one run, measured or estimated from a few steps."""
     stored = read(training, "primary")
     if stored and stored["runs"]:
         return stored["seconds"] / len(stored["runs"])

@@ -73,10 +73,12 @@ def ask(problem, optimizer, method, seed, budget=None):
     torch.set_num_threads(1)
     model, loader = PROBLEMS[problem].build(seed)
     _, make, usual = OPTIMIZERS[optimizer]
-    told = {"total_steps": steps_of(problem), "schedule": Constant(), "progress": False}
-    told |= {"loss_step": PROBLEMS[problem].loss, "optimizer": make(model.parameters(), lr=usual)}
+    request = {"total_steps": steps_of(problem), "schedule": Constant(), "progress": False}
+    request |= {"loss_step": PROBLEMS[problem].loss, "optimizer": make(model.parameters(), lr=usual)}
     begin = time.perf_counter()
-    found = find_lr(model, loader, **told) if method == "find_lr" else tune_lr(model, loader, budget=budget, **told)
+    found = (
+        find_lr(model, loader, **request) if method == "find_lr" else tune_lr(model, loader, budget=budget, **request)
+    )
     return {
         "problem": problem,
         "optimizer": optimizer,

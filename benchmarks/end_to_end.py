@@ -1,8 +1,8 @@
-"""What whole trainings end with when the search is part of the budget: LR-free optimizers, defaults, `find_lr`.
+"""The final loss of whole trainings when the search is part of the budget: LR-free optimizers, defaults, `find_lr`.
 
-`make bench-end-to-end` trains every task with every method for T steps, with seeds that no oracle has seen. What
-`find_lr` and `tune_lr` spend is taken off their T. Every run is stored in benchmarks/results/end_to_end.json as it
-ends; a run that is stored is not repeated, unless its method is named after `--redo`.
+`make bench-end-to-end` trains every task with every method for T steps, with seeds that no oracle has seen. The steps
+of `find_lr` and `tune_lr` are subtracted from T. Every run is stored in benchmarks/results/end_to_end.json when it
+ends. A stored run is not repeated, unless its method is named after `--redo`.
 """
 
 import argparse
@@ -28,7 +28,7 @@ __all__ = ["METHODS", "STORED"]
 
 STORED = Path(__file__).parent / "results" / "end_to_end.json"
 FIRST_SEED, SEEDS = 200, 12
-STOCK_LR = 1e-3
+DEFAULT_LR = 1e-3
 RECALIBRATION = 50
 """Forward passes after which the authors of schedulefree take batch norm's statistics to fit the averaged weights."""
 
@@ -57,14 +57,14 @@ def _scheduled(task, seed, optimizer_class, schedule, lr):
 
 
 def prodigy(task, seed):
-    """Its rate of 1, a line to zero."""
+    """Prodigy at its rate of 1, with linear decay to zero."""
     from prodigyopt import Prodigy
 
     return _scheduled(task, seed, Prodigy, Linear(task.total_steps), 1.0)
 
 
 def dadapt(task, seed):
-    """DAdaptAdam, its rate of 1, a line to zero."""
+    """DAdaptAdam at its rate of 1, with linear decay to zero."""
     from dadaptation import DAdaptAdam
 
     return _scheduled(task, seed, DAdaptAdam, Linear(task.total_steps), 1.0)
@@ -98,13 +98,13 @@ def dog(task, seed, name="DoG"):
 
 
 def ldog(task, seed):
-    """The layer by layer variant."""
+    """LDoG, the variant that works layer by layer."""
     return dog(task, seed, "LDoG")
 
 
-def stock(task, seed):
+def default_adamw(task, seed):
     """AdamW at 1e-3, whatever the task's optimizer is; the primary schedule."""
-    return _scheduled(task, seed, AdamW, primary(task.total_steps), STOCK_LR)
+    return _scheduled(task, seed, AdamW, primary(task.total_steps), DEFAULT_LR)
 
 
 def best(task, seed):
@@ -117,14 +117,14 @@ def best(task, seed):
 
 
 def ours(task, seed, search=find_lr):
-    """The task's optimizer as a search advises for the steps that it leaves; without an answer at 1e-3."""
+    """The task's optimizer at the peak of a search, for the steps that the search leaves; without an answer at 1e-3."""
     model, loader, optimizer = task.build(seed)
-    told = {"total_steps": task.total_steps, "schedule": primary(task.total_steps), "progress": False}
-    found = search(model, loader, loss_fn=task.loss_fn, optimizer=optimizer, **told)
+    request = {"total_steps": task.total_steps, "schedule": primary(task.total_steps), "progress": False}
+    found = search(model, loader, loss_fn=task.loss_fn, optimizer=optimizer, **request)
     charged = math.ceil(found.evidence.cost_steps)
     left = task.total_steps - charged
     plan = found.plan and found.recommend(total_steps=left, schedule=primary(left)).plan
-    lr, schedule = (plan.lr, plan.schedule) if plan else (STOCK_LR, primary(left))
+    lr, schedule = (plan.lr, plan.schedule) if plan else (DEFAULT_LR, primary(left))
     loss = _along(task, model, loader, optimizer, schedule, lr, left)
     return {"loss": loss, "lr": lr, "charged": charged, "answered": plan is not None}
 
@@ -133,7 +133,7 @@ METHODS = {
     "lrfinder": ours,
     "lrfinder tune_lr": partial(ours, search=tune_lr),
     "oracle LR, for free": best,
-    "AdamW 1e-3": stock,
+    "AdamW 1e-3": default_adamw,
     "prodigyopt": prodigy,
     "dadaptation": dadapt,
     "schedulefree": schedule_free,
@@ -152,7 +152,7 @@ def run(name, method, seed):
 
 
 def stored(path=STORED):
-    """The runs that are there."""
+    """Read the runs that are stored."""
     return json.loads(path.read_text())["runs"] if path.exists() else []
 
 

@@ -12,11 +12,11 @@ from tables import PAGE, measured_with, oracles, percent, points, table, write
 __all__ = ["endings"]
 
 OURS = {"find_lr": "lrfinder", "tune_lr": "lrfinder tune_lr"}
-"""Ranked without each other: with nothing rehearsed their answers are the same, and a tie moves every other rank."""
+"""Ranked without each other: without pilots their answers are equal, and a tie moves every other rank."""
 
 
 def endings(stored):
-    """What whole trainings ended with, and ours against each."""
+    """The endings of whole trainings by method, and ours compared with each."""
     oracle = oracles("primary")
     methods = {name: [] for name in end_to_end.METHODS}
     charged = {}
@@ -54,7 +54,7 @@ def _ending_row(name, ended, charged):
 
 
 def _ranked_with(ours, medians):
-    """The ranks that each method has, by task, where of both of ours only the one is there."""
+    """The ranks of each method by task, if only one of our two methods takes part."""
     without = {cell: median for cell, median in medians.items() if cell[1] == ours or cell[1] not in OURS.values()}
     ranked = {}
     for (task, name), rank in ranks(without).items():
@@ -71,7 +71,7 @@ def _mean_rank(ended):
 
 
 def _lead(ranked, mine, name):
-    """How much lower the mean rank of ours is, on the tasks that both have ended."""
+    """How much lower our mean rank is, over the tasks that both methods have finished."""
     common = {one.task for one in ranked[mine]} & {one.task for one in ranked[name]}
     ours, theirs = ([one for one in ranked[each] if one.task in common] for each in (mine, name))
     return "{:+.2f} ({:+.2f} to {:+.2f})".format(*compare(ours, theirs, _mean, 500))
@@ -92,7 +92,7 @@ def _endings_by_task(methods, medians, oracle):
 
 
 def _ahead(ours, theirs):
-    """Differences on the tasks that both have ended."""
+    """Differences over the tasks that both methods have finished."""
     common = {one.task for one in ours} & {one.task for one in theirs}
     mine, yours = ([one for one in some if one.task in common] for some in (ours, theirs))
 
@@ -107,13 +107,13 @@ def _unanswered(stored):
         verb: Counter(row["task"] for row in stored["runs"] if row["method"] == name and not row["answered"])
         for verb, name in OURS.items()
     }
-    told = [
+    lines = [
         f"`{verb}` gave no answer in {tasks.total()}" + "".join(f", {n} of `{task}`" for task, n in tasks.most_common())
         for verb, tasks in lost.items()
     ]
-    rest = f"the rest of the steps was then trained at {end_to_end.STOCK_LR:g}"
+    rest = f"the rest of the steps was then trained at {end_to_end.DEFAULT_LR:g}"
     each = max(Counter(row["method"] for row in stored["runs"]).values())
-    return f"Of {each} runs {'; '.join(told)}: {rest}."
+    return f"Of {each} runs {'; '.join(lines)}: {rest}."
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Trainings beyond the suite: Adagrad on six of its tasks, and five of them four times as long and more.
 
-Tasks of the suite, changed; none of them is scored in the tables of docs/benchmarks.md. Those with Adagrad chose
-`Calibration.decaying_edge` and `Calibration.adagrad_exponent`, the long ones how the interval widens
-with the length. `make bench-further` takes twenty minutes; results are kept in benchmarks/results/further.json, and
-oracles that are stored there are not made again.
+They are variants of tasks of the suite, and not part of the tables of docs/benchmarks.md. The trainings with Adagrad
+chose `decaying_edge` of the calibration, the long ones `spread_grows` and `usual_length_ratio`. `make bench-further`
+takes twenty minutes. Results are kept in benchmarks/results/further.json; oracles that are stored there are not made
+again.
 """
 
 import json
@@ -46,14 +46,14 @@ BUDGETS = {"Adagrad": ("default",), f"{STEPS:,} steps": ("default", 1_400)}
 
 
 def oracle_of(task):
-    """Rates, seeds and losses of whole trainings, and the loss before any."""
+    """Make an oracle: rates, seeds and losses of whole trainings, and the untrained loss."""
     schedule = SCHEDULES["primary"](task.total_steps)
     runs = [(lr, seed, train(task, schedule, lr, seed)) for lr in grid(task) for seed in (0, 1)]
     return {"runs": runs, "untrained": final_loss(task, task.build(0)[0])}
 
 
 def measure(task, stored, study, budget, seeds=3):
-    """Decades by which answers to a task are off, those of the pilots and the trials among them."""
+    """Measure how far answers to a task are off, in decades, and those of its pilots and its short trials."""
     oracle = Oracle(**stored)
     rows = []
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
@@ -96,7 +96,7 @@ def main():
 
 
 def _lines(what):
-    """JSON with a line for each entry."""
+    """JSON with one entry per line."""
     if isinstance(what, dict):
         return "{\n" + ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in what.items()) + "\n}"
     return "[\n" + ",\n".join(map(json.dumps, what)) + "\n]"

@@ -1,9 +1,9 @@
 """Lightning's LearningRateFinder and AutoLR on one module, in one run: what each leaves changed, and what it costs.
 
 Three fits start from the same seed on scikit-learn's digits: without a finder, with Lightning's, and with AutoLR, both
-told to change no learning rate. A probe looks at everything on the doorstep of the first training step, and again
-after the fit; what differs from the fit without a finder is listed. A second pair applies what was found, and a third
-resumes from a checkpoint. `make bench-lightning` prints the table; `--json FILE` keeps what was seen.
+set to change no learning rate. A probe records everything just before the first training step, and again after the fit.
+The table lists what differs from the fit without a finder. A second pair of fits applies the found rate, and a third
+resumes from a checkpoint. `make bench-lightning` prints the table; `--json FILE` writes what was recorded.
 """
 
 import argparse
@@ -98,7 +98,7 @@ def look(trainer, module, generator):
 
 
 def written():
-    """Bytes that this process has written so far, or NaN where the system does not tell."""
+    """Bytes that this process has written so far, or NaN where the system does not count them."""
     try:
         return int(Path("/proc/self/io").read_text().split("wchar:")[1].split()[0])
     except OSError:
@@ -106,7 +106,7 @@ def written():
 
 
 def timed(finder):
-    """A finder whose hook tells seconds and bytes written."""
+    """A finder whose hook measures seconds and bytes written."""
     hook = "on_fit_start" if isinstance(finder, LearningRateFinder) else "on_train_batch_start"
     original = getattr(finder, hook)
     cost = {"seconds": 0.0, "bytes": 0}

@@ -1,8 +1,8 @@
 """The loss that each learning rate leads to: whole trainings over a grid of rates, for every task and schedule.
 
 `make bench-oracles` makes what is missing of benchmarks/oracles/ and may be stopped at any time. Each file holds the
-final validation loss of every (rate, seed); one that is not finite is null. Delete a file to have it made anew. Of the
-primary schedule the rates that may be the best are trained with further seeds: the least of many medians of three is
+final validation loss of every (rate, seed); one that is not finite is null. Delete a file to make it again. For the
+primary schedule, the rates that may be the best are trained with more seeds: the lowest of many medians of three is
 mostly luck where seeds differ much.
 """
 
@@ -28,7 +28,7 @@ FOLDER = Path(__file__).parent / "oracles"
 PER_DECADE = 4
 SEEDS, FURTHER_SEEDS = (0, 1, 2), {"primary": tuple(range(3, 9))}
 PROMISING = 1.0
-"""The regret of the best of the first seeds up to which a rate gets the further ones."""
+"""A rate whose best seed has at most this regret is trained with more seeds."""
 EXPLODED = 1e3
 """Training losses above this multiple of the untrained one end a run."""
 
@@ -46,7 +46,7 @@ def grid(task):
 
 
 def fit(task, model, loader, optimizer, steps, after):
-    """Train for so many steps, `after` being told the number of those done; False where the run exploded."""
+    """Train for so many steps, and call `after` with the number of steps done; False where the training exploded."""
     start, step = None, 0
     while True:
         for inputs, targets in loader:
@@ -82,7 +82,7 @@ def final_loss(task, model):
 
 
 def read(task, schedule):
-    """What is stored of an oracle, or None."""
+    """Read an oracle, or None if it is not stored."""
     path = FOLDER / f"{task.name}.{schedule}.json"
     stored = json.loads(path.read_text()) if path.exists() else None
     if stored is not None and stored["total_steps"] != task.total_steps:
@@ -121,7 +121,7 @@ def _make(task, record, wanted):
 
 
 def _further(record):
-    """Rates and seeds beyond the first: where one of the first runs lost at most as much as the best has."""
+    """The rates that are trained with more seeds: one of their first seeds ended no higher than the best median."""
     first = [run for run in record["runs"] if run[1] in SEEDS]
     oracle = Oracle(first, record["untrained"])
     losses = {}

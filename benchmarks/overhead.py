@@ -1,14 +1,14 @@
 """What a search costs beside the same optimizer steps without it, and what the other finders cost.
 
-A round times, in an order drawn anew, each finder once on a new model, from its call to its answer, and 100 bare
-optimizer steps of a torch loop three times (one loss read per step, as users have it). What is compared is the time per
-step-equivalent, a forward alone counting a third, so a finder's own preparations are spread over its steps. Finders for
-a Trainer are timed inside a fit that is set up already, but pay for the Trainer's own cost of a step. Rates end at
-1e-3, where nothing diverges, so that each makes all of its steps. The fixed cost (snapshot, restore, curve, plan and
-report) is that of a sweep without trials.
+A round times each finder once on a new model, from its call to its answer, and three times 100 bare optimizer steps of
+a torch loop (with one loss read per step, as users do); the order is random. The times are compared per
+step-equivalent, where a forward alone counts as a third of a step. So a finder's preparations are spread over its
+steps. Finders for a Trainer are timed inside a fit that is set up already, but include the Trainer's own cost of a
+step. Rates end at 1e-3, where nothing diverges, so that each finder makes all of its steps. The fixed cost (snapshot,
+restore, curve, plan and report) is that of a sweep without trials.
 
-`make bench-overhead` makes the rounds that are missing and prints the table; it can be stopped and goes on where
-it was. The raw seconds are in benchmarks/results/overhead.json.
+`make bench-overhead` makes the missing rounds and prints the table. It can be stopped, and continues where it was. The
+raw seconds are in benchmarks/results/overhead.json.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def bare(model, batches, optimizer):
 
 
 def sweep_alone(model, batches, optimizer):
-    """Seconds of a sweep without what is around it, its steps, and the seconds around it."""
+    """Seconds of a sweep alone, its steps, and the seconds of everything around it."""
     begin = time.perf_counter()
     loop = TorchLoop(model, batches, loss_fn=F.cross_entropy, optimizer=optimizer)
     with loop.preserved():

@@ -37,7 +37,7 @@ def errors(methods, oracle):
 
 
 def profiles(methods, oracle):
-    """The share of runs within each regret."""
+    """The part of the runs within each regret."""
     figure, ax = plt.subplots(figsize=(8, 4))
     levels = [10 ** (i / 20) for i in range(-40, 31)]
     if TUNED in methods:
@@ -46,8 +46,8 @@ def profiles(methods, oracle):
         ax.plot(levels, profile(methods[name], oracle, levels), color=COLORS[name], label=name)
     ax.set(
         xscale="log",
-        xlabel="regret (loss above the best, as a share of it)",
-        ylabel="share of runs within",
+        xlabel="regret (loss above the best, over the best)",
+        ylabel="part of the runs within it",
         ylim=(0, 1),
     )
     ax.legend(fontsize=8)

@@ -35,14 +35,14 @@ STATES = ("fresh", "frozen", "mid", "mid, gradients")
 PLAIN, TRAINER = "plain steps", "fit"
 BASELINES = {"find_lr": PLAIN, "torch-lr-finder": PLAIN, "AutoLR": TRAINER, "LearningRateFinder": TRAINER}
 STEPS, FEW = 75, 10
-"""Of a search, the least with trials; of one at 100M, where the peak of a sweep is measured alone."""
+"""Steps of the shortest search with trials; at 100M parameters, of a sweep without them."""
 
 FIXED_MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
-"""Memory goes back to the system when it is freed, so that a peak is what was needed and not what was kept."""
+"""Makes freed memory return to the system, so that a peak is the memory that was needed."""
 
 
 def setting(size, state):
-    """A model, its batches and what is trained of it."""
+    """A model, its batches, and its trainable parameters."""
     torch.manual_seed(0)
     width, depth = SHAPES[size]
     model = nn.Sequential(*(layer for _ in range(depth) for layer in (nn.Linear(width, width), nn.ReLU())))
@@ -161,7 +161,7 @@ def timed(cost, name):
 
 
 def measure(tool, size, state):
-    """Peak memory of a run in bytes, from the built model on, and what it tells itself."""
+    """Peak memory of a run in bytes, from the built model on, and what it measures itself."""
     quiet()
     run = plain if tool in (PLAIN, "find_lr", "torch-lr-finder") else fit
     run(tool, *setting("1M", state), state)  # what is imported and set up at the first use is not counted
@@ -169,8 +169,8 @@ def measure(tool, size, state):
     gc.collect()
     before = status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    told = run(tool, *tools, state)
-    return {"peak": status("VmHWM") - before, **(told or {})}
+    measured = run(tool, *tools, state)
+    return {"peak": status("VmHWM") - before, **(measured or {})}
 
 
 def anatomy(size):
@@ -205,7 +205,7 @@ def clock(function):
 
 
 def status(name):
-    """A figure of this process in bytes, as the kernel tells it."""
+    """A figure of this process in bytes, as the kernel counts it."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
     return 1024 * int(line.split()[1])
 

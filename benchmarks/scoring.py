@@ -1,4 +1,4 @@
-"""What a suggestion is worth: its regret against an oracle, and what is said of many of them. Plain arithmetic."""
+"""How good suggestions are: the regret of one against an oracle, and statistics of many. Plain arithmetic."""
 
 import random
 import statistics
@@ -25,14 +25,14 @@ __all__ = [
 
 CLOSE, NEAR = 0.05, 0.20
 FLOOR = 0.05
-"""Share of the untrained loss below which a loss counts as that share, so that a task that is solved has a scale."""
+"""The smallest best loss, over the untrained one: a task that is solved has a scale too."""
 
 MULTIPLIERS = [2 ** (i / 4) for i in range(-64, 65)]
 DRAWS = 2000
 
 
 class Oracle:
-    """The final loss as a function of the rate: the median over seeds, a line between neighbours in log LR.
+    """The final loss as a function of the rate: the median over seeds, interpolated linearly in log LR.
 
     No run counts as worse than not training at all, and neither does one that exploded. Beyond the grid the loss is
     that of its end.
@@ -63,11 +63,11 @@ class Oracle:
         return float(np.interp(np.log10(lr), np.log10(self.lrs), self.losses))
 
     def regret(self, lr: float | None) -> float:
-        """What is lost against the best rate, as a share of the best loss; no answer counts as not training."""
+        """Loss above the best one, over the best one; no answer counts as not training."""
         return self.regret_of(None if lr is None else self.loss(lr))
 
     def regret_of(self, loss: float | None) -> float:
-        """The same of the loss that a training ended with; None: it exploded. Below zero where it beat the best."""
+        """The regret of a final loss, None if the training exploded; negative if it is below the best loss."""
         loss = self.untrained if loss is None else min(loss, self.untrained)
         return (loss - self.best) / max(self.best, FLOOR * self.untrained)
 
@@ -84,7 +84,7 @@ class Run:
         task: Name of the task.
         seed: Of the model and of the order of the data.
         lr: The suggestion, or None.
-        interval: Where the best rate is said to lie with 80 %, or None.
+        interval: The 80 % interval of the best rate, or None.
         steps: Step-equivalents that were spent.
         seconds: Wall time.
     """
@@ -99,7 +99,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Ending:
-    """What one whole training came to.
+    """The end of one whole training.
 
     Args:
         task: Name of the task.
@@ -170,7 +170,7 @@ def _deviation(runs: list[Run]) -> float | None:
 def calibrated(runs: list[Run], oracles: Oracles) -> list[Run]:
     """The same answers times one constant, for each task the best constant of all other tasks.
 
-    Best is the lowest mean regret, each regret counted as at most 1, so that one divergence_limit task does not decide.
+    Best is the lowest mean regret, each regret counted as at most 1, so that one task that diverged does not decide.
 
     Args:
         runs: Over at least two tasks.
@@ -228,15 +228,15 @@ def compare(
 
 
 def coverage(runs: list[Run], oracles: Oracles, draws: int = DRAWS) -> tuple[float, float, float] | None:
-    """The share of intervals that hold the best rate, with a 95 % interval: a bootstrap over tasks.
+    """The part of the intervals that hold the best rate, with a 95 % interval: a bootstrap over tasks.
 
     Args:
-        runs: Over tasks and seeds; those without an interval are not asked.
+        runs: Over tasks and seeds; those without an interval do not count.
         oracles: By task.
         draws: Resamples.
 
     Returns:
-        The share, and the ends of its interval; None where no run has one.
+        The part, and the ends of its interval; None where no run has one.
     """
     asked = _by_task([run for run in runs if run.interval])
 
@@ -247,10 +247,10 @@ def coverage(runs: list[Run], oracles: Oracles, draws: int = DRAWS) -> tuple[flo
 
 
 def ranks(medians: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    """By task and method, the rank of the method among those that the task has; equals share theirs.
+    """By task and method, the rank of the method among those that the task has; equal ones share it.
 
     Args:
-        medians: What a task and a method came to, the less the better.
+        medians: The median regret of a task and a method.
     """
     ranked: dict[tuple[str, str], float] = {}
     for task in dict.fromkeys(task for task, _ in medians):
@@ -272,6 +272,6 @@ def _bootstrap(measure: Callable[[list[str]], float], tasks: list[str], draws: i
 
 
 def profile(runs: list[Run], oracles: Oracles, levels: list[float]) -> list[float]:
-    """The share of runs whose regret is at most each level."""
+    """The part of the runs whose regret is at most each level."""
     regrets = [oracles[run.task].regret(run.lr) for run in runs]
     return [statistics.fmean(regret <= level for regret in regrets) for level in levels]

@@ -1,4 +1,4 @@
-"""How far the answer of `find_lr` moves when what should not matter changes: twice the steps, other ends of the sweep.
+"""How far the answer of `find_lr` moves with things that should not matter: twice the steps, other ends of the sweep.
 
 `make bench` asks for the primary schedule and keeps the answers in benchmarks/results/steadiness.json.
 """
@@ -28,7 +28,7 @@ CHANGES = {
 
 
 def measure(name, seed):
-    """Log10 of the answers: as it is, and with each change; None where there is none."""
+    """Log10 of the answers without a change and with each; None where there is no answer."""
     torch.set_num_threads(1)
     plain = {"plain": {}}
     found = {change: ours(TASKS[name], seed, "primary", **options) for change, options in (plain | CHANGES).items()}

@@ -24,8 +24,8 @@ MARKERS = {
     "short": ("<!-- table: accuracy, made by `make bench` -->", "<!-- end -->"),
 }
 SCHEDULE_WORDS = {
-    "primary": "5 % warm-up, then a line to zero",
-    "line": "a line to zero",
+    "primary": "5 % warm-up, then linear decay to zero",
+    "line": "linear decay to zero",
     "constant": "a constant rate",
 }
 
@@ -37,7 +37,7 @@ def oracles(schedule):
 
 
 def answers(stored, schedule, tasks):
-    """Runs by method, ours for the schedule; the peers know none."""
+    """Runs by method; ours are for the schedule, the others know none."""
     methods = {}
     for row in stored["runs"]:
         if row["task"] in tasks and row["schedule"] in (schedule, "any"):
@@ -48,7 +48,7 @@ def answers(stored, schedule, tasks):
 
 
 def tuned(tasks):
-    """What `tune_lr` answered at its default budget."""
+    """The answers of `tune_lr` with its default budget."""
     rows = [
         row for row in json.loads(TUNING.read_text())["runs"] if row["budget"] == "default" and row["task"] in tasks
     ]

@@ -142,7 +142,7 @@ def made(name):
 
 @cache
 def taught():
-    """What a wide network answers to random inputs, with noise."""
+    """Random inputs, and the noisy outputs of a wide network."""
     generator = torch.Generator().manual_seed(0)
     inputs, weights = torch.randn(5000, 30, generator=generator), torch.randn(30, 40, generator=generator) / 5
     noise = 0.3 * torch.randn(5000, generator=generator)
@@ -183,7 +183,7 @@ def mnist():
 
 @cache
 def noisy(data, share):
-    """A split of whose training labels a share was drawn anew."""
+    """A split with a part of its training labels replaced by random ones."""
     clean = data()
     generator = torch.Generator().manual_seed(1)
     flipped = torch.rand(len(clean.targets), generator=generator) < share
@@ -200,7 +200,7 @@ def images_as_targets():
 
 @cache
 def turned():
-    """Few images, turned by 90 degrees: what a net pretrained upright is tuned to."""
+    """A few images turned by 90 degrees, for fine-tuning a network that was trained on upright ones."""
     split = mnist()
     quarter = partial(torch.rot90, dims=(2, 3))
     return Split(quarter(split.inputs[-600:]), split.targets[-600:], quarter(split.held_inputs), split.held_targets)
@@ -227,14 +227,14 @@ def _topics():
 
 @cache
 def text(context, stride, every):
-    """Windows of Python's own help texts: characters, and the characters after them (all, or the last only)."""
+    """Pieces of Python's own help texts: characters, and the characters after them (all, or the last only)."""
     raw = _topics()
     known = {c: i for i, c in enumerate(sorted(set(raw)))}
     codes = torch.tensor([known[c] for c in raw])
-    windows = codes.unfold(0, context + 1, stride)
-    order = torch.randperm(len(windows), generator=torch.Generator().manual_seed(0))
-    windows = windows[order]
-    inputs, targets = windows[:, :-1], windows[:, 1:] if every else windows[:, -1]
+    pieces = codes.unfold(0, context + 1, stride)
+    order = torch.randperm(len(pieces), generator=torch.Generator().manual_seed(0))
+    pieces = pieces[order]
+    inputs, targets = pieces[:, :-1], pieces[:, 1:] if every else pieces[:, -1]
     return Split(inputs[500:], targets[500:], inputs[:500], targets[:500])
 
 

@@ -1,7 +1,7 @@
-"""What `tune_lr` makes of its budget: how far its peaks are from the best ones, at the default and at fixed budgets.
+"""How far the peaks of `tune_lr` are from the best ones, with its default budget and with fixed budgets.
 
-`make bench-tuning` asks on every task, keeps the answers in benchmarks/results/tuning.json as they come (what is stored
-is not asked again without `--redo`) and writes their tables into docs/benchmarks.md and docs/tuning.md.
+`make bench-tuning` runs it on every task, stores each answer in benchmarks/results/tuning.json (a stored answer is not
+measured again without `--redo`), and writes the tables of docs/benchmarks.md and docs/tuning.md.
 """
 
 import argparse
@@ -28,19 +28,19 @@ __all__ = ["STORED", "ask", "page"]
 
 STORED = Path(__file__).parent / "results" / "tuning.json"
 BUDGETS = ("default", "validation", 75, 150, 300, 600, 1200)
-"""Steps; `default` leaves it to `tune_lr`, and so does `validation`, with a `val_loader` to judge on besides."""
+"""Budgets in steps; `default` is that of `tune_lr`, and so is `validation`, with a `val_loader` to evaluate on."""
 
 SEEDS = {"default": 5}
 FEWER = 3
 HELD_OUT = 256
 """Samples of a validation batch."""
 
-NAMES = {"default": "5 %, 300 at least, a third at most", "validation": "the same, judged on validation batches"}
+NAMES = {"default": "5 %, 300 at least, a third at most", "validation": "the same, evaluated on validation batches"}
 PACKAGES = ("torch", "lrfinder", "numpy", "scipy", "scikit-learn", "mlxtend")
 
 
 def ask(task, seed, budget, schedule="primary"):
-    """One answer, and what it was made of."""
+    """One answer of `tune_lr`, and what it was computed from."""
     torch.set_num_threads(1)
     model, loader, optimizer = task.build(seed)
     begin = time.perf_counter()
@@ -78,7 +78,7 @@ def ask(task, seed, budget, schedule="primary"):
 
 
 def _validation(task):
-    """The held-out samples, on which the oracles judge too."""
+    """The held-out samples, on which the oracles are measured too."""
     split = task.data()
     return list(zip(split.held_inputs.split(HELD_OUT), split.held_targets.split(HELD_OUT), strict=True))
 

@@ -1,7 +1,7 @@
 """A schedule of your own: any function of the step, with the peak that suits it.
 
-Here the rate falls to a third over the first half of the training and in a line to zero over the second. It is compared
-with the schedule that is recommended; each has its own peak, from one and the same measurement.
+Here the rate falls to a third over the first half of the training, and linearly to zero over the second. It is compared
+with the recommended schedule. Both peaks come from the same measurement.
 
     python examples/custom_schedule.py [FOLDER FOR THE PICTURE]
 """
@@ -40,10 +40,10 @@ def fresh():
     return model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 
 
-def train(plan):
+def train(found):
     """Train from the same start; return the mean loss of every epoch."""
     model, optimizer = fresh()
-    scheduler, losses = attach(optimizer, plan.schedule, lr=plan.lr), []
+    scheduler, losses = attach(optimizer, found.plan.schedule, lr=found.lr), []
     for _ in range(epochs):
         for x, y in loader:
             loss = F.cross_entropy(model(x), y)
@@ -60,15 +60,16 @@ mine = Warmup(fast_then_slow, warmup)
 found = find_lr(
     model, loader, loss_fn=F.cross_entropy, optimizer=optimizer, total_steps=total_steps, schedule=mine, steps=200
 )
-print(found.plan)
-plans = {"a function of the step": found.plan, "recommended": found.recommend(schedule="recommended")}
+print(found)
+results = {"a function of the step": found, "recommended": found.recommend(schedule="recommended")}
 
 plt.style.use("lrfinder.pictures")
 figure, (rates, losses) = plt.subplots(1, 2, figsize=(9, 3.6))
-for name, plan in plans.items():
-    rates.plot([plan.lr * plan.schedule(step) for step in range(total_steps)], label=f"{name}, peak {plan.lr:.2g}")
-    losses.plot(range(1, epochs + 1), train(plan), "o-", ms=3, label=name)
+for name, result in results.items():
+    lrs = [result.lr * result.plan.schedule(step) for step in range(total_steps)]
+    rates.plot(lrs, label=f"{name}, peak {result.lr:.2g}")
+    losses.plot(range(1, epochs + 1), train(result), "o-", ms=3, label=name)
 rates.set(xlabel="optimizer step", ylabel="learning rate", title="Each schedule at its own peak")
-losses.set(xlabel="epoch", ylabel="training loss, mean of the epoch", yscale="log", title="What they come to")
+losses.set(xlabel="epoch", ylabel="training loss, mean of the epoch", yscale="log", title="The loss with each")
 rates.legend()
 figure.savefig(Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "custom_schedule.png")

@@ -1,7 +1,8 @@
-"""Every decay on one task, each at its own best peak: what the choice of the family is worth, and what the peak is.
+"""Every decay on one task, each at its own best peak: how much the family matters, and how much the peak does.
 
-One measurement suggests a peak for each family; trainings at a quarter of it up to four times that show the best one.
-All of them run at once, stacked in one tensor: the same batches, the same three starts, the same number of steps.
+One measurement suggests a peak for each family. Trainings at a quarter of it, at half, at one, two and four times that
+show which peak is best. All trainings run at once, stacked in one tensor: the same batches, the same three starts, the
+same number of steps.
 
     python examples/decays_side_by_side.py [FOLDER FOR THE PICTURE]
 """
@@ -41,9 +42,9 @@ model = net()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
 found = find_lr(model, loader, loss_fn=F.cross_entropy, optimizer=optimizer, total_steps=STEPS, steps=200)
 names = [name for name in CATALOGUE if name != "reduce_on_plateau"]  # it waits for a metric: plateau_by_epoch.py
-plans = {name: found.recommend(schedule=name) for name in names}
+results = {name: found.recommend(schedule=name) for name in names}
 runs = [(name, times) for name in names for times in TIMES for _ in range(STARTS)]
-peaks = torch.tensor([times * plans[name].lr for name, times in runs])
+peaks = torch.tensor([times * results[name].lr for name, times in runs])
 
 
 def loss_of(weights, x, y):
@@ -64,7 +65,7 @@ while step < STEPS:
         for w in weights:
             w.requires_grad_(True)
         gradients = torch.autograd.grad(loss_of(weights, x, y).sum(), weights)
-        factors = {name: plan.schedule(step) for name, plan in plans.items()}
+        factors = {name: result.plan.schedule(step) for name, result in results.items()}
         rates = peaks * torch.tensor([factors[name] for name, _ in runs])
         momenta = [0.9 * m + g for m, g in zip(momenta, gradients, strict=True)]
         weights = [w.detach() - rates[:, None, None] * m for w, m in zip(weights, momenta, strict=True)]
@@ -77,11 +78,11 @@ curves = torch.stack(losses).detach().reshape(len(losses), len(names), len(TIMES
 best = {name: int(curves[-1, i].argmin()) for i, name in enumerate(names)}
 lines = {name: curves[:, i, best[name]] for i, name in enumerate(names)}
 ranked = sorted(names, key=lambda name: lines[name][-1])
-print(f"{'family':<16} {'loss at the end':>15} {'best peak':>10} {'suggested':>10}   losses at {TIMES} times that")
+print(f"{'family':<16} {'loss at the end':>15} {'best peak':>10} {'suggested':>10}   loss at {TIMES} times that")
 for name in ranked:
     ends = "  ".join(f"{end:.3f}" for end in curves[-1, names.index(name)])
-    peak = TIMES[best[name]] * plans[name].lr
-    print(f"{name:<16} {lines[name][-1]:>15.4f} {peak:>10.2g} {plans[name].lr:>10.2g}   {ends}")
+    peak = TIMES[best[name]] * results[name].lr
+    print(f"{name:<16} {lines[name][-1]:>15.4f} {peak:>10.2g} {results[name].lr:>10.2g}   {ends}")
 
 plt.style.use("lrfinder.pictures")
 figure, axes = plt.subplots(4, 4, figsize=(10, 8), sharex=True, sharey=True)
@@ -89,13 +90,13 @@ for name, ax in zip(ranked, axes.flat, strict=True):
     for line in lines.values():
         ax.plot(range(0, STEPS + 1, EVERY), line, color="0.85", lw=1)
     ax.plot(range(0, STEPS + 1, EVERY), lines[name])
-    rates = [plans[name].schedule(step) for step in range(STEPS)]
+    rates = [results[name].plan.schedule(step) for step in range(STEPS)]
     ax.fill_between(
         range(STEPS), [0.4 * rate for rate in rates], color="C1", alpha=0.25, lw=0, transform=ax.get_xaxis_transform()
     )
-    ax.set_title(f"{name}\n{lines[name][-1]:.3f} at {TIMES[best[name]] * plans[name].lr:.2g}")
+    ax.set_title(f"{name}\n{lines[name][-1]:.3f} at {TIMES[best[name]] * results[name].lr:.2g}")
 low = min(line[-1].item() for line in lines.values())
 axes[0, 0].set(ylim=(0.9 * low, 2 * low))
 figure.supxlabel("optimizer step", fontsize="medium")
-figure.supylabel("loss on data kept aside (blue), form of the schedule (orange)", fontsize="medium")
+figure.supylabel("loss on held-out data (blue), shape of the schedule (orange)", fontsize="medium")
 figure.savefig(Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "decays_side_by_side.png")

@@ -1,8 +1,8 @@
-"""Fine-tuning: a frozen layer, a body at a tenth of the head's rate, and the loss read on data kept aside.
+"""Fine-tuning: a frozen layer, a body at a tenth of the head's rate, and the loss measured on held-out data.
 
 A small CNN that reads digits learns mirror writing from 200 images. The groups keep their ratio in the search and in
-the schedule. `finetune=True` plans for weights that are worth keeping: at ten times the rate the net learns no more
-that is new, and forgets what it knew.
+the schedule. `finetune=True` plans for weights that are worth keeping: at ten times the rate the net learns hardly
+more, and forgets what it knew.
 
     python examples/fine_tuning.py [FOLDER FOR THE PICTURE]
 """
@@ -32,8 +32,8 @@ model = nn.Sequential(
 
 
 def train(model, optimizer, loader, epochs, scheduler=None):
-    """Train; return after every epoch the share of upright and of mirrored images kept aside that is read right."""
-    shares = []
+    """Train; return the accuracy on held-out upright and mirrored images after every epoch, in percent."""
+    accuracies = []
     for _ in range(epochs):
         for x, y in loader:
             loss = F.cross_entropy(model(x), y)
@@ -44,8 +44,8 @@ def train(model, optimizer, loader, epochs, scheduler=None):
                 scheduler.step()
         with torch.no_grad():
             right = [model(x[1400:]).argmax(1) == targets[1400:] for x in (images, mirrored)]
-        shares.append([100 * r.float().mean().item() for r in right])
-    return shares
+        accuracies.append([100 * r.float().mean().item() for r in right])
+    return accuracies
 
 
 upright = DataLoader(TensorDataset(images[:900], targets[:900]), batch_size=32, shuffle=True)
@@ -76,26 +76,26 @@ found = find_lr(
 )
 print(found)
 
-shares = {}
+accuracies = {}
 for name, factor in (("as found", 1), ("ten times that", 10)):
     tuned = copy.deepcopy(model)
     optimizer = grouped(tuned)
     scheduler = attach(optimizer, found.plan.schedule, lr=factor * found.lr)
-    shares[name] = train(tuned, optimizer, few, epochs, scheduler)
-    knew, new = shares[name][-1]
-    print(f"\n{name}: it reads {new:.1f} % of the mirrored images and still {knew:.1f} % of the upright ones")
+    accuracies[name] = train(tuned, optimizer, few, epochs, scheduler)
+    knew, new = accuracies[name][-1]
+    print(f"\n{name}: accuracy {new:.1f} % on mirrored images, {knew:.1f} % on upright ones")
 
 plt.style.use("lrfinder.pictures")
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
 steps = range(found.plan.total_steps)
 for label, ratio in (("head", 1.0), ("body, a tenth of it", 0.1)):
     left.plot(steps, [ratio * found.lr * found.plan.schedule(step) for step in steps], label=label)
-for (name, rows), colour in zip(shares.items(), ("C0", "C1"), strict=True):
+for (name, rows), colour in zip(accuracies.items(), ("C0", "C1"), strict=True):
     knew, new = zip(*rows, strict=True)
     right.plot(range(1, epochs + 1), new, color=colour, label=f"mirrored, {name}")
     right.plot(range(1, epochs + 1), knew, color=colour, ls="--", label=f"upright, {name}")
 left.set(xlabel="optimizer step", ylabel="learning rate", yscale="log", title="The groups keep their ratio")
-right.set(xlabel="epoch", ylabel="read right (%)", ylim=(30, 100), title="What it learns, and what it forgets")
+right.set(xlabel="epoch", ylabel="accuracy (%)", ylim=(30, 100), title="What it learns, and what it forgets")
 left.legend()
 right.legend(ncols=2, loc="upper left")
 figure.savefig(Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "fine_tuning.png")

@@ -2,7 +2,7 @@
 
 `train_step` does the whole update. Both optimizers are swept at the ratio that their rates have, or one of them alone
 (`sweep=1`), the other staying as it is. What the step returns is what the curve shows: here the critic's loss, which
-falls as it learns to tell real images from made ones.
+falls as it learns to distinguish real images from made ones.
 
     python examples/gan_two_optimizers.py [FOLDER FOR THE PICTURE]
 """
@@ -33,11 +33,11 @@ critic_optimizer = torch.optim.Adam(gan["critic"].parameters(), lr=4e-4, betas=(
 
 
 def train_step(gan, batch):
-    """One update of the critic, then one of the generator; returns the critic's loss before it."""
+    """Update the critic, then the generator; return the critic's loss before both."""
     (real,) = batch
     made = gan["generator"](torch.randn(len(real), 16))
-    told_real, told_made = gan["critic"](real), gan["critic"](made.detach())
-    critic_loss = F.softplus(-told_real).mean() + F.softplus(told_made).mean()
+    on_real, on_made = gan["critic"](real), gan["critic"](made.detach())
+    critic_loss = F.softplus(-on_real).mean() + F.softplus(on_made).mean()
     critic_optimizer.zero_grad()
     critic_loss.backward()
     critic_optimizer.step()

@@ -1,4 +1,4 @@
-"""How lrfinder works, in one figure of one real search: sweep, trials, pilots, suggested schedule.
+"""How lrfinder works, in one figure of one real search: sweep, short trials, pilots, suggested schedule.
 
 python examples/how_it_works.py [FOLDER FOR THE PICTURE]
 """
@@ -17,7 +17,7 @@ from lrfinder.cli.demo import DigitsCNN
 from lrfinder.display.plot import COLOURS
 
 STEPS, BATCH = 6000, 64
-LOW, HIGH = 0.2, 2.75  # of the losses that are drawn
+LOW, HIGH = 0.2, 2.75  # limits of the drawn losses
 
 torch.manual_seed(0)
 pixels, digits = load_digits(return_X_y=True)
@@ -38,12 +38,12 @@ tuned = tune_lr(model, loader, loss_fn=F.cross_entropy, optimizer=optimizer, tot
 print(tuned)
 
 evidence, plan = tuned.evidence, tuned.plan
-(race,), (pilot,) = evidence.edge_trials, evidence.pilots
+(short,), (pilot,) = evidence.edge_trials, evidence.pilots
 low, high = plan.interval
 
 
-def draw_runs(ax, trials, mark, name, height):
-    """Draw the loss of each run at its peak, those that exploded at the top, and the rate that they point at."""
+def draw_trials(ax, trials, mark, name, height):
+    """Draw the loss of each trial at its peak, those that exploded at the top, and the rate read off them."""
     runs, before = COLOURS["runs"], COLOURS["raw"]
     heights = [HIGH if loss is None else min(loss, HIGH) for loss in trials.losses]
     ax.plot(trials.lrs, heights, ":P", ms=8, lw=1, color=runs, mec="white", clip_on=False, zorder=4)
@@ -58,7 +58,7 @@ def draw_runs(ax, trials, mark, name, height):
 
 
 def explain(column, title, decides, cost):
-    """Write the title above a picture, and below it what is decided there and what it costs."""
+    """Write a title above a picture; below it, what that part decides and what it costs."""
     pictures[column].set_title(f"{column + 1}  {title}")
     words[column].set_axis_off()
     words[column].text(0, 1, decides, va="top", linespacing=1.3)
@@ -74,17 +74,17 @@ first.plot(evidence.smooth.lrs, evidence.smooth.losses, color=COLOURS["smooth"])
 first.axvline(evidence.diverged_at, color=COLOURS["diverged"], ls=":")
 first.text(evidence.diverged_at / 1.6, LOW + 0.1, "diverges", ha="right")
 first.set(xscale="log", ylim=(LOW, HIGH), xlabel="learning rate", ylabel="loss (cross-entropy)")
-decides = "The rate climbs at every step:\nwhere the loss falls, and where\ntraining breaks down."
+decides = "The rate rises at every step:\nwhere the loss falls, and where\ntraining breaks down."
 explain(0, "sweep", decides, f"{len(evidence.curve)} steps")
 
-draw_runs(second, race, race.edge, "edge", LOW + 0.1)
-decides = "Short trainings, up to a peak\nand down: beyond the edge\nmost of the gain is lost."
-explain(1, "trials", decides, f"{race.cost:.0f} steps: {len(race.lrs)} runs of up to {race.steps}")
+draw_trials(second, short, short.edge, "edge", LOW + 0.1)
+decides = "Short trainings, up to a peak\nand down: above the edge\nmost of the gain is lost."
+explain(1, "trials", decides, f"{short.cost:.0f} steps: {len(short.lrs)} trials\nof up to {short.steps} steps")
 
-draw_runs(third, pilot, pilot.best, "best", 1.2)
+draw_trials(third, pilot, pilot.best, "best", 1.2)
 third.plot(*zip(*pilot.fit, strict=True), color=COLOURS["runs"])
-decides = "The whole schedule in small,\njudged on unseen batches:\na parabola gives the best."
-cost = f"{pilot.cost:.0f} steps: {len(pilot.lrs)} runs of {pilot.steps},\nand judging them"
+decides = "The whole schedule in small,\nevaluated on unseen batches:\na parabola gives the best."
+cost = f"{pilot.cost:.0f} steps: {len(pilot.lrs)} trials of {pilot.steps},\nand their evaluation"
 explain(2, "pilots", decides, cost)
 
 fourth.plot(range(STEPS), [plan.lr * plan.schedule(step) for step in range(STEPS)], color=COLOURS["smooth"])

@@ -1,4 +1,4 @@
-"""PyTorch Lightning: one callback finds the peak, attaches the schedule, and the same training runs without it.
+"""PyTorch Lightning: one callback finds the peak and attaches the schedule; a second training has none.
 
 python examples/lightning_auto_lr.py [FOLDER FOR THE PICTURE AND THE LOGS]
 """
@@ -68,7 +68,9 @@ def accuracy(callbacks):
 auto = AutoLR()
 tuned, logs = accuracy([auto])
 warnings.filterwarnings("ignore", message=".*LearningRateMonitor")
-stock, _ = accuracy([])
-print(f"\naccuracy on 397 images kept aside: {100 * stock:.1f} % at AdamW's stock LR, {100 * tuned:.1f} % with AutoLR")
-print(f"picture and result are in {logs} too")
+default, _ = accuracy([])
+print(
+    f"\naccuracy on 397 held-out images: {100 * default:.1f} % at AdamW's default LR, {100 * tuned:.1f} % with AutoLR"
+)
+print(f"the picture and the result are in {logs} too")
 auto.result.plot().figure.savefig(Path(folder) / "lightning_auto_lr.png", dpi=120)

@@ -1,8 +1,8 @@
-"""Nobody knows how long: train at a flat rate until it is enough, then begin the cooldown.
+"""A training without a known length: train at a flat rate until it is enough, then begin the cooldown.
 
-What is enough is yours to say: a budget, a clock, a metric. Here it is the loss on data kept aside, which has not
-improved by a hundredth for five epochs. At a flat rate the loss goes up and down from epoch to epoch; the cooldown ends
-where only the luckiest of them were.
+You decide when it is enough: by a budget, a clock, a metric. Here it is when the loss on held-out data has not improved
+by a hundredth for five epochs. At a flat rate the loss goes up and down from epoch to epoch; the cooldown ends about as
+low as the best of these epochs.
 
     python examples/open_ended.py [FOLDER FOR THE PICTURE]
 """
@@ -22,7 +22,7 @@ from lrfinder import attach, find_lr
 torch.manual_seed(0)
 pixels, digits = load_digits(return_X_y=True)
 inputs, targets = torch.tensor(pixels, dtype=torch.float32) / 16, torch.tensor(digits)
-inputs[1000:] += 0.3 * torch.randn(797, 64)  # what is kept aside is as hard to read as what it learns from
+inputs[1000:] += 0.3 * torch.randn(797, 64)  # held-out images are as noisy as those for training
 
 
 def noisy(samples):
@@ -65,13 +65,13 @@ scheduler.begin_cooldown(cooldown * len(loader))
 for _ in range(cooldown):
     train_an_epoch()
 flat_end = kept_aside[flat - 5 : flat]
-print(f"\nloss on data kept aside, in the last five of {flat} flat epochs: {min(flat_end):.3f} to {max(flat_end):.3f}")
+print(f"\nloss on held-out data, in the last five of {flat} flat epochs: {min(flat_end):.3f} to {max(flat_end):.3f}")
 print(f"after {cooldown} epochs of cooldown: {kept_aside[-1]:.3f}")
 
 plt.style.use("lrfinder.pictures")
 figure, (above, below) = plt.subplots(2, 1, figsize=(7.5, 4.8), sharex=True)
 above.plot(range(1, len(kept_aside) + 1), kept_aside, "o-", ms=3)
-above.set(ylabel="loss on data kept aside", yscale="log", title="Flat until it is enough, then down to zero")
+above.set(ylabel="loss on held-out data", yscale="log", title="Flat until it is enough, then down to zero")
 below.plot([i / len(loader) for i in range(len(rates))], rates, color="C1")
 below.set(xlabel="epoch", ylabel="learning rate")
 for ax in (above, below):

@@ -1,7 +1,7 @@
-"""Decay on a plateau, judged once per epoch: for a training whose length nobody knows.
+"""Decay on a plateau, checked once per epoch: for a training whose length nobody knows.
 
-The rate is halved when the loss on data kept aside has not improved for more than two epochs, and the training ends
-when the rate has become too small to matter. The peak is found for exactly this schedule.
+The rate is halved when the loss on held-out data has not improved for more than two epochs, and the training ends when
+the rate has become too small to matter. The peak is found for exactly this schedule.
 
     python examples/plateau_by_epoch.py [FOLDER FOR THE PICTURE]
 """
@@ -22,7 +22,7 @@ from lrfinder.schedules import ReduceOnPlateau
 torch.manual_seed(0)
 pixels, digits = load_digits(return_X_y=True)
 inputs, targets = torch.tensor(pixels, dtype=torch.float32) / 16, torch.tensor(digits)
-inputs[1000:] += 0.3 * torch.randn(797, 64)  # what is kept aside is as hard to read as what it learns from
+inputs[1000:] += 0.3 * torch.randn(797, 64)  # held-out images are as noisy as those for training
 
 
 def noisy(samples):
@@ -48,17 +48,17 @@ while len(kept_aside) < 80 and optimizer.param_groups[0]["lr"] > found.lr / 100:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        scheduler.step()  # every step: it climbs the warm-up, if the plan has one
+        scheduler.step()  # every step, for the warm-up if the plan has one
     with torch.no_grad():
         kept_aside.append(F.cross_entropy(model(inputs[1000:]), targets[1000:]).item())
-    scheduler.step(kept_aside[-1])  # every epoch: it judges the loss
+    scheduler.step(kept_aside[-1])  # every epoch: it compares the loss with the best one
 epochs = len(kept_aside)
-print(f"\n{epochs} epochs, {scheduler.feedback.cuts} cuts; loss on data kept aside {kept_aside[-1]:.4f}")
+print(f"\n{epochs} epochs, {scheduler.feedback.cuts} cuts; loss on held-out data {kept_aside[-1]:.4f}")
 
 plt.style.use("lrfinder.pictures")
 figure, (above, below) = plt.subplots(2, 1, figsize=(7.5, 4.8), sharex=True)
 above.plot(range(1, epochs + 1), kept_aside, "o-", ms=3)
-above.set(ylabel="loss on data kept aside", yscale="log", title="Halved when more than two epochs bring nothing")
+above.set(ylabel="loss on held-out data", yscale="log", title="Halved when more than two epochs bring no improvement")
 below.step([i / len(loader) for i in range(len(rates))], rates, color="C1", where="post")
 below.set(xlabel="epoch", ylabel="learning rate", ylim=(0, None))
 figure.savefig(Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "plateau_by_epoch.png")

@@ -1,4 +1,4 @@
-"""Five range tests and what they tell: a good one, a noisy one, a flat one, one that diverges at once, fine-tuning.
+"""Five range tests and how to read them: good, noisy, flat, diverging at once, fine-tuning.
 
 python examples/reading_range_tests.py [FOLDER FOR THE PICTURE]
 """
@@ -25,7 +25,7 @@ features, progression = torch.tensor(table / table.std()), torch.tensor(progress
 
 
 def search(model, data, batch_size, loss_fn=F.cross_entropy, optimizer=torch.optim.AdamW, **options):
-    """Return the result of a search for a training of 500 steps."""
+    """Search for a training of 500 steps; return the result."""
     loader = DataLoader(data, batch_size, shuffle=True)
     return find_lr(model, loader, loss_fn=loss_fn, optimizer=optimizer(model.parameters()), total_steps=500, **options)
 
@@ -35,7 +35,7 @@ def mlp(inputs, outputs):
 
 
 def pretrained():
-    """Return a net that reads digits."""
+    """Return a model that is trained on digits."""
     model = DigitsCNN()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for _ in range(8):
@@ -47,17 +47,17 @@ def pretrained():
 
 
 patients = TensorDataset(features.float(), progression.float())
-guessed = TensorDataset(images[:1400], torch.randint(10, (1400,)))
+mislabelled = TensorDataset(images[:1400], torch.randint(10, (1400,)))
 mirrored = TensorDataset(images[:200].flip(3), targets[:200])
 val_loader = DataLoader(TensorDataset(images[1400:].flip(3), targets[1400:]), batch_size=100)
 results = {
     "good": search(DigitsCNN(), train, 64),
     "noisy: two samples a step": search(mlp(10, 1), patients, 2, F.mse_loss),
-    "flat: the labels are not theirs": search(DigitsCNN(), guessed, 16),
-    "diverges at once: swept from 1": search(
+    "flat: random labels": search(DigitsCNN(), mislabelled, 16),
+    "diverges at once: the sweep begins at 1": search(
         mlp(64, 10), train, 64, optimizer=torch.optim.SGD, lr_min=1.0, lr_max=100.0
     ),
-    "fine-tuning: read on validation batches": search(
+    "fine-tuning: measured on validation batches": search(
         pretrained(), mirrored, 16, val_loader=val_loader, finetune=True, steps=200
     ),
 }
@@ -69,8 +69,8 @@ figure, axes = plt.subplots(2, 3, figsize=(12, 6.4))
 for (name, found), ax in zip(results.items(), axes.flat, strict=False):
     found.plot(ax)
     ax.get_legend().remove()
-    verdict = f"no suggestion ({found.status})" if found.lr is None else f"peak {found.lr:.2g}"
-    ax.set(title=f"{name}\n{verdict}", xlabel="learning rate")
+    answer = f"no suggestion ({found.status})" if found.lr is None else f"peak {found.lr:.2g}"
+    ax.set(title=f"{name}\n{answer}", xlabel="learning rate")
 named = {
     label.split(" 0.")[0].rstrip(":"): line for line, label in zip(*axes[0, 0].get_legend_handles_labels(), strict=True)
 }

@@ -1,4 +1,4 @@
-"""Tuning: pilots of a whole training in small, for a few percent of it.
+"""Tuning: pilots, the whole training in small, for a few percent of its cost.
 
 python examples/tuning.py [FOLDER FOR THE PICTURE]
 """

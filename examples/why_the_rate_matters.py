@@ -1,9 +1,9 @@
 """Why the learning rate matters: one loss over two weights, three descents from the same start.
 
-The loss is a wide bowl with a few narrow dents, and the gradient is noisy, as those of mini-batches are. Too low a rate
-settles in the first dent on its way. Too high a rate leaps over the dents and over the optimum too, from one side of
-the bowl to the other, for ever. A rate that is high first, so that no dent holds it, and then decays, ends at the
-optimum. A picture and an animation.
+The loss is a wide bowl with a few narrow dents, and the gradient is noisy, like that of a mini-batch. A rate that is
+too low settles in the first dent. A rate that is too high jumps over the dents and over the optimum, from one side of
+the bowl to the other. A rate that begins high, so that no dent holds it, and then decays, ends at the optimum. The
+script draws a picture and an animation.
 
     python examples/why_the_rate_matters.py [FOLDER FOR THE PICTURES]
 """
@@ -24,14 +24,14 @@ DENTS = torch.tensor([[-1.8, 1.1], [-1.8, 0.3], [-2.2, -1.0], [-1.1, -1.2], [0.0
 
 
 def loss_at(point):
-    """Return the loss at points with the two weights in the last dimension."""
+    """Return the loss at points whose last dimension holds the two weights."""
     bowl = (1 + point[..., 0] ** 2 + 1.3 * point[..., 1] ** 2).sqrt()
     away = (point.unsqueeze(-2) - DENTS).square().sum(-1)
     return bowl - 0.5 * torch.exp(-away / (2 * 0.2**2)).sum(-1)
 
 
 def descend(lr, schedule):
-    """Return the points that gradient descent passes, and the loss at each."""
+    """Return the points that gradient descent passes through, and the loss at each."""
     point, noise = torch.tensor(START, requires_grad=True), torch.Generator().manual_seed(0)
     optimizer = torch.optim.SGD([point], lr=lr)
     scheduler = attach(optimizer, schedule)
@@ -40,7 +40,7 @@ def descend(lr, schedule):
         loss = loss_at(point)
         optimizer.zero_grad()
         loss.backward()
-        point.grad += 0.3 * torch.randn(2, generator=noise)  # as a mini-batch's gradient is off by a little
+        point.grad += 0.3 * torch.randn(2, generator=noise)  # a mini-batch's gradient is noisy
         optimizer.step()
         scheduler.step()
         path.append(point.detach().clone())
@@ -50,7 +50,7 @@ def descend(lr, schedule):
 
 descents = {
     "too low: 0.08, held": descend(0.08, Constant()),
-    "right: from 0.5 in a line to zero": descend(0.5, Linear(STEPS)),
+    "right: from 0.5 linearly to zero": descend(0.5, Linear(STEPS)),
     "too high: 1.9, held": descend(1.9, Constant()),
 }
 for name, (_, losses) in descents.items():
@@ -58,7 +58,7 @@ for name, (_, losses) in descents.items():
 
 plt.style.use("lrfinder.pictures")
 grid = torch.stack(torch.meshgrid(torch.linspace(-3, 3, 301), torch.linspace(-2, 2, 201), indexing="xy"), -1)
-shades = (8 * loss_at(grid)).round().numpy()  # few, so that the animation stays small
+shades = (8 * loss_at(grid)).round().numpy()  # few shades keep the animation small
 figure, axes = plt.subplots(2, 3, figsize=(10, 4.6), sharex="row", sharey="row", height_ratios=(3, 2))
 drawn = []
 for (name, (points, losses)), (above, below), colour in zip(descents.items(), axes.T, ("C5", "C2", "C1"), strict=True):
@@ -88,7 +88,7 @@ def show(step):
         curve.set_data(range(step + 1), losses[: step + 1])
 
 
-figure.set_layout_engine("none")  # as laid out for the picture: working it out anew for each frame takes long
+figure.set_layout_engine("none")  # a new layout for each frame would take long
 writer = PillowWriter(fps=5)
 with writer.saving(figure, folder / "why_the_rate_matters.gif", dpi=60):
     for step in [*range(STEPS + 1), STEPS, STEPS]:
