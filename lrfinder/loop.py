@@ -46,16 +46,6 @@ class Facts:
     optimizers: int = 1
     weights: float | None = None
 
-    def epochs(self, total_steps: int, steps_per_epoch: int | None = None) -> float:
-        """Return how often a training sees its data, as far as that is known; at least once.
-
-        Args:
-            total_steps: Optimizer steps of the training.
-            steps_per_epoch: Those of an epoch; None takes the measured loader's.
-        """
-        per_epoch = steps_per_epoch or self.steps_per_epoch
-        return max(1.0, total_steps / per_epoch) if per_epoch else 1.0
-
 
 class Snapshot(Protocol):
     """A state of a training that it can be put back to as often as wanted."""

@@ -72,7 +72,7 @@ def usual_lr(facts: Facts, loss: float, calibration: Calibration = FITTED) -> fl
         calibration: The constants.
 
     Returns:
-        A LR of the reference group, for a line to zero.
+        A LR of the reference group, for linear decay to zero.
     """
     size, slow = facts.weights, 1 - facts.betas[0]
     name = facts.optimizer.lower()

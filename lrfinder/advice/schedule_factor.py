@@ -1,4 +1,4 @@
-"""How high the best peak of a schedule is, beside that of a line to zero."""
+"""How high the best peak of a schedule is, beside that of linear decay to zero."""
 
 from lrfinder.advice.calibration import FITTED, Calibration
 from lrfinder.schedules.base import Schedule

@@ -47,7 +47,7 @@ _WARMUPS: tuple[tuple[Callable[[TableInput], bool], Callable[[TableInput], tuple
     (lambda given: given.steps < given.calibration.shortest_shape, _few),
     (
         lambda given: given.request.finetune,
-        _part("finetune_warmup", "Fine-tuning is warmed up for 6 to 10 % by custom; {percent} is enough."),
+        _part("finetune_warmup", "Fine-tuning usually warms up over 6 to 10 % of the training; {percent} is enough."),
     ),
     (lambda given: given.kind == "muon", _part("muon_warmup", "Muon needs hardly any warm-up.")),
     (

@@ -205,7 +205,7 @@ def _draw_edge_trials(evidence: Evidence, ax: "Axes") -> None:
     low = min(low, min(finite) - 0.05 * (high - min(finite)))
     ax.set_ylim(low, high)
     if evidence.edge is not None:
-        ax.axvline(evidence.edge, color=COLOURS["runs"], ls="-.", lw=1, label=f"the runs' edge {evidence.edge:.2g}")
+        ax.axvline(evidence.edge, color=COLOURS["runs"], ls="-.", lw=1, label=f"edge of the trials {evidence.edge:.2g}")
     above = any(loss is None or loss > high for trials in evidence.edge_trials for loss in trials.losses)
     words = "trial of {} steps" + ("\n(at the top: off the scale)" if above else "")
     for i, trials in enumerate(evidence.edge_trials):

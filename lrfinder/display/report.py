@@ -287,7 +287,7 @@ def _wrapped_at(indent: str, sentence: str) -> list[str]:
 
 
 def _lines(sentence: str, head: str, margin: str) -> list[str]:
-    """A sentence in lines that end at words, no number split_options from its percent sign."""
+    """A sentence in lines that end at words, a percent sign on the line of its number."""
     whole = textwrap.wrap(sentence.replace(" %", "\0%"), WIDTH, initial_indent=head, subsequent_indent=margin)
     return [line.replace("\0", " ") for line in whole]
 

@@ -78,7 +78,7 @@ def describe(schedule: Schedule, start: int = 0) -> str:
     Example:
         >>> from lrfinder.schedules import Linear, Warmup
         >>> describe(Warmup(Linear(1900), 100))
-        'warm-up over 100 steps, then a line to zero at step 2,000'
+        'warm-up over 100 steps, then linear decay to zero at step 2,000'
     """
     if isinstance(schedule, Shape):
         return schedule.in_words(start)

@@ -88,7 +88,7 @@ class OneCycle(Shape):
     steps: int = field(metadata=checked_by(check_whole, "pass the optimizer steps of the training"))
     rise: float = field(
         default=0.3,
-        metadata=checked_by(check_number, "(0, 1)", "pass the fraction of the training that climbs, such as 0.3"),
+        metadata=checked_by(check_number, "(0, 1)", "pass the fraction of the training that rises, such as 0.3"),
     )
     start: float = field(
         default=1 / 25,

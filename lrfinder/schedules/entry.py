@@ -69,7 +69,7 @@ class Entry:
             The bare shape without warm-up, else `Warmup(shape over the rest, warmup)`.
         """
         total = check_whole("total_steps", total_steps, "pass the optimizer steps of the whole training")
-        rise = check_whole("warmup", warmup, "pass the optimizer steps of the climb, 0 for none", least=0)
+        rise = check_whole("warmup", warmup, "pass the optimizer steps of the warm-up, 0 for none", least=0)
         if rise >= total:
             raise InputError(f"`warmup` must be below `total_steps`={total}, got {rise}; it lies inside the horizon")
         return Warmup(self.body(total - rise), rise) if rise and not self.rises else self.body(total)

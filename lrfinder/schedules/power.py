@@ -59,7 +59,7 @@ class Linear(Shape):
         return power_decay(step, self.steps, 1.0, self.floor)
 
     def _words(self, start: int) -> str:
-        return f"a line to {format_factor(self.floor)} at step {start + self.steps:,}"
+        return f"linear decay to {format_factor(self.floor)} at step {start + self.steps:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Polynomial(Shape):
 
     steps: int = field(metadata=HORIZON)
     power: float = field(
-        metadata=checked_by(check_number, "(0, inf)", "pass 1 for a line, 2 for a parabola, 0.5 to fall late")
+        metadata=checked_by(check_number, "(0, inf)", "pass 1 for a straight line, 2 for a parabola, 0.5 to fall late")
     )
     floor: float = field(default=0.0, metadata=_FLOOR)
 

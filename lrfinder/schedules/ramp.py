@@ -39,7 +39,7 @@ class Ramp(Shape):
         return max(self.floor, 1 - self.rate * int(step))
 
     def _words(self, start: int) -> str:
-        return _stops(f"a line that loses {format_factor(self.rate)} per step", self.rate, 1, self.floor, start)
+        return _stops(f"linear decay by {format_factor(self.rate)} per step", self.rate, 1, self.floor, start)
 
 
 @dataclass(frozen=True, slots=True)

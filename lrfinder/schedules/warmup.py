@@ -28,7 +28,7 @@ class Warmup(Shape):
     """
 
     body: Schedule = field(metadata=checked_by(check_schedule))
-    steps: int = field(metadata=checked_by(check_whole, "pass the optimizer steps of the climb, 0 for none", least=0))
+    steps: int = field(metadata=checked_by(check_whole, "pass the optimizer steps of the warm-up, 0 for none", least=0))
 
     def _span(self) -> int | None:
         end = span_of(self.body)

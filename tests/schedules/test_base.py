@@ -12,7 +12,7 @@ def test_words_count_from_the_start_of_the_training():
     """The end named in a description is the step of the training, whatever comes before."""
     text = describe(Warmup(Linear(1900), 100))
 
-    assert text == "warm-up over 100 steps, then a line to zero at step 2,000"
+    assert text == "warm-up over 100 steps, then linear decay to zero at step 2,000"
 
 
 def test_words_of_a_foreign_function_are_its_name():

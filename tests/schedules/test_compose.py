@@ -102,8 +102,8 @@ def test_an_open_end_cools_down_with_its_own_shape(schedule):
     ("schedule", "text"),
     [
         (Warmup(Cosine(90), 1), "warm-up over 1 step, then a cosine to zero at step 91"),
-        (Then(Constant(), Linear(50), at=100), "a constant rate until step 100, then a line to zero at step 150"),
-        (Epochwise(Linear(90), 391), "a line to zero at step 90, each step an epoch of 391 steps"),
+        (Then(Constant(), Linear(50), at=100), "a constant rate until step 100, then linear decay to zero at step 150"),
+        (Epochwise(Linear(90), 391), "linear decay to zero at step 90, each step an epoch of 391 steps"),
     ],
 )
 def test_words_follow_the_parts(schedule, text):

@@ -28,14 +28,14 @@ def test_stairs_are_flat_between_their_edges():
 @pytest.mark.parametrize(
     ("schedule", "text"),
     [
-        (Ramp(0.001), "a line that loses 0.1 % of the peak per step, down to zero at step 1,000"),
-        (Ramp(0.0), "a line that loses zero per step"),
-        (Ramp(1e-310), "a line that loses 1e-308 % of the peak per step"),
+        (Ramp(0.001), "linear decay by 0.1 % of the peak per step, down to zero at step 1,000"),
+        (Ramp(0.0), "linear decay by zero per step"),
+        (Ramp(1e-310), "linear decay by 1e-308 % of the peak per step"),
         (
             Ramp(1e-7, floor=0.18),
-            "a line that loses 1e-05 % of the peak per step, down to 18 % of the peak at step 8,200,000",
+            "linear decay by 1e-05 % of the peak per step, down to 18 % of the peak at step 8,200,000",
         ),
-        (Ramp(0.3), "a line that loses 30 % of the peak per step, down to zero at step 4"),
+        (Ramp(0.3), "linear decay by 30 % of the peak per step, down to zero at step 4"),
         (
             Staircase(0.3, 100, floor=0.1),
             "stairs that lose 30 % of the peak every 100 steps, down to 10 % of the peak at step 300",
