@@ -42,7 +42,7 @@ def test_only_mode_trains_nothing():
 
 
 def test_the_sweep_is_not_cut_by_the_end_of_the_training():
-    """A fit of four batches is measured over thirty steps, and what ended the sweep is told as it was."""
+    """A fit of four batches is measured over thirty steps, and what ended the sweep is recorded as it was."""
     auto = AutoLR(steps=30, lr_min=1e-5, lr_max=1e-2, verbose=False)
 
     trace = fit(callbacks=[auto], max_epochs=2, limit_train_batches=2)
@@ -97,7 +97,7 @@ def test_a_report_alone_ends_with_what_to_do(capsys):
 
 @pytest.mark.parametrize("at_epochs", [(2,), ()])
 def test_a_fit_that_is_never_measured_says_so(at_epochs):
-    """Epochs that this fit does not reach are told of at its first batch."""
+    """Epochs that this fit does not reach are warned about at its first batch."""
     with pytest.warns(LRFinderWarning, match=r"measures nothing in this fit, .* `at_epochs` is \("):
         fit(callbacks=[AutoLR(**SHORT, at_epochs=at_epochs)])
 

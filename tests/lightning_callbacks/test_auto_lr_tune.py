@@ -61,10 +61,10 @@ def measured(auto, module=Net, **options):
 
 def test_a_pretrained_model_gets_the_plan_of_one():
     """As from the same measurement with `finetune`, which `find_lr` takes too."""
-    told, plain = (measured(AutoLR(finetune=finetune, verbose=False)) for finetune in (True, False))
+    pretrained, plain = (measured(AutoLR(finetune=finetune, verbose=False)) for finetune in (True, False))
 
-    assert told.plan == plain.recommend(finetune=True)
-    assert told.plan != plain.plan
+    assert pretrained.plan == plain.recommend(finetune=True).plan
+    assert pretrained.plan != plain.plan
 
 
 def test_a_long_training_is_tuned_by_itself():

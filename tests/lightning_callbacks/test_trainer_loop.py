@@ -424,7 +424,7 @@ def test_the_held_out_batches_are_drawn_once():
 
 def test_without_validation_there_is_nothing_held_out():
     """A module without a validation loader is refused where it was asked for."""
-    with pytest.raises(InputError, match="validation batches must be given to measure on them, got none"):
+    with pytest.raises(InputError, match="validation batches must be given to evaluate on them, got none"):
         fit(callbacks=[AutoLR(**SHORT, evaluate_on="validation")])
 
 
