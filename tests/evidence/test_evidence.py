@@ -3,19 +3,17 @@
 import math
 
 import pytest
-from builders import evidence, horizon, trials
+from builders import evidence, trials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorded import descent, recorded
 
 from lrfinder import Facts, InputError, Status
-from lrfinder.advice.peak import linear_peak, swept_edge
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.evidence import add_edge_trials, add_pilots, read_curve
 from lrfinder.evidence.smoothing import SmoothCurve
 from lrfinder.search.sweep import exponential_range
 
-CURVE = Curve([1e-3, 1e-2, 1e-1, 1.0], [2.0, 1.5, 1.0, 3.0], stopped="diverged")
 LOST_ABOVE = (0.1, 1.0), (1.0, 2.0)
 """Trials from a loss of 2 whose edge is 10**-0.5."""
 
@@ -82,21 +80,6 @@ def test_trials_are_added_with_their_cost(add, field):
 def test_without_a_sweep_the_status_stays():
     """Evidence of trials alone keeps the status that it was given."""
     assert add_edge_trials(evidence(status=Status.FLAT), [trials(*LOST_ABOVE)]).status is Status.FLAT
-
-
-def test_the_sweep_counts_as_much_as_trials_that_are_not_sure():
-    """The peak is computed from the geometric mean of both edges; sure trials, or trials alone, decide it."""
-    unsure = trials(*LOST_ABOVE, is_sure=False)
-    measured = [
-        linear_peak(evidence(**fields), horizon()).estimates[0].measured
-        for fields in (
-            {"curve": CURVE, "edge_trials": [trials(*LOST_ABOVE)]},
-            {"edge_trials": [unsure]},
-            {"curve": CURVE, "edge_trials": [unsure]},
-        )
-    ]
-
-    assert measured == pytest.approx([10**-0.5, 10**-0.5, math.sqrt(10**-0.5 * swept_edge(CURVE))])
 
 
 @pytest.mark.parametrize(

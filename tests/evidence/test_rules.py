@@ -153,6 +153,13 @@ def test_steepest_looks_no_further_than_the_lowest_loss():
     assert decades_of(steepest(drawn(3.0, 2.5, 1.0))) == pytest.approx(1.5, abs=0.55)
 
 
+def test_steepest_may_be_at_the_very_lowest_loss():
+    """On a fall that grows with every rate, ten decades apart, it is the last."""
+    lrs, losses = [10.0 ** (10 * i - 40) for i in range(9)], [-float(i**2) for i in range(9)]
+
+    assert steepest(Curve(lrs, losses, after=losses)) == lrs[-1]
+
+
 def test_minimum_is_a_tenth_of_the_lowest():
     """It is a tenth of the rate with the lowest smoothed loss."""
     curve = recorded(descent())

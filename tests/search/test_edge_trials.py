@@ -48,8 +48,8 @@ def test_the_last_six_steps_evaluate_a_trial():
 
 @pytest.mark.parametrize(("micro_batches", "cost"), [(1, 1.0), (2, 0.5)])
 def test_held_out_batches_evaluate_one_by_one(micro_batches, cost):
-    """A forward of each costs a third of a step, less where a step has several micro-batches."""
-    made = edge_batches([[0] * micro_batches] * STEPS, ["a", "b", "c"])
+    """A forward of each costs a third of a step, less where a whole step has several micro-batches."""
+    made = edge_batches([[0], *[[0] * micro_batches] * (STEPS - 1)], ["a", "b", "c"])
 
     assert (made.evaluation, made.forward_cost, made.reads_steps) == ([["a"], ["b"], ["c"]], cost, False)
 

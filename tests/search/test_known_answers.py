@@ -7,8 +7,6 @@ import torch
 from quadratic import Quadratic, swept
 from torch import nn
 
-from lrfinder import find_lr
-
 SGD, ADAM = torch.optim.SGD, torch.optim.Adam
 
 
@@ -146,41 +144,3 @@ def test_the_suggestion_does_not_follow_the_speed_of_the_sweep():
     rates = [math.log10(at_density(density).lr) for density in DENSITIES]
 
     assert max(rates) - min(rates) <= 0.1
-
-
-def trained():
-    """A net with batch statistics, dropout, momentum and shuffled data, its training begun."""
-    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 1))
-    x = torch.randn(64, 4)
-    data = torch.utils.data.TensorDataset(x, x.sum(1, keepdim=True))
-    loader = torch.utils.data.DataLoader(data, batch_size=8, shuffle=True, generator=torch.Generator().manual_seed(1))
-    optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
-    nn.functional.mse_loss(model(x), x.sum(1, keepdim=True)).backward()
-    optimizer.step()
-    return model, loader, optimizer
-
-
-def test_two_calls_give_identical_answers():
-    """The first call leaves nothing behind that the second could see."""
-    model, loader, optimizer = trained()
-
-    first, second = (find_lr(model, loader, optimizer=optimizer, progress=False) for _ in range(2))
-
-    assert first == second
-
-
-def test_the_state_is_bit_identical_after_a_call():
-    """Weights, buffers, gradients, momentum, groups, random streams and the order of the data are as before."""
-    model, loader, optimizer = trained()
-
-    def state():
-        groups = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
-        buffers = [optimizer.state[p]["momentum_buffer"] for p in model.parameters()]
-        tensors = [*model.state_dict().values(), *(p.grad for p in model.parameters()), *buffers]
-        streams = [torch.get_rng_state(), loader.generator.get_state()]
-        return [t.tolist() for t in (*tensors, *streams)], groups, model.training
-
-    before = state()
-    find_lr(model, loader, optimizer=optimizer, progress=False)
-
-    assert state() == before
