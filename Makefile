@@ -78,7 +78,7 @@ bench-scale: $(BENCH_STAMP)  ## memory, disk and seconds of a search up to 100M 
 bench-oracles: $(BENCH_STAMP)  ## make what is missing of the best learning rates that bench compares with: hours, resumable
 	$(MEASURE) benchmarks/oracles.py
 
-bench-best-rates: $(BENCH_STAMP)  ## the same for the wide suite of benchmarks/trainings: hours, resumable
+bench-best-rates: $(BENCH_STAMP)  ## the same for the wide suite of benchmarks/suite: hours, resumable
 	$(MEASURE) benchmarks/best_rates.py
 
 bench-deepobs: $(BENCH_STAMP)  ## find_lr and tune_lr on four problems of DeepOBS, scored by its published trainings

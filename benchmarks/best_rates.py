@@ -1,11 +1,11 @@
-"""The best learning rates of the wide suite (`trainings`): whole trainings over a grid that follows the best rate.
+"""The best learning rates of the wide suite (`suite`): whole trainings over a grid that follows the best rate.
 
 `make bench-best-rates` makes what is missing of benchmarks/best_rates/ in one process and may be stopped at any time:
 it loses one run at most. `--report` prints what there is. Each file holds the runs of one training under one schedule,
 as rows: rate, seed, final validation loss (null: exploded), the least of twenty validation losses along the way, the
 mean training loss of the last twentieth of the steps, and the twenty losses.
 
-The grid follows the rule of trainings/grid.py: one seed at half decades over three decades or more, then quarter
+The grid follows the rule of suite/grid.py: one seed at half decades over three decades or more, then quarter
 decades and two further seeds where the loss is near the best; an end near the best is extended. With a constant rate it
 starts from a decade below the best of the primary schedule to half a decade above. Passes in this order, each over all
 trainings, the cheapest first: half decades of the new trainings, then of those of `tasks`; quarter decades; a constant
@@ -22,8 +22,8 @@ from pathlib import Path
 
 import torch
 from oracles import SCHEDULES
-from trainings import NEW, TRAININGS, available
-from trainings.grid import SEEDS, exponent, missing_runs, seed_losses
+from suite import NEW, TRAININGS, available
+from suite.grid import SEEDS, exponent, missing_runs, seed_losses
 
 __all__ = ["FOLDER", "PASSES", "build", "read", "steps", "train"]
 

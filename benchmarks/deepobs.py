@@ -2,7 +2,7 @@
 
 `make bench-deepobs` asks both on every problem with SGD, with momentum and with Adam, and prints what their rates lead
 to, by interpolation in the published losses of 36 constant rates, beside the customary rates: 1e-3 of Adam, 1e-2 of
-SGD. Nothing of lrfinder may be chosen by it. The data folder (see benchmarks/trainings) holds the published losses as
+SGD. Nothing of lrfinder may be chosen by it. The data folder (see benchmarks/suite) holds the published losses as
 deepobs.json, and a fifth of CIFAR-10's training images, which come five times an epoch. Answers are kept in
 benchmarks/results/deepobs.json; those that are there are not asked again.
 """
@@ -18,8 +18,8 @@ import torch
 from accuracy import FIRST_SEED, machine
 from deepobs_problems import PROBLEMS
 from scoring import Oracle
+from suite.base import on_disk, path_of
 from torch.optim import SGD, Adam
-from trainings.base import on_disk, path_of
 
 from lrfinder import find_lr, tune_lr
 from lrfinder.schedules import Constant

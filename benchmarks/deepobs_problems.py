@@ -11,8 +11,8 @@ from functools import cache, partial
 import numpy as np
 import torch
 import torch.nn.functional as F
+from suite.base import on_disk, path_of
 from torch import nn
-from trainings.base import on_disk, path_of
 
 __all__ = ["PROBLEMS", "Epochs", "Problem"]
 

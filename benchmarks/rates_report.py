@@ -3,8 +3,8 @@
 import statistics
 
 from best_rates import PASSES, read
-from trainings import TRAININGS
-from trainings.grid import best_of, ceiling_of, missing_runs
+from suite import TRAININGS
+from suite.grid import best_of, ceiling_of, missing_runs
 
 __all__ = ["over_fits", "report"]
 

@@ -10,7 +10,7 @@ import torch
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
 deepobs, problems = map(pytest.importorskip, ("deepobs", "deepobs_problems"))
-base = pytest.importorskip("trainings.base")
+base = pytest.importorskip("suite.base")
 
 
 @pytest.fixture

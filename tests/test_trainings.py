@@ -13,11 +13,11 @@ import lrfinder
 
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
-best_rates, trainings = map(pytest.importorskip, ("best_rates", "trainings"))
-grid, optimizers = map(pytest.importorskip, ("trainings.grid", "trainings.optimizers"))
-base, rates_report = map(pytest.importorskip, ("trainings.base", "rates_report"))
+best_rates, suite = map(pytest.importorskip, ("best_rates", "suite"))
+grid, optimizers = map(pytest.importorskip, ("suite.grid", "suite.optimizers"))
+base, rates_report = map(pytest.importorskip, ("suite.base", "rates_report"))
 
-ALL = list(trainings.TRAININGS.values())
+ALL = list(suite.TRAININGS.values())
 
 
 @pytest.fixture(params=ALL, ids=[training.name for training in ALL])
@@ -64,7 +64,7 @@ def test_the_suite_is_wide():
 
 def test_every_training_has_its_family():
     """A source and a kind of model, both named."""
-    assert all(isinstance(training.family, trainings.Family) and all(training.family) for training in ALL)
+    assert all(isinstance(training.family, suite.Family) and all(training.family) for training in ALL)
 
 
 def test_a_training_takes_two_steps(training):
@@ -112,10 +112,10 @@ def test_missing_data_are_said(monkeypatch, tmp_path):
     """A training on a file that is not there is left out, with the path that was looked for."""
     monkeypatch.setenv("LRFINDER_DATA", str(tmp_path))
 
-    runnable, left_out = trainings.available()
+    runnable, left_out = suite.available()
 
     assert str(tmp_path / "mnist.npz") in left_out["handwriting-mlp-muon"]
-    assert trainings.TRAININGS["spirals-mlp-sgd-long"] in runnable
+    assert suite.TRAININGS["spirals-mlp-sgd-long"] in runnable
 
 
 # The grid

@@ -8,9 +8,9 @@ from tasks import ce, mlp, mse
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
-from trainings.base import Split, of_source
-from trainings.models import Language, Recurrent
-from trainings.optimizers import momentum, nesterov
+from suite.base import Split, of_source
+from suite.models import Language, Recurrent
+from suite.optimizers import momentum, nesterov
 
 __all__ = ["TRAININGS"]
 

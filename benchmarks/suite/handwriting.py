@@ -9,9 +9,9 @@ from tasks import Batches, ce, cnn, mlp, mse
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, NAdam, RMSprop
 
-from trainings.base import Split, of_source, on_disk, path_of
-from trainings.models import Recurrent, UNet, conv
-from trainings.optimizers import Muon, momentum, nesterov
+from suite.base import Split, of_source, on_disk, path_of
+from suite.models import Recurrent, UNet, conv
+from suite.optimizers import Muon, momentum, nesterov
 
 __all__ = ["TRAININGS"]
 

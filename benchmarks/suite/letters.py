@@ -9,9 +9,9 @@ from tasks import ce
 from torch import nn
 from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam
 
-from trainings.base import Split, of_source, on_disk, path_of
-from trainings.models import Language, Recurrent
-from trainings.optimizers import Lion, Muon, adamw, momentum, nesterov
+from suite.base import Split, of_source, on_disk, path_of
+from suite.models import Language, Recurrent
+from suite.optimizers import Lion, Muon, adamw, momentum, nesterov
 
 __all__ = ["TRAININGS"]
 

@@ -9,9 +9,9 @@ from tasks import ce, mse
 from torch import nn
 from torch.optim import SGD, Adagrad, Adam, AdamW, RMSprop
 
-from trainings.base import Split, of_source, on_disk, path_of
-from trainings.models import Encoder, Residual, conv, identity
-from trainings.optimizers import Lion, Muon, adamw, decayed, momentum
+from suite.base import Split, of_source, on_disk, path_of
+from suite.models import Encoder, Residual, conv, identity
+from suite.optimizers import Lion, Muon, adamw, decayed, momentum
 
 __all__ = ["TRAININGS"]
 

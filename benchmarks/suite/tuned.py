@@ -8,11 +8,11 @@ from tasks import Batches, ce
 from torch import nn
 from torch.optim import Adam
 
-from trainings.base import of_source, on_disk, path_of
-from trainings.handwriting import Adapted
-from trainings.letters import NOVEL, PLAYS, windows
-from trainings.models import Language
-from trainings.optimizers import adamw, momentum
+from suite.base import of_source, on_disk, path_of
+from suite.handwriting import Adapted
+from suite.letters import NOVEL, PLAYS, windows
+from suite.models import Language
+from suite.optimizers import adamw, momentum
 
 __all__ = ["TRAININGS"]
 

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import tasks
 
-from trainings.base import Family, Training, nothing, packaged
+from suite.base import Family, Training, nothing, packaged
 
 __all__ = ["TRAININGS"]
 

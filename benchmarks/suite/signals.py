@@ -8,10 +8,10 @@ from tasks import ce, mse
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
-from trainings.base import Split, of_source
-from trainings.handwriting import dice
-from trainings.models import Recurrent, UNet, conv
-from trainings.optimizers import momentum, nesterov
+from suite.base import Split, of_source
+from suite.handwriting import dice
+from suite.models import Recurrent, UNet, conv
+from suite.optimizers import momentum, nesterov
 
 __all__ = ["TRAININGS"]
 

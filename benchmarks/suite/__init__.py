@@ -4,8 +4,8 @@
 names; README.md says what lies there.
 """
 
-from trainings import earlier, handwriting, laws, letters, pictures, rows, signals, tuned
-from trainings.base import Family, Training
+from suite import earlier, handwriting, laws, letters, pictures, rows, signals, tuned
+from suite.base import Family, Training
 
 __all__ = ["NEW", "TRAININGS", "Family", "Training", "available"]
 

@@ -9,9 +9,9 @@ from tasks import ce, mlp, mse
 from torch import nn
 from torch.optim import SGD, Adagrad, Adam, AdamW, NAdam, RMSprop
 
-from trainings.base import Split, of_source, split_rows
-from trainings.models import Encoder
-from trainings.optimizers import Lion, Muon, momentum, nesterov
+from suite.base import Split, of_source, split_rows
+from suite.models import Encoder
+from suite.optimizers import Lion, Muon, momentum, nesterov
 
 __all__ = ["TRAININGS"]
 
