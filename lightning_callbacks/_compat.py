@@ -31,11 +31,7 @@ else:
 
 
 def package_of(trainer: Trainer) -> str:
-    """The package that a Trainer's class, or the Lightning class below it, comes from.
-
-    Raises:
-        InputError: The object is no Trainer.
-    """
+    """Return the package that a Trainer's class, or a Lightning class below it, comes from; InputError for another."""
     for cls in type(trainer).__mro__:
         for package in PACKAGES:
             if cls.__module__.startswith(f"{package}."):

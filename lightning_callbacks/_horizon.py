@@ -58,12 +58,9 @@ def time_left(trainer: Trainer) -> float | None:
 
 
 def steps_to_cool_down(trainer: Trainer, began: float, first: int) -> int:
-    """Optimizer steps of a cooldown that begins now and ends with `max_time`; 0 where it is too early, or no limit.
+    """Return the optimizer steps of a cooldown from now to `max_time`; 0 where it is too early, or there is no limit.
 
-    Args:
-        trainer: One that is fitting.
-        began: Reading of the monotonic clock when it began.
-        first: The optimizer step that it began with.
+    Training began at step `first`, when the monotonic clock read `began`.
     """
     left = time_left(trainer)
     if left is None:

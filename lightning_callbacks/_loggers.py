@@ -16,12 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def deliver(trainer: Trainer, result: LRResult) -> None:
-    """Give every logger the picture, and its directory `lr_find.png` and `lr_find.json`; a failure is only logged.
-
-    Args:
-        trainer: Its chief rank calls this.
-        result: What to show.
-    """
+    """Give every logger the picture, and its directory `lr_find.png` and `lr_find.json`; a failure is only logged."""
     for logger in trainer.loggers:
         try:
             _deliver_to(logger, result, trainer.global_step)

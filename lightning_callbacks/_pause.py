@@ -13,9 +13,6 @@ def set_aside(trainer: Trainer) -> Iterator[None]:
     """Give a Trainer fresh results, metrics, loggers, profiler and no callbacks; the real ones are back at exit.
 
     `self.log` works inside and goes nowhere.
-
-    Args:
-        trainer: One that is fitting.
     """
     loop, connector = trainer.fit_loop.epoch_loop, trainer._logger_connector
     silent = of_trainer(trainer, "loggers.logger", "DummyLogger")

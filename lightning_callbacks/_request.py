@@ -53,16 +53,9 @@ def request_for(
     options: Options,
     ours: ScheduledLR | None,
 ) -> FitRequest:
-    """Work out what a test is for.
+    """Work out what a test is for, on a Trainer that is about to train the first batch of an epoch.
 
-    Args:
-        trainer: About to train its first batch of an epoch.
-        loop: Over it.
-        options: What the user asked for.
-        ours: The scheduler of an earlier test, which the next one replaces.
-
-    Returns:
-        The request.
+    `ours` is the scheduler of an earlier test, which the next one replaces.
 
     Raises:
         InputError: A schedule that cannot be attached here, each case in one sentence.

@@ -53,12 +53,8 @@ def put(
 ) -> None:
     """Let a Trainer step a scheduler, log it, save it and restore it, in place of those that its optimizer has.
 
-    Args:
-        trainer: One whose optimizers are made.
-        scheduler: Attached to one of them.
-        interval: What one step of the scheduler is.
-        name: What LearningRateMonitor calls it, or None for `lr-` and the optimizer's class.
-        monitor: The logged metric that it follows at the end of every epoch, or None.
+    LearningRateMonitor calls it `name`, or else `lr-` and the optimizer's class. With a `monitor` it follows that
+    logged metric at the end of every epoch.
     """
     config = of_trainer(trainer, "utilities.types", "LRSchedulerConfig")(
         scheduler, name=name, interval=interval, reduce_on_plateau=monitor is not None, monitor=monitor
@@ -73,13 +69,9 @@ def on_plateau(config: Any) -> bool:
 
 
 def scale(optimizers: Sequence[Optimizer], configs: Sequence[Any], lr: float, *, peak: float) -> None:
-    """Scale every rate of some optimizers, and all that their schedulers remember of it, by one ratio.
+    """Scale every rate of some optimizers by one ratio, so that `peak` of the reference group becomes `lr`.
 
-    Args:
-        optimizers: Those to scale.
-        configs: The Trainer's scheduler configs; those of other optimizers are left alone.
-        lr: The new peak of the reference group.
-        peak: The rate of the reference group that becomes `lr`.
+    What their schedulers remember of it follows; the configs of other optimizers are left alone.
     """
     schedulers = [c.scheduler for c in configs if any(c.scheduler.optimizer is o for o in optimizers)]
     rescale(optimizers, lr, *schedulers, peak=peak)
@@ -97,18 +89,10 @@ def schedule_from(plain: Mapping[str, Any] | None, given: str | Schedule | None)
 def shape_of(
     configs: Sequence[Any], optimizer: Optimizer, reference: int, steps: int, pace: Pace
 ) -> tuple[Schedule, float]:
-    """What schedulers are going to do to a group's rate, found by stepping copies of them.
+    """Return what schedulers will do to group `reference` of their optimizer in so many steps, and the highest rate.
 
-    Args:
-        configs: The Trainer's configs of these schedulers.
-        optimizer: The one they run.
-        reference: Index of the group to watch.
-        steps: Optimizer steps to look ahead.
-        pace: When the schedulers step.
-
-    Returns:
-        The factors of the highest rate as a schedule, and that rate. Where a metric decides, that is a constant, after
-        the warm-up to it.
+    It is found by stepping copies of them, as factors of that rate. Where a metric decides, that is a constant, after
+    the warm-up to it.
     """
     foreseen = [config for config in configs if not on_plateau(config)]
     if not foreseen:

@@ -14,16 +14,7 @@ __all__ = ["search_in_fit"]
 
 
 def search_in_fit(options: Options, trainer: Trainer, loop: StepLoop, request: FitRequest) -> LRResult:
-    """Tune the training by pilots, or run the range test.
-
-    Args:
-        options: How.
-        trainer: About to train its first batch of an epoch.
-        loop: Over it.
-        request: What the test is for.
-
-    Returns:
-        What was found.
+    """Tune the training by pilots, or run the range test, before the first batch of an epoch.
 
     Raises:
         InputError: A tuning that was asked for and cannot be made here, each case in one sentence.

@@ -44,17 +44,8 @@ def TrainerLoop(
 ) -> StepLoop:
     """Make a `StepLoop` of a Trainer's strategy, precision and hooks; its loops, logs and counters are set aside.
 
-    Make it where a batch is about to be trained on, as in a callback's `on_train_batch_start`.
-
-    Args:
-        trainer: One that is fitting.
-        sweep: Index of the one optimizer to sweep, the others staying as they are; None scales all jointly.
-        also: Further objects whose state is put back.
-        snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
-        snapshot_device: Where the copies are kept; None keeps each beside its tensor.
-
-    Returns:
-        The loop.
+    Make it where a batch is about to be trained on, as in a callback's `on_train_batch_start`. `sweep`, `also`,
+    `snapshot` and `snapshot_device` are as in `AutoLR`.
 
     Raises:
         InputError: A strategy, a module or a loader that cannot be measured with, each case in one sentence.
@@ -147,11 +138,7 @@ def _describe(trainer: Trainer, facts: Facts) -> Facts:
 
 
 def check_can_leave(trainer: Trainer) -> None:
-    """Check that `leave_fit` will be heard where the Trainer runs.
-
-    Raises:
-        InputError: The Trainer's strategy starts its processes by itself, and sees their exceptions as failures.
-    """
+    """Raise InputError where processes that the strategy starts by itself would take `leave_fit` for a failure."""
     if "_MultiProcessingLauncher" in [cls.__name__ for cls in type(trainer.strategy.launcher).__mro__]:
         raise InputError(
             '`mode` must not be "only" where spawned or forked processes train, whose end would be taken for a '
@@ -160,11 +147,7 @@ def check_can_leave(trainer: Trainer) -> None:
 
 
 def leave_fit(trainer: Trainer) -> None:
-    """End `fit` here and now, as after a training: nothing more is trained, and no error is seen.
-
-    Raises:
-        BaseException: The one that Lightning's Trainer ends cleanly with.
-    """
+    """End `fit` by the exception that Lightning ends cleanly with: nothing more is trained, and no error is seen."""
     raise of_trainer(trainer, "utilities.exceptions", "_TunerExitException")()
 
 

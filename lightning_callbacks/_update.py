@@ -21,11 +21,7 @@ BATCH_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after
 
 
 class TrainerUpdate:
-    """Runs micro-batches through a Trainer's strategy, precision and module hooks, as in real training.
-
-    Args:
-        trainer: One that is fitting.
-    """
+    """Runs micro-batches through a Trainer's strategy, precision and module hooks, as in real training."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer, self._module = trainer, trainer.lightning_module

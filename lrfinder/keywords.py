@@ -86,13 +86,8 @@ def shows_options_of(
 ) -> Callable[[Verb], Verb]:
     """Let a function's signature show the options that it hands on, with their defaults.
 
-    Args:
-        records: Classes whose arguments are shown before the function's own keywords.
-        hidden: Arguments of theirs that the function does not take, or takes under its own name.
-        after: A class or function whose keyword-only arguments are shown after them.
-
-    Returns:
-        The decorator.
+    The arguments of `records`, but for those `hidden` that the function does not take or takes under its own name, come
+    before its own keywords; the keyword-only arguments of `after` come last.
     """
 
     def show(verb: Verb) -> Verb:
@@ -115,10 +110,6 @@ def shows_options_of(
 
 def split_options(options: Mapping[str, Any], verb: Callable[..., object]) -> "tuple[PlanOptions, TrainingOptions]":
     """Split the options of a verb into what to plan for and how to make an optimizer step.
-
-    Args:
-        options: Keywords that the verb does not name itself.
-        verb: Whose options they are.
 
     Raises:
         InputError: A keyword that the verb does not take, with the one that was probably meant.

@@ -236,13 +236,7 @@ class LRResult:
 
 
 def conclude(evidence: Evidence, request: Request, lrs: Sequence[float] | None) -> LRResult:
-    """Return evidence with its plan, where it holds one.
-
-    Args:
-        evidence: What was measured.
-        request: What the plan is for.
-        lrs: The rates that were swept: a peak beyond them is none. None where no sweep was made.
-    """
+    """Return evidence with its plan, where it holds one; a peak beyond the rates `lrs` that were swept is none."""
     if evidence.status is not Status.OK:
         return LRResult(evidence, None)
     plan = make_plan(evidence, request)

@@ -41,9 +41,6 @@ def write_json(evidence: Evidence, plan: Plan | None) -> str:
 def read_json(text: str) -> tuple[Evidence, Plan | None]:
     """Read what `write_json` returned, or what the release before it did.
 
-    Args:
-        text: The JSON.
-
     Raises:
         InputError: The text is not such a result, or of another version.
     """
@@ -116,15 +113,9 @@ def _whole(text: str) -> int:
 
 
 def typed(record: type[Record], data: object, **given: object) -> Record:
-    """Make a record of a mapping.
+    """Make a dataclass of what JSON made of one: lists become tuples where it holds those, whole numbers floats.
 
-    Args:
-        record: A dataclass.
-        data: What JSON made of one.
-        **given: Fields that are taken as they are, whatever the mapping holds for them.
-
-    Returns:
-        The record, with lists as tuples where it holds those, and whole numbers as floats.
+    The fields `given` are taken as they are, whatever the mapping holds for them.
 
     Raises:
         InputError: A field that is missing, unknown or not of its kind.

@@ -138,10 +138,7 @@ FITTED = Calibration()
 
 
 def constants(calibration: Calibration = FITTED) -> Iterator[Constant]:
-    """Every constant with its value and meaning.
-
-    Args:
-        calibration: Whose values to show.
+    """Walk through every constant with its value and meaning.
 
     Yields:
         One after another, in the order of the fields.

@@ -37,15 +37,7 @@ FACTORS = (0.1, 10.0)
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A row's answer.
-
-    Args:
-        schedule: What to train along.
-        warmup: Optimizer steps of its warm-up.
-        reasons: Why.
-        runner_up: The next best and what it is expected to cost, or None.
-        warnings: What a person should know.
-    """
+    """A row's answer: what to train along, its steps of warm-up, why, the next best and its expected cost."""
 
     schedule: Schedule
     warmup: int
@@ -59,11 +51,7 @@ Body: TypeAlias = Callable[[int], Shape]
 
 
 def decide(given: TableInput) -> Decision:
-    """Return the answer of the first row that applies.
-
-    Raises:
-        InputError: The schedule that was asked for is none.
-    """
+    """Return the answer of the first row that applies; InputError where the schedule that was asked for is none."""
     return next(answer(given) for applies, answer in _TABLE if applies(given))
 
 

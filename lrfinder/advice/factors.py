@@ -19,12 +19,8 @@ def length_factors(
 ) -> list[Factor]:
     """Return what the best peak of a pilot is multiplied by for its length.
 
-    Args:
-        facts: Of the training.
-        steps: Optimizer steps of the pilot.
-        epochs: How often it passed over its batches, or None where that is not known.
-        horizon: Length of the training. Epochs that the pilot did not have only lower the peak.
-        calibration: The constants.
+    The pilot made so many `steps` and passed `epochs` times over its batches, None where that is not known. Epochs that
+    it did not have only lower the peak.
     """
     total, planned = horizon.steps, horizon.epochs
     made = planned if epochs is None else epochs
@@ -37,14 +33,9 @@ def length_factors(
 
 
 def final_speed(facts: Facts, steps: int) -> float:
-    """Return the mean part of its final speed that plain momentum has reached in a trial.
+    """Return the mean part of its final speed that plain momentum has reached in a trial of so many steps.
 
-    Args:
-        facts: Of the training.
-        steps: Optimizer steps of the trial.
-
-    Returns:
-        The mean over the steps t of 1 - beta**t; 1 without momentum, and for Adam, which corrects for it.
+    That is the mean over the steps t of 1 - beta**t; 1 without momentum, and for Adam, which corrects for it.
     """
     beta, second = facts.betas
     if second or not 0 < beta < 1:

@@ -31,14 +31,7 @@ class Cost:
 
 
 def add_notes(plan: Plan, evidence: Evidence, horizon: Horizon, cost: Cost) -> Plan:
-    """Return the plan of a tuning with what it leaves open among its warnings and reasons.
-
-    Args:
-        plan: What was advised.
-        evidence: What was measured.
-        horizon: Length of the training.
-        cost: What the budget was meant for.
-    """
+    """Return the plan of a tuning with what it leaves open among its warnings and reasons."""
     reasons, warnings, pilots = list(plan.reasons), list(plan.warnings), evidence.pilots
     if evidence.has_pilot_peak:
         warnings += _at_an_end(pilots)

@@ -25,13 +25,7 @@ _ESTIMATED = (
 
 @dataclass(frozen=True, slots=True)
 class _Paced:
-    """Optimizers that schedule themselves.
-
-    Args:
-        prefix: How their lower-case class names begin.
-        anywhere: Whether the prefix may stand inside the name too.
-        sentence: What they do instead of following a schedule.
-    """
+    """Optimizers that schedule themselves: how their lower-case class names begin, or what they hold `anywhere`."""
 
     prefix: str
     sentence: str
@@ -61,18 +55,10 @@ def kind_of(facts: Facts) -> Kind:
 
 
 def usual_lr(facts: Facts, loss: float, calibration: Calibration = FITTED) -> float | None:
-    """Return the peak that most trainings with such an optimizer want, or None where nothing is known of it.
+    """Return the peak of a linear decay that most trainings with such an optimizer want, or None where it is not known.
 
-    It moves as it must: as the size of the weights where the gradient's own size is divided out, else as its square,
-    as 1 / loss and as 1 - momentum.
-
-    Args:
-        facts: Of the training.
-        loss: Before training.
-        calibration: The constants.
-
-    Returns:
-        A LR of the reference group, for linear decay to zero.
+    It moves as it must: as the size of the weights where the gradient's own size is divided out, else as its square, as
+    1 / loss (before training) and as 1 - momentum.
     """
     size, slow = facts.weights, 1 - facts.betas[0]
     name = facts.optimizer.lower()

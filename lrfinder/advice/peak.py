@@ -24,14 +24,7 @@ __all__ = ["Peak", "factor_of", "linear_peak", "peak", "pilot_start", "spread_of
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """A peak and how it was computed.
-
-    Args:
-        lr: LR of the reference group.
-        interval: Holds the best peak with a probability of 80 %.
-        estimates: What it was computed from.
-        factors: What these were multiplied by.
-    """
+    """A peak, the 80 % interval about it, what both were computed from, and what these estimates were multiplied by."""
 
     lr: float
     interval: tuple[float, float]
@@ -47,22 +40,12 @@ def peak(
     finetune: bool = False,
     calibration: Calibration = FITTED,
 ) -> Peak:
-    """Compute the peak for a schedule from everything that was measured.
+    """Compute the peak for a schedule from evidence, which must hold a suggestion or a trial.
 
     Where there are trials, log10(peak) is the mean of what the edge of the short ones and the best of the pilots come
     to (`linear_peak`), plus log10 of the schedule's factor. Otherwise the rules decide: the peak is the geometric mean
     of all that have an answer, those that move with the speed of the sweep brought to one speed, held to a part of the
     rate where the sweep began to diverge. For fine-tuning without pilots it is lowered, and the interval with it.
-
-    Args:
-        evidence: Must hold a suggestion or a trial.
-        schedule: What the peak is for.
-        horizon: Length of the training.
-        finetune: Whether the model is pretrained and should keep what it knows.
-        calibration: The constants.
-
-    Returns:
-        The peak, its 80 % interval, and how both were computed.
     """
     factor, factor_spread = factor_of(evidence.facts, schedule, horizon, calibration)
     linear = linear_peak(evidence, horizon, finetune=finetune, calibration=calibration)
@@ -123,12 +106,6 @@ def linear_peak(
     Each is drawn towards the usual peak of the optimizer, that of the pilots the less the longer they are; the mean of
     both in decades counts the pilots `trust_in_pilots`. What is not known of the data counts for nothing; for
     fine-tuning nothing is drawn towards the usual peak, which is for training from scratch.
-
-    Args:
-        evidence: Of the trials.
-        horizon: Length of the training.
-        finetune: Whether the model is pretrained.
-        calibration: The constants.
     """
     edge = _from_edge(evidence, horizon, calibration, finetune=finetune)
     best = _from_pilots(evidence, horizon, calibration, finetune=finetune)
@@ -219,20 +196,10 @@ def pilot_start(
     finetune: bool = False,
     calibration: Calibration = FITTED,
 ) -> float:
-    """Return the peak of a linear decay at which pilots begin.
+    """Return the peak of a linear decay at which a pilot of so many steps and epochs begins.
 
     It is the best of the pilots before; else what the short trials come to, or half of the highest of them where that
     was the best; else the usual peak, or what the sweep shows of the edge, or the geometric mean of both.
-
-    Args:
-        evidence: Of the sweep and the short trials.
-        curve: The sweep.
-        earlier: Pilots that were run already.
-        steps: Optimizer steps of the pilot.
-        epochs: How often it passes over its batches.
-        horizon: Length of the training.
-        finetune: Whether the model is pretrained.
-        calibration: The constants.
     """
     if earlier and earlier[-1].best is not None:
         return earlier[-1].best / earlier[-1].factor
@@ -256,13 +223,8 @@ def spread_of(
 ) -> float:
     """Return one standard deviation, in decades, of the best peak about what pilots come to.
 
-    More and longer pilots narrow it; a training that is far longer than the longest of them widens it.
-
-    Args:
-        pilots: All of them.
-        horizon: Length of the training.
-        times: As if they were so many times as long.
-        calibration: The constants.
+    More and longer pilots narrow it; a training that is far longer than the longest of them widens it. `times` asks
+    what it would be if they were so many times as long.
     """
     steps, longest = sum(trials.steps for trials in pilots), max(trials.steps for trials in pilots)
     c = calibration

@@ -22,14 +22,7 @@ NOISY = 1 / 3
 
 
 def make_plan(evidence: Evidence, request: Request) -> Plan | None:
-    """Turn evidence into what to train with.
-
-    Args:
-        evidence: With status `ok`.
-        request: What the user asks for.
-
-    Returns:
-        The plan; None where the rule that was asked for has no answer, or where nothing has.
+    """Turn evidence with status `ok` into a plan; None where the rule that was asked for, or anything, has no answer.
 
     Raises:
         InputError: A schedule or a length that cannot be used.
@@ -66,10 +59,6 @@ def make_plan(evidence: Evidence, request: Request) -> Plan | None:
 
 def check_request(request: Request, facts: Facts) -> None:
     """Refuse a request that no plan can be made for, before anything is measured.
-
-    Args:
-        request: What the user asks for.
-        facts: What is known of the training before its first step.
 
     Raises:
         InputError: A schedule or a length that cannot be used.

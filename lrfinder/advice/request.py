@@ -115,10 +115,7 @@ class Request:
         return not (isinstance(self.schedule, str) and self.schedule == "recommended")
 
     def horizon(self, facts: Facts) -> Horizon:
-        """Return the length of the training.
-
-        Args:
-            facts: Of the loop, for the steps of an epoch.
+        """Return the length of the training, the loop's facts giving the steps of an epoch where the request does not.
 
         Raises:
             InputError: Epochs are given and nobody knows how many steps one has.

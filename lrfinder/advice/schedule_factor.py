@@ -14,18 +14,10 @@ __all__ = ["peak_factor"]
 
 
 def peak_factor(schedule: Schedule, total_steps: int, calibration: Calibration = FITTED) -> tuple[float, float]:
-    """Return the best peak of a schedule over the line's, and how sure that is.
+    """Return the best peak of a schedule over that of linear decay, and one standard deviation of its log10.
 
     A member that the catalogue would build for these steps has the catalogue's prior, with warm-up or without. Any
     other schedule has the ratio of the last-iterate bound.
-
-    Args:
-        schedule: the schedule.
-        total_steps: the optimizer steps of the training.
-        calibration: the constants.
-
-    Returns:
-        The ratio of the rates that factor 1 stands for, and one standard deviation of its log10.
 
     Example:
         >>> from lrfinder.schedules import Constant, Polynomial

@@ -15,11 +15,8 @@ LONGEST_LINE = 92
 def code_for(lr: float, schedule: Schedule | None, optimizers: int, *, keeps_pace: bool) -> str:
     """Return the lines of code that use a plan, where its result is called `found`.
 
-    Args:
-        lr: Peak LR of the reference group.
-        schedule: What to train along; None where the length is not known.
-        optimizers: How many were swept.
-        keeps_pace: Whether the optimizer sets its own pace, so that no schedule is attached.
+    There is no `schedule` where the length is not known; one is not attached where the optimizer `keeps_pace` by
+    itself.
     """
     if optimizers > 1:
         return "\n".join(_for_several(schedule, keeps_pace=keeps_pace))

@@ -47,15 +47,10 @@ class TableInput:
 
 
 def table_input(facts: Facts, request: Request, evidence: Evidence | None = None) -> TableInput:
-    """Return what the table needs to know.
-
-    Args:
-        facts: Of the training.
-        request: What the user asks for.
-        evidence: What was measured; None before that.
+    """Return what the table needs to know; there is no evidence before anything is measured.
 
     Raises:
-        InputError: The length of the training cannot be told.
+        InputError: Epochs are given and nobody knows how many steps one has.
     """
     lowest = None if evidence is None else evidence.suggestions.get("minimum")
     diverged_at = None if evidence is None else evidence.diverged_at

@@ -46,15 +46,7 @@ class DigitsCNN(nn.Sequential):
 
 @dataclass(slots=True)
 class Training:
-    """What a training of the demo came to.
-
-    Args:
-        name: How it is called in the table and the picture.
-        losses: Training loss before each optimizer step.
-        lrs: LR of each optimizer step.
-        held_out: Loss on the images kept aside, after the last step.
-        accuracy: Share of them that is read right.
-    """
+    """What a training of the demo came to: loss and LR by the step, loss and accuracy on the images kept aside."""
 
     name: str
     losses: list[float] = field(default_factory=list)
@@ -66,11 +58,7 @@ class Training:
 def run(folder: Path) -> LRResult:
     """Find a learning rate and schedule for a CNN on scikit-learn's digits, then train with it and with 1e-3 constant.
 
-    Args:
-        folder: Where `range_test.png` and `demo.png` are written; made if it is not there.
-
-    Returns:
-        The result of the range test.
+    `range_test.png` and `demo.png` are written to the folder, which is made if it is not there.
     """
     loader, images, labels = _digits()
     model = _fresh_model()

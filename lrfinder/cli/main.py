@@ -54,13 +54,9 @@ PLAN_FLAGS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return its exit code.
+    """Run the command line on its words, by default the process's own; return its exit code.
 
-    Args:
-        arguments: The words after the program's name; None takes the process's own.
-
-    Returns:
-        0 found, 1 a mistake of the caller (said in one line), 3 no reliable suggestion.
+    It is 0 for found, 1 for a mistake of the caller (said in one line), 3 for no reliable suggestion.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -84,11 +80,7 @@ class _Parser(argparse.ArgumentParser):
     """Says a mistake in one line, as everything else here does."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise what is wrong with the arguments.
-
-        Raises:
-            InputError: Always.
-        """
+        """Raise InputError with what is wrong with the arguments."""
         raise InputError(f"{message}; `{self.prog} --help` shows what there is")
 
 

@@ -13,14 +13,7 @@ __all__ = ["arguments_of", "called", "seed"]
 
 
 def arguments_of(path: str, verb: str) -> dict[str, Any]:
-    """Import what `pkg.module:function` names, and call it; the working directory is importable.
-
-    Args:
-        path: Where the factory is.
-        verb: The function whose keyword arguments it returns.
-
-    Returns:
-        Those arguments.
+    """Import the factory that `pkg.module:function` names, call it, and return its keyword arguments for `verb`.
 
     Raises:
         InputError: There is no such function, it fails, or it returns something else.
@@ -64,13 +57,6 @@ def _imported(path: str) -> Callable[[], Any]:
 def called(path: str, function: Callable[[], Any]) -> Any:
     """Call the user's code; what it prints goes to stderr, what it raises is said in one line, with the place.
 
-    Args:
-        path: What it is called in the sentence.
-        function: What to call.
-
-    Returns:
-        What it returns.
-
     Raises:
         InputError: It raised, or would have ended the process.
     """
@@ -94,14 +80,7 @@ def _place(error: Exception) -> str:
 
 
 def seed(value: int) -> None:
-    """Seed Python's, NumPy's and torch's random streams.
-
-    Args:
-        value: The seed.
-
-    Raises:
-        InputError: It is none.
-    """
+    """Seed Python's, NumPy's and torch's random streams, or raise InputError where a seed is none."""
     import random
 
     import numpy as np

@@ -19,11 +19,7 @@ KINDS = {"continuous": COLOURS["smooth"], "every interval": COLOURS["lr"], "on p
 
 
 def draw_gallery() -> "Figure":
-    """Draw each family of the catalogue as `build` makes it, coloured by how often the rate changes.
-
-    Returns:
-        A figure of small pictures on common axes, not yet saved.
-    """
+    """Draw each family of the catalogue as `build` makes it, coloured by how often the rate changes."""
     from matplotlib import style
     from matplotlib.figure import Figure
 

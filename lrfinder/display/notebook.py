@@ -13,12 +13,7 @@ __all__ = ["html_of"]
 
 
 def html_of(evidence: Evidence, plan: Plan | None) -> str:
-    """Return a fragment of HTML that needs no other file.
-
-    Args:
-        evidence: What is drawn, and printed in full.
-        plan: What the table shows; None where there is none, and the report says why.
-    """
+    """Return a fragment of HTML that needs no other file; without a plan the report says why there is none."""
     table = "" if plan is None else f"<table>{''.join(_row(*cells) for cells in _cells(plan))}</table>"
     picture = BytesIO()
     figure_of(evidence, plan, 7.5, 3.8).savefig(picture, format="png", dpi=100)

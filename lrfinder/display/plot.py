@@ -41,14 +41,7 @@ def new_axes(width: float = 7.5, height: float = 4.2) -> "Axes":
 
 
 def figure_of(evidence: Evidence, plan: Plan | None, width: float = 8.5, height: float = 4.2) -> "Figure":
-    """Return what `LRResult.plot` draws, on a figure for a file: pyplot does not know it, so that none is left open.
-
-    Args:
-        evidence: What was measured.
-        plan: What was advised, or None.
-        width: Inches.
-        height: Inches.
-    """
+    """Draw as `LRResult.plot` does, on a figure in inches that pyplot does not know, so that none is left open."""
     from matplotlib import style
     from matplotlib.figure import Figure
 
@@ -62,14 +55,6 @@ def draw_result(evidence: Evidence, plan: Plan | None, ax: "Axes | None" = None)
     """Draw a range test: raw losses, smooth curve, suggestions, trials, the peak's interval, the divergence.
 
     Of a tuning the pilots are drawn instead, the fit through them, and the way from their best to the peak.
-
-    Args:
-        evidence: What was measured.
-        plan: What was advised, or None.
-        ax: Where to draw; None makes a new figure.
-
-    Returns:
-        The axes.
     """
     ax = new_axes() if ax is None else ax
     if not evidence.pilots:
@@ -116,15 +101,7 @@ def plot_schedule(schedule: Schedule, steps: int | None = None, ax: "Axes | None
 
 
 def draw_plan(plan: Plan, ax: "Axes | None" = None) -> "Axes":
-    """Draw the LR of a plan over the optimizer steps, the end of the warm-up and the end marked.
-
-    Args:
-        plan: What to draw.
-        ax: Where to draw; None makes a new figure.
-
-    Returns:
-        The axes.
-    """
+    """Draw the LR of a plan over the optimizer steps, the end of the warm-up and the end marked."""
     ax = new_axes(7.5, 3.4) if ax is None else ax
     ax.set_title(_plain(plan.schedule_text, 120), fontsize="medium", loc="left", wrap=True)
     if plan.shape is None:

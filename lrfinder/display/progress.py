@@ -15,11 +15,7 @@ __all__ = ["Bar", "bar"]
 
 
 class Bar:
-    """Counts the steps; silent where stderr is no terminal.
-
-    Args:
-        shown: A tqdm bar, or None.
-    """
+    """Counts the steps on a tqdm bar; silent where there is none, or stderr is no terminal."""
 
     def __init__(self, shown: "tqdm[None] | None" = None) -> None:
         self._shown = shown
@@ -39,12 +35,7 @@ class Bar:
 
 @contextmanager
 def bar(loop: Loop, total: int, *, wanted: bool) -> Iterator[Bar | None]:
-    """A progress bar on stderr, on the chief rank.
-
-    Args:
-        loop: What trains.
-        total: Steps to come.
-        wanted: Whether to show one.
+    """Show a progress bar of so many steps on stderr, on the chief rank.
 
     Yields:
         A function of the rate and the loss of each step, or None where no bar is wanted.

@@ -45,15 +45,9 @@ FACTORS: dict[FactorName, str] = {
 
 
 def text(evidence: Evidence, plan: Plan | None, done: str | None = None) -> str:
-    """Write a result in words: what was measured, the peak, the schedule, and how to use them.
+    """Write a result in words, at most 100 columns: what was measured, the peak, the schedule, and how to use them.
 
-    Args:
-        evidence: What was measured.
-        plan: What to train with; None where there is no reliable rate.
-        done: What was done with it already, as a phrase, instead of how to do it by hand.
-
-    Returns:
-        At most 100 columns.
+    Where `done` says as a phrase what was done with it already, that stands in place of how to do it by hand.
     """
     kind = "tuning" if evidence.pilots else "range test"
     lines = [f"lrfinder: {kind} of {_one_line(evidence.facts.model)}", *_sweep(evidence), *_spent(evidence, plan), ""]

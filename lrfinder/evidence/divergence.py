@@ -31,9 +31,6 @@ class Divergence:
     The sweep has diverged when the running median of three losses lies above the start by more than the loss had fallen
     and by more than the noise, or when half of the fall is lost for a stretch of the range (a network that died does
     not explode). Differences alone are compared, so a shifted or scaled loss gives the same answer.
-
-    Args:
-        points_per_decade: Rates of the sweep per decade.
     """
 
     def __init__(self, points_per_decade: float) -> None:

@@ -18,13 +18,10 @@ def edge_of_trials(trials: Sequence[Trials]) -> float | None:
 
 
 def edge_of_curve(curve: Curve, *, over_onset: float, over_lowest: float, over_last: float) -> float:
-    """Return the edge as far as a sweep shows it: the median of three estimates.
+    """Return the edge as far as a sweep shows it, the median of three estimates.
 
-    Args:
-        curve: The sweep.
-        over_onset: The edge over the rate where the loss began to diverge.
-        over_lowest: The edge over the rate of the lowest loss.
-        over_last: The edge over the last rate.
+    Each is a rate of the sweep, times the ratio that the edge has to it: the onset of the divergence, the lowest loss,
+    the last rate.
     """
     levels = curve.levels
     lowest = curve.lrs[min(levels.index(min(levels)), len(curve) - 1)]

@@ -99,16 +99,9 @@ class Evidence:
 def read_curve(
     curve: Curve, facts: Facts, own_rule: Callable[[Curve], float | None] | None = None, cost_of_point: float = 1.0
 ) -> Evidence:
-    """Read everything off a curve.
+    """Read everything off a curve, by a rule of the user's own too; where the loss does not fall, it suggests nothing.
 
-    Args:
-        curve: A raw sweep.
-        facts: What was trained.
-        own_rule: A rule of the user's own, asked beside the named ones.
-        cost_of_point: Step-equivalents of one rate of the sweep; a forward alone counts a third.
-
-    Returns:
-        The evidence. It suggests nothing where the loss does not fall, but for what the curve shows without a descent.
+    A rate of the sweep costs `cost_of_point` step-equivalents; a forward alone counts a third.
 
     Raises:
         InputError: The user's own rule returns something that is no rate.

@@ -27,15 +27,9 @@ SIGNIFICANCE = 0.05
 
 
 def losses_after(before: Sequence[float], losses: Sequence[float | None]) -> list[float] | None:
-    """Return the losses after a trial of the batches that had a finite one before.
+    """Return the losses after a trial of the batches that had a finite one before; None where the trial diverged.
 
-    Args:
-        before: Loss of each evaluation batch before the trial.
-        losses: Losses during or after the trial, of which the last belong to these batches; None for a skipped step,
-            which leaves the loss before.
-
-    Returns:
-        One loss for each batch; None where the trial diverged, so that one of them is not finite or there is none.
+    The last of `losses` belong to these batches; one that is None is of a skipped step, which leaves the loss before.
     """
     last = zip(before, losses[-len(before) :], strict=False)
     after = [first if loss is None else loss for first, loss in last if is_number(first)]
@@ -43,12 +37,7 @@ def losses_after(before: Sequence[float], losses: Sequence[float | None]) -> lis
 
 
 def divergence_limit(before: Sequence[float], loss_scale: float) -> float:
-    """Return the loss beyond which a trial is ended: the largest before it plus ten times the scale of the loss.
-
-    Args:
-        before: Losses before the trial.
-        loss_scale: How far the sweep fell: the scale of a loss that begins near zero.
-    """
+    """Return the loss beyond which a trial is ended: the largest before it plus ten times the scale of the loss."""
     return max(before) + DIVERGED_TIMES * _scale(before, loss_scale)
 
 

@@ -138,11 +138,7 @@ RULES: dict[str, Rule] = {rule.name: rule for rule in _TABLE}
 
 
 def read_rules(curve: Curve, own_rule: RuleFunction | None = None) -> dict[str, float | None]:
-    """Return what every rule reads off a curve, by its name.
-
-    Args:
-        curve: A sweep.
-        own_rule: A rule of the user's own, asked beside the others.
+    """Return what every rule reads off a curve, by its name, a rule of the user's own included.
 
     Raises:
         InputError: The user's own rule returns something that is no rate.
@@ -154,11 +150,7 @@ def read_rules(curve: Curve, own_rule: RuleFunction | None = None) -> dict[str, 
 
 
 def check_rule(rule: str | RuleFunction | None) -> str | None:
-    """Return the name under which the suggestion of a rule that was asked for is found, None where none was.
-
-    Raises:
-        InputError: No rule has this name, or it is no function.
-    """
+    """Return the name under which a rule's suggestion is found, None without a rule; InputError for an unknown one."""
     if rule is None:
         return None
     if callable(rule):

@@ -75,15 +75,10 @@ class SmoothCurve:
 def smooth(curve: Curve) -> SmoothCurve | None:
     """Fit a smoothing spline to the losses against ln(lr), stiff enough to average over a quarter of a decade.
 
-    Spikes beyond four deviations of a running median are pulled in first. The stiffness is fixed, since what is read
-    off the curve is steadier from seed to seed than with one chosen by generalised cross-validation, which follows
-    the noise now and then, and costs thirty times as much.
-
-    Args:
-        curve: A raw curve.
-
-    Returns:
-        The smooth curve over the pairs of rate and resulting loss before the blow-up; None for fewer than eight.
+    It goes through the pairs of rate and resulting loss before the blow-up; None for fewer than eight. Spikes beyond
+    four deviations of a running median are pulled in first. The stiffness is fixed, since what is read off the curve is
+    steadier from seed to seed than with one chosen by generalised cross-validation, which follows the noise now and
+    then, and costs thirty times as much.
     """
     pairs = list(curve.pairs())[: max(before_blow_up(curve) - 1, 0)]
     if len(pairs) < MIN_POINTS:

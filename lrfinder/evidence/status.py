@@ -49,16 +49,10 @@ def decide_status(
     edge_trials: Sequence[Trials] = (),
     pilots: Sequence[Trials] = (),
 ) -> Status:
-    """Decide whether a measurement can be trusted.
+    """Decide whether a measurement can be trusted; `smooth` is None where there is too little to smooth.
 
     A pilot that lowered the loss, and not by chance, outweighs everything before it. Short trials outweigh the sweep
     where one of them lowered the loss, or none of them has an edge.
-
-    Args:
-        curve: The sweep.
-        smooth: The smoothed curve, None where there is too little to smooth.
-        edge_trials: The short trials that followed.
-        pilots: The pilots that followed those.
     """
     if any(trials.is_sure for trials in pilots):
         return Status.OK

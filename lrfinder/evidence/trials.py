@@ -164,16 +164,10 @@ def record_trials(
     factor: float = 1.0,
     steps_per_epoch: int | None = None,
 ) -> Trials:
-    """Record what was tried, ascending.
+    """Record what was tried, ascending; the options are fields of `Trials`.
 
-    Args:
-        losses: By peak, the loss of every evaluation batch after the trial; None where it diverged or made no step.
-        before: Loss of the same batches before.
-        steps: As in `Trials`, like all that follow.
-        cost: Step-equivalents.
-        min_gain: A smaller gain says nothing.
-        factor: Of the shape.
-        steps_per_epoch: Of the trials' own batches.
+    By peak, `losses` holds the loss of every evaluation batch after the trial, None where it diverged or made no step;
+    `before` holds those of the same batches before.
     """
     lrs = sorted(losses)
     best = min((after for after in losses.values() if after), key=statistics.fmean, default=None)

@@ -72,14 +72,7 @@ class Spending:
 
 
 def budget_for(total_steps: int, budget: float | None = None) -> int:
-    """Return the steps that a tuning may cost.
-
-    Args:
-        total_steps: Optimizer steps of the training.
-        budget: Steps, a share of the training below 1, or None for the default.
-
-    Returns:
-        Step-equivalents.
+    """Return the step-equivalents that a tuning may cost, of a budget in steps, as a share below 1, or by default.
 
     Raises:
         InputError: Neither, fewer than ten steps, or a training too short for the default.
@@ -103,11 +96,7 @@ def budget_for(total_steps: int, budget: float | None = None) -> int:
 
 
 def check_budget(budget: object) -> None:
-    """Refuse what is no budget for any training.
-
-    Raises:
-        InputError: Neither whole steps nor a share of the training, or fewer than ten steps.
-    """
+    """Raise InputError for what is neither whole steps, ten at least, nor a share of the training below 1."""
     size = float(budget) if not isinstance(budget, bool) and isinstance(budget, Real) else math.nan
     is_share, is_whole = 0 < size < 1, isinstance(budget, Integral) or (size >= FEWEST and size.is_integer())
     if math.isnan(size) or not (is_share or is_whole):
@@ -119,11 +108,7 @@ def check_budget(budget: object) -> None:
 
 
 def spend(steps: int, total_steps: int) -> Spending:
-    """Return what a budget is spent on.
-
-    Args:
-        steps: The budget.
-        total_steps: Optimizer steps of the training, which no trial exceeds.
+    """Return what a budget is spent on; no trial has more steps than the training.
 
     >>> spend(300, 1_000)
     Spending(steps=300, search=100, pilots=1, length=51)
@@ -138,13 +123,7 @@ def spend(steps: int, total_steps: int) -> Spending:
 
 
 def pilot_steps(budget: float, pilots: int = 1, peaks: float = PLANNED_PEAKS) -> int:
-    """Return the optimizer steps of a pilot's trials.
-
-    Args:
-        budget: Step-equivalents for all pilots.
-        pilots: How many share it.
-        peaks: How many peaks each is to try.
-    """
+    """Return the optimizer steps of a trial where so many pilots share a budget and each is to try so many peaks."""
     # An evaluation costs a ninth of a trial's steps (`pilot.EVAL_BATCHES_PER_STEP`), so nine tenths are steps.
     return math.floor(9 * budget / (pilots * peaks * 10))
 
@@ -152,13 +131,8 @@ def pilot_steps(budget: float, pilots: int = 1, peaks: float = PLANNED_PEAKS) ->
 def pilot_steps_on_plateau(left: float, total_steps: int, planned: int) -> int:
     """Return the steps of a pilot's trials where the loss rests on a plateau: few and long.
 
-    Args:
-        left: Step-equivalents that are left of the budget.
-        total_steps: Optimizer steps of the training, which no trial exceeds.
-        planned: Steps of a trial without a plateau, 0 where there would be none.
-
-    Returns:
-        Those of two trials, or where these would be short of a single one; 0 where that is short as well.
+    They are those of two trials that `left` of the budget pays for, or where these would be short of a single one; 0
+    where that is short as well. Without a plateau a trial was `planned` to have so many, 0 where there would be none.
 
     >>> pilot_steps_on_plateau(242, 1_000, planned=51), pilot_steps_on_plateau(30, 300, planned=0)
     (101, 0)

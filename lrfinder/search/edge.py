@@ -20,11 +20,9 @@ BELOW = 10**0.25
 
 
 def edge_batches(train: Sequence[Batch], held_out: Batch | None = None) -> TrialBatches:
-    """Return what short trials train and are evaluated on.
+    """Return what short trials train on, one batch for each step, and what they are evaluated on.
 
-    Args:
-        train: One batch for each step.
-        held_out: Validation batches to evaluate on after the last step; None reads the losses of the last steps.
+    Held-out batches evaluate after the last step; without them the losses of the last steps do.
     """
     if held_out is None:
         last = train[-EVALUATED_STEPS:]

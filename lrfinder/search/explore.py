@@ -97,14 +97,14 @@ def explore(
     on_step: OnStep | None = None,
     on_trial: Callable[[int, float], None] | None = None,
 ) -> Trials:
-    """Run trials at one peak after another until the rule ends it or the budget is spent.
+    """Run trials at one peak after another until the rule ends it or the budget of step-equivalents is spent.
 
-    An evaluation batch whose loss is not finite before any trial is left out. A trial that ran out of memory counts as
-    one that diverged for the rule, and is not recorded.
+    The training is put back before every trial and at the end. An evaluation batch whose loss is not finite before any
+    trial is left out. A trial that ran out of memory counts as one that diverged for the rule, and is not recorded.
 
     Args:
         loop: What trains; its loss can be had without a step.
-        snapshot: The start, to which the training is put back before every trial and at the end.
+        snapshot: The start.
         batches: What to train and to evaluate on.
         first_peak: LR of the reference group.
         next_peak: The rule that gives the next peak.
@@ -115,9 +115,6 @@ def explore(
         loss_scale: How far the sweep fell, the scale of a loss that begins near zero.
         on_step: Called with the rate and the loss of every step.
         on_trial: Called after every trial with their number and the best peak so far.
-
-    Returns:
-        The record of the trials.
     """
     snapshot.restore()
     before = [loop.loss(batch, train=batches.reads_steps) for batch in batches.evaluation]

@@ -49,20 +49,10 @@ def search(
 ) -> tuple[Evidence, list[float]]:
     """Sweep an exponential range, then run short trials with their part of the steps.
 
-    There are no trials where the loop has no loss without a step, where a rule is named, or below 75 steps.
-
-    Args:
-        loop: What trains.
-        snapshot: The start.
-        lrs: The range, with as many rates as the search may cost steps.
-        rule: Whose rate will be taken.
-        held_out: What to evaluate on, or None to read the training loss.
-        ends_on_plateau: Whether the trials end, the rest of their steps unspent, with the first that leaves the loss
-            where it was, where the sweep could not be read and all before it raised the loss.
-        on_step: Called with the rate and the loss of every step.
-
-    Returns:
-        What was measured, and the rates that were swept.
+    There are no trials where the loop has no loss without a step, where a rule is named, or below 75 steps. `lrs` has
+    as many rates as the search may cost steps; those that were swept are returned with the evidence. With
+    `ends_on_plateau` the trials end, the rest of their steps unspent, with the first that leaves the loss where it was,
+    where the sweep could not be read and all before it raised the loss.
     """
     steps = len(lrs)
     series = _series(steps) if loop.can_measure and rule is None else 0

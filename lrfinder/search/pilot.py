@@ -32,20 +32,10 @@ POINTS = 16
 def draw_pilots(
     loop: Loop, count: int, steps: int, horizon: Horizon, held_out: Batch | None = None
 ) -> list[TrialBatches]:
-    """Draw the batches of several pilots, one after another.
+    """Draw the batches of several pilots of so many steps, one after another, on a loop at the start of an epoch.
 
     Where the rest of an epoch has no room for another pilot that is evaluated on batches of it, that one begins with
     the next epoch: else it might be evaluated on samples that it was trained on.
-
-    Args:
-        loop: What trains, at the start of an epoch.
-        count: How many pilots.
-        steps: Optimizer steps of a pilot.
-        horizon: Length of the training.
-        held_out: Validation batches to evaluate on.
-
-    Returns:
-        The batches of each.
     """
     made: list[TrialBatches] = []
     used = needed = 0
@@ -62,17 +52,11 @@ def draw_pilots(
 
 
 def draw_pilot(loop: Loop, steps: int, horizon: Horizon, held_out: Batch | None = None) -> TrialBatches:
-    """Draw the batches of one pilot.
+    """Draw the batches of one pilot of T' steps, on a loop at the start of an epoch.
 
     A training of E epochs has a pilot of E epochs: T' steps run over T' / E batches again and again, so that what many
-    epochs do to the best rate is seen. Within one epoch every step has a batch of its own.
-
-    Args:
-        loop: What trains, at the start of an epoch.
-        steps: T', the optimizer steps of a pilot.
-        horizon: Length of the training. Where nobody knows the steps of an epoch every step has a batch of its own, and
-            the batches that follow evaluate.
-        held_out: Validation batches to evaluate on, instead of batches of the same epoch.
+    epochs do to the best rate is seen. Within one epoch, and where nobody knows its steps, every step has a batch of
+    its own. Held-out batches evaluate, or else batches that follow in the same epoch.
     """
     first, per_epoch = loop.draw(), horizon.steps_per_epoch
     evaluated = max(FEWEST_EVAL_BATCHES, round(steps * EVAL_BATCHES_PER_STEP)) if held_out is None else 0
@@ -103,14 +87,10 @@ def _room(loop: Loop, first: Batch, most: int) -> int:
 
 
 def in_small(schedule: Schedule, total_steps: int, steps: int) -> Shape:
-    """Return a schedule by the part of the way, each step of a pilot at the mean over what it stands for.
+    """Return a schedule of `total_steps` by the part of the way, for a pilot of `steps`.
 
-    The mean keeps a cyclic schedule from being seen at one phase alone.
-
-    Args:
-        schedule: Of the training.
-        total_steps: Its optimizer steps.
-        steps: Those of a pilot.
+    Each step of the pilot has the mean over the steps that it stands for, so that a cyclic schedule is not seen at one
+    phase alone.
     """
 
     def factor(part: float) -> float:

@@ -23,15 +23,7 @@ OnStep = Callable[[float, float], None]
 
 
 def exponential_range(lr_min: float, lr_max: float, steps: int) -> list[float]:
-    """Rates from `lr_min` to `lr_max` with one constant ratio, both ends exact.
-
-    Args:
-        lr_min: First rate of the reference group.
-        lr_max: Last rate.
-        steps: Number of rates.
-
-    Returns:
-        `steps` ascending rates.
+    """Return so many rates from `lr_min` to `lr_max` with one constant ratio, both ends exact.
 
     Raises:
         InputError: A rate that is not positive and finite, ends the wrong way round, fewer than 10 steps.
@@ -61,16 +53,8 @@ def _rate(name: str, value: object) -> float:
 def sweep(loop: Loop, lrs: list[float], on_step: OnStep | None = None, held_out: Batch | None = None) -> Curve:
     """Make one optimizer step at each rate and record the loss before it, until the range or the training ends.
 
-    The state of the training is left where the sweep brought it: call this inside `loop.preserved()`.
-
-    Args:
-        loop: What trains.
-        lrs: Ascending rates of the reference group, as `exponential_range` makes them.
-        on_step: Called with each rate and the loss that is watched.
-        held_out: Batches whose loss is measured after every step and watched instead of the training loss.
-
-    Returns:
-        The raw curve.
+    The loss of the held-out batches, measured after every step, is watched instead where there are some; `on_step` gets
+    what is watched. The training is left where the sweep brought it: call this inside `loop.preserved()`.
 
     Raises:
         InputError: The very first loss is not finite.

@@ -32,16 +32,7 @@ def run_trial(
     limit: float,
     on_step: OnStep | None = None,
 ) -> tuple[list[float | None] | None, int]:
-    """Run one trial from the snapshot.
-
-    Args:
-        loop: What trains.
-        snapshot: The start.
-        peak: LR of the reference group.
-        batches: What to train on, one optimizer step each.
-        shape: The factor of the peak at each part of the trial.
-        limit: The loss beyond which the trial is ended.
-        on_step: Called with the rate and the loss of every step.
+    """Run one trial from the snapshot; it is ended where the loss exceeds the limit.
 
     Returns:
         The loss before every step (None where it was skipped), an empty list where the trial diverged or made no step,

@@ -81,13 +81,10 @@ class Memory:
             pending += self._keep_one(value)
 
     def keep_named(self, value: Any) -> None:
-        """Remember an object that was handed over by itself: one that `keep` passes by too.
-
-        Args:
-            value: What `keep` knows, or else an object with `state_dict` and `load_state_dict`, or with attributes.
+        """Remember an object that was handed over by itself, also one that `keep` passes by.
 
         Raises:
-            InputError: It has none of these.
+            InputError: It has neither attributes nor `state_dict` with `load_state_dict`.
         """
         if _is_kept(value):
             self.keep(value)
@@ -198,14 +195,9 @@ def _is_kept(value: object) -> bool:
 
 
 def reached_by(function: object) -> list[object]:
-    """What a function may change when it is called: the object it is bound to, what it closes over, globals it names.
+    """Return what a function may change when it is called: the object it is bound to, what it closes over, its globals.
 
-    Args:
-        function: A function, a bound method, a `functools.partial` or a callable object; None reaches nothing.
-
-    Returns:
-        Objects to keep: the attributes of the bound or called object, what `inspect.getclosurevars` finds, the bound
-        arguments.
+    Of a `functools.partial` that is its arguments too, of a callable object its attributes; None reaches nothing.
     """
     if isinstance(function, partial):
         named = [*function.args, *function.keywords.values()]

@@ -98,8 +98,7 @@ def _held_by(optimizer: Any) -> list[object]:
 def forward_only(modules: Sequence[nn.Module]) -> Iterator[None]:
     """Put back what a forward can change: buffers, modes, attributes, gradients and the global random streams.
 
-    Args:
-        modules: The model, and whatever else computes the loss; their parameters are neither copied nor put back.
+    Parameters are neither copied nor put back.
     """
     memory = Memory()
     for module in modules:
@@ -115,11 +114,7 @@ def forward_only(modules: Sequence[nn.Module]) -> Iterator[None]:
 
 
 def reshard(modules: Sequence[nn.Module]) -> None:
-    """Give up weights that FSDP2 has gathered: after a forward without a backward they would be used again as they are.
-
-    Args:
-        modules: Those of the training.
-    """
+    """Give up weights that FSDP2 has gathered: after a forward without a backward they would be used as they are."""
     for root in modules:
         for module in root.modules():
             give_up = getattr(module, "reshard", None)
@@ -144,18 +139,11 @@ def preserved(
 ) -> Iterator[StateSnapshot]:
     """Put a training back as it was at exit, on success, on an exception and on Ctrl-C (raised on); nests.
 
-    What comes while it is put back, Ctrl-C or another signal, waits until that is done.
+    What comes while it is put back, Ctrl-C or another signal, waits until that is done. The arguments are
+    `StateSnapshot`'s.
 
     Restored in place: parameters, all buffers, gradients, requires-grad flags, train/eval flags and attributes of every
     submodule, optimizer state (what did not exist is dropped) and groups, `others`, the global random streams.
-
-    Args:
-        modules: The model, and whatever else computes the loss.
-        optimizers: The optimizers that update them.
-        others: See `StateSnapshot`.
-        frozen: See `StateSnapshot`.
-        leave: See `StateSnapshot`.
-        device: See `StateSnapshot`.
 
     Yields:
         The snapshot; its `restore` may be called as often as wanted.

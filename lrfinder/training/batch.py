@@ -14,15 +14,8 @@ __all__ = ["describe", "held_bytes", "shares", "size", "tensors", "to_device", "
 def to_device(batch: Any, device: torch.device, layout: torch.memory_format | None = None) -> Any:
     """Return a batch with every tensor on a device, in containers of the same type; the batch itself stays as it is.
 
-    Tensors that are there already are not copied; leaves that are no tensors stay as they are.
-
-    Args:
-        batch: A tensor, any nesting of mappings, lists, tuples, named tuples and dataclasses, or an object with `to`.
-        device: Where to.
-        layout: Memory format of four-dimensional tensors, or None to keep theirs.
-
-    Returns:
-        The batch there.
+    A batch is a tensor, any nesting of mappings, lists, tuples, named tuples and dataclasses, or an object with `to`.
+    Four-dimensional tensors get the layout. Tensors that are there already are not copied.
     """
 
     def moved(tensor: Tensor) -> Tensor:

@@ -47,11 +47,7 @@ Group: TypeAlias = "dist.ProcessGroup | Reducer | None"
 
 
 def check_group(group: object) -> None:
-    """Refuse what is no group.
-
-    Raises:
-        InputError: It has neither the collectives of torch nor `reduce` and `any`.
-    """
+    """Raise InputError for a group with neither the collectives of torch nor `reduce` and `any`."""
     is_torch = dist.is_available() and isinstance(group, dist.ProcessGroup)
     if group is None or is_torch or all(callable(getattr(group, name, None)) for name in ("reduce", "any")):
         return

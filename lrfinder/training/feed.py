@@ -56,11 +56,7 @@ class Feed:
         self._has_yielded = False
 
     def draw(self) -> list[Any]:
-        """Return the next batches, fewer than `per_draw` where the loader ends.
-
-        Raises:
-            InputError: The loader yields nothing.
-        """
+        """Return the next batches, fewer than `per_draw` where the loader ends; InputError where it yields nothing."""
         batches = self._take()
         if not batches:
             self._iterator = self._started()

@@ -33,11 +33,6 @@ class BatchLoss:
     squared error for float targets of the output's shape; `source` says which.
 
     A mapping is passed to the model by keyword where its `forward` has these names, else whole.
-
-    Args:
-        model: Called with the inputs of a batch.
-        loss_fn: `loss_fn(output, target) -> scalar tensor`, or None.
-        loss_step: `loss_step(model, batch) -> scalar tensor`, or None.
     """
 
     def __init__(
@@ -54,11 +49,7 @@ class BatchLoss:
         self._accepts = _Accepts(model)
 
     def __call__(self, batch: Any) -> Tensor:
-        """Return the loss of a batch that is on the model's device.
-
-        Raises:
-            InputError: The loss cannot be inferred, or is not a scalar tensor.
-        """
+        """Return the loss of a batch on the model's device; InputError where it is none, or no scalar tensor."""
         if self._loss_step is not None:
             return as_scalar(self._loss_step(self._model, batch), self.source)
         if self._loss_fn is not None:

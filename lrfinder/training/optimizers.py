@@ -14,11 +14,7 @@ __all__ = ["check_any_holds", "choose_optimizers", "swept_optimizers", "takes_ho
 
 
 def trainable_parameters(*modules: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters of the modules that are trained.
-
-    Raises:
-        InputError: There are none, or lazy ones.
-    """
+    """Return the parameters of the modules that are trained; InputError where there are none, or lazy ones."""
     for module in modules:
         if not isinstance(module, nn.Module):
             raise InputError(f"`model` must be a torch.nn.Module, got {type(module).__name__}")
@@ -42,18 +38,10 @@ def trainable_parameters(*modules: nn.Module) -> list[nn.Parameter]:
 def choose_optimizers(
     optimizer: Optimizer | Sequence[Optimizer] | None, trainable: list[nn.Parameter], *, own: bool
 ) -> list[Optimizer]:
-    """The optimizers of a training; without one, AdamW over the trainable parameters.
-
-    Args:
-        optimizer: What the caller passed.
-        trainable: The model's trainable parameters.
-        own: Whether the caller's own step uses them.
-
-    Returns:
-        One or several.
+    """Return the optimizers of a training; without one, AdamW over the trainable parameters.
 
     Raises:
-        InputError: None for a step of the caller's own, several for one of ours, or one of another model.
+        InputError: None for a step of the caller's `own`, several for one of ours, or one of another model.
     """
     if optimizer is None:
         if own:
@@ -93,11 +81,7 @@ def takes_hooks(optimizer: Any) -> bool:
 
 
 def check_any_holds(optimizers: Sequence[Optimizer], trainable: Sequence[nn.Parameter]) -> None:
-    """Refuse optimizers of which none holds a parameter of the model.
-
-    Raises:
-        InputError: That, or something that is no optimizer.
-    """
+    """Raise InputError where none of the optimizers holds a parameter of the model, or one is no optimizer."""
     for each in optimizers:
         if not hasattr(each, "param_groups"):
             got = f"the class {each.__name__}" if isinstance(each, type) else type(each).__name__

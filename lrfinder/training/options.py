@@ -45,11 +45,7 @@ class TrainingOptions(TypedDict, total=False):
 
 
 def check_one_loss(**sources: object) -> None:
-    """Refuse more than one source of the loss.
-
-    Raises:
-        InputError: Two were given.
-    """
+    """Raise InputError for more than one source of the loss."""
     given = [name for name, source in sources.items() if source is not None]
     if len(given) > 1:
         raise InputError(
@@ -58,11 +54,7 @@ def check_one_loss(**sources: object) -> None:
 
 
 def check_left_to_train_step(**options: object) -> None:
-    """Refuse what a step of the user's own has to do itself.
-
-    Raises:
-        InputError: One of these was given all the same.
-    """
+    """Raise InputError for an option that does what a step of the user's own has to do itself."""
     given = [f"{name}={value!r}" for name, value in options.items() if value is not None]
     if given:
         raise InputError(
@@ -72,11 +64,7 @@ def check_left_to_train_step(**options: object) -> None:
 
 
 def check_choices(accumulate: int, snapshot: str, snapshot_device: torch.device | str | None) -> None:
-    """Refuse a number of micro-batches or a way of snapshotting that does not exist, and inference mode.
-
-    Raises:
-        InputError: One of them.
-    """
+    """Raise InputError for micro-batches or a way of snapshotting that do not exist, and in inference mode."""
     if torch.is_inference_mode_enabled():
         raise InputError(
             "a learning rate must be found outside of `torch.inference_mode()`, got a call inside it; leave it"
@@ -89,21 +77,13 @@ def check_choices(accumulate: int, snapshot: str, snapshot_device: torch.device 
 
 
 def check_function(name: str, function: object, *, may_be_none: bool = False) -> None:
-    """Refuse what cannot be called.
-
-    Raises:
-        InputError: It is no function, and not None where that may be given.
-    """
+    """Raise InputError for what cannot be called."""
     if not callable(function) and not (may_be_none and function is None):
         raise InputError(f"`{name}` must be a function{' or None' if may_be_none else ''}, got {function!r:.60}")
 
 
 def check_state(name: str, objects: object) -> None:
-    """Refuse a list of further objects to put back that is none, or that holds something without a state.
-
-    Raises:
-        InputError: Either.
-    """
+    """Raise InputError for what is no list of objects to put back, or holds something without a state."""
     if not isinstance(objects, (list, tuple)):
         raise InputError(f"`{name}` must be a list of objects to put back after the search, got {objects!r:.60}")
     for thing in objects:
@@ -115,11 +95,7 @@ def check_state(name: str, objects: object) -> None:
 
 
 def check_device(snapshot_device: torch.device | str | None) -> None:
-    """Refuse a device for the snapshot that tensors cannot be copied to and back.
-
-    Raises:
-        InputError: There is no such device here, or it holds no data.
-    """
+    """Raise InputError for a device that tensors cannot be copied to and back."""
     try:
         fits = snapshot_device is None or torch.empty(1, device=snapshot_device).device.type != "meta"
     except (RuntimeError, TypeError, AssertionError):

@@ -21,17 +21,7 @@ RATES = ("lr", "initial_lr", "max_lr", "min_lr", "swa_lr")
 
 
 def reference_index(groups: Sequence[dict[str, Any]]) -> int:
-    """Return the index of the reference group: the first that has an `lr` and a trainable parameter.
-
-    Args:
-        groups: Those of all optimizers, in their order.
-
-    Returns:
-        The index.
-
-    Raises:
-        InputError: There is none.
-    """
+    """Return the index of the reference group, the first with an `lr` and a trainable parameter; else InputError."""
     for i, group in enumerate(groups):
         if group.get("lr") is not None and any(p.requires_grad for p in group["params"]):
             return i
@@ -48,13 +38,10 @@ def find_reference(optimizers: Sequence[Optimizer]) -> tuple[Optimizer, int]:
 
 
 class ParamGroups:
-    """The groups of the swept optimizers, whose rates are set by one number.
+    """The groups of the optimizers that are swept, jointly, whose rates are set by one number.
 
     Group i runs at `lr * base_i / base_ref`. A base is the group's `initial_lr` (a warm-up scheduler may hold `lr` at
     0), else its `lr`; bases are read once, so the ratios never drift. Groups without a rate are left alone.
-
-    Args:
-        optimizers: Those to sweep, jointly.
 
     Raises:
         InputError: There is no reference group, or its base is 0.
@@ -142,14 +129,8 @@ def rescale(
     """Scale optimizers and their schedulers by one ratio, so that a rate of the reference group becomes `lr`.
 
     A group's `lr`, `initial_lr` and the bounds that schedulers keep in it follow, and so do the schedulers' own bases,
-    those inside a SequentialLR or ChainedScheduler too.
-
-    Args:
-        optimizer: One or several, swept jointly.
-        lr: The new rate.
-        schedulers: Those attached to them.
-        peak: The rate of the reference group that becomes `lr`; None takes the one that it is meant to reach: what a
-            cyclic scheduler rises to, else its base.
+    those inside a SequentialLR or ChainedScheduler too. The rate that becomes `lr` is `peak`, or else the one that the
+    group is meant to reach: what a cyclic scheduler rises to, else its base.
 
     Raises:
         InputError: There is no reference group, or its LR is 0: no ratio can be formed.

@@ -66,15 +66,7 @@ class Precision:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """How gradients are clipped before a step.
-
-    Args:
-        norm: Largest total norm, or None.
-        value: Largest absolute value of an entry, or None.
-
-    Raises:
-        InputError: A bound that is not positive.
-    """
+    """Clips gradients before a step, to a largest total norm and a largest absolute value of an entry."""
 
     norm: float | None = None
     value: float | None = None
@@ -179,13 +171,7 @@ class GradientUpdate:
 
 
 class OwnUpdate:
-    """The user's own step: gradient, clipping, precision and as many optimizers as there are.
-
-    Args:
-        train_step: `train_step(model, batch) -> loss before the step`, a number or scalar tensor; None says skipped.
-        model: What it trains.
-        precision: Where batches are moved to; the rest is the step's own.
-    """
+    """The user's own step: gradient, clipping, precision and as many optimizers as there are; we only move batches."""
 
     def __init__(self, train_step: TrainStep, model: nn.Module, precision: Precision) -> None:
         self._train_step, self._model, self._precision = train_step, model, precision
