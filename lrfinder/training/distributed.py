@@ -12,24 +12,13 @@ from torch import distributed as dist
 
 from lrfinder.errors import InputError, RankError
 
-__all__ = [
-    "Group",
-    "Reducer",
-    "any_true",
-    "check_group",
-    "fail_together",
-    "is_chief",
-    "mean_of_step",
-    "mean_over_ranks",
-    "mean_tensor",
-    "min_and_max_over_ranks",
-    "min_over_ranks",
-    "truncate_to_shortest",
-    "world_size",
-]
+__all__ = ["Group", "Ranks", "fail_together", "is_chief"]
 
 POLL, PATIENCE = 0.2, 3.0
 """Seconds between two looks at whether a peer has failed, and how long one that fails waits until all have looked."""
+
+LARGEST_BIT = 32
+"""Numbers whose least is looked for lie below two to this power."""
 
 
 class Reducer(Protocol):
@@ -46,134 +35,108 @@ Group: TypeAlias = "dist.ProcessGroup | Reducer | None"
 """Who trains together: a process group, an object with `reduce` and `any`, or all processes of `torch.distributed`."""
 
 
-def check_group(group: object) -> None:
-    """Raise InputError for a group with neither the collectives of torch nor `reduce` and `any`."""
-    is_torch = dist.is_available() and isinstance(group, dist.ProcessGroup)
-    if group is None or is_torch or all(callable(getattr(group, name, None)) for name in ("reduce", "any")):
-        return
-    raise InputError(
-        f"`group` must be a process group of torch.distributed, an object with `reduce` and `any`, or None, "
-        f"got {group!r:.60}"
-    )
+class Ranks:
+    """The processes that train together, and the device where they exchange numbers.
+
+    Every method is a collective: all ranks call it, and all get the same answer.
+
+    Raises:
+        InputError: The group has neither the collectives of torch nor `reduce` and `any`.
+    """
+
+    def __init__(self, group: Group, device: torch.device) -> None:
+        is_reducer = all(callable(getattr(group, name, None)) for name in ("reduce", "any"))
+        if not (group is None or is_reducer or (dist.is_available() and isinstance(group, dist.ProcessGroup))):
+            raise InputError(
+                "`group` must be a process group of torch.distributed, an object with `reduce` and `any`, or None, "
+                f"got {group!r:.60}"
+            )
+        self._reducer = cast("Reducer", group) if is_reducer else None
+        self._group: Any = None if is_reducer else group
+        self._device = device
+
+    @property
+    def size(self) -> int:
+        """Their number."""
+        return _world_size(self._group)
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this is the one that prints, draws and writes."""
+        return is_chief(self._group)
+
+    def mean(self, *values: Tensor | float) -> list[float]:
+        """Return the mean of each scalar."""
+        if self._reducer is not None:
+            return [float(self._reducer.reduce(self._as_tensor(value))) for value in values]
+        if self.size == 1:
+            return [float(value) for value in values]
+        total = torch.tensor([float(value) for value in values], dtype=torch.float64, device=self._device)
+        self._reduce(total, dist.ReduceOp.SUM)
+        return [float(value) / self.size for value in total]
+
+    def any(self, flag: bool) -> bool:
+        """Return whether the flag is true on any rank."""
+        if self._reducer is not None:
+            return self._reducer.any(flag)
+        if self.size == 1:
+            return flag
+        flags = torch.tensor(int(flag), device=self._device)
+        self._reduce(flags, dist.ReduceOp.MAX)
+        return bool(flags)
+
+    def mean_of_step(self, loss: Tensor | float | None, samples: int) -> tuple[float, float] | None:
+        """Return the mean loss of a step and the mean number of its samples; None where any rank has skipped it."""
+        if self._reducer is None:
+            # One collective, which no rank leaves out: all learn of a step that one of them skipped.
+            mean, skipped, mean_samples = self.mean(0.0 if loss is None else loss, loss is None, samples)
+            return None if skipped else (mean, mean_samples)
+        # Asked for before the loss: a rank without one knows no precision to send it in.
+        if self.any(loss is None) or loss is None:
+            return None
+        mean, mean_samples = self.mean(loss, samples)
+        return mean, mean_samples
+
+    def least(self, value: int | None) -> int | None:
+        """Return the least of numbers from 0 on; None where one rank has none."""
+        if self.any(value is None) or value is None:
+            return None
+        least = 0
+        # Bit by bit, since all that every framework's collectives can answer exactly is yes or no.
+        for bit in reversed(range(LARGEST_BIT)):
+            if not self.any(value < least + 2**bit):
+                least += 2**bit
+        return least
+
+    def truncate(self, batch: list[Any], most: int) -> list[Any]:
+        """Cut up to `most` micro-batches to as many as the rank with the fewest has: a step on each is a collective."""
+        return batch[: next(n for n in range(most, -1, -1) if not self.any(len(batch) < n))]
+
+    def _as_tensor(self, value: Tensor | float) -> Tensor:
+        if isinstance(value, Tensor):
+            return value.detach().clone()
+        wide = torch.float32 if self._device.type == "mps" else torch.float64
+        return torch.tensor(float(value), dtype=wide, device=self._device)
+
+    def _reduce(self, value: Tensor, op: Any) -> None:
+        """Reduce in place; where a rank is gone the error says so."""
+        try:
+            dist.all_reduce(value, op=op, group=self._group)
+        except RuntimeError as error:
+            error.add_note(
+                "lrfinder: another process of this training has failed or ended in the search; its own error says why. "
+                "Here everything is put back as it was"
+            )
+            raise
 
 
-def _reducer(group: Group) -> Reducer | None:
-    """The object that brings its own collectives, or None where torch does them."""
-    return cast("Reducer", group) if hasattr(group, "any") else None
+def is_chief(group: Any = None) -> bool:
+    """Return whether this process is the one of a torch group that prints, draws and writes."""
+    return _world_size(group) == 1 or dist.get_rank(group) == 0
 
 
-def world_size(group: Group = None) -> int:
-    """Return the number of processes that train together."""
-    torch_group: Any = None if _reducer(group) else group
-    return dist.get_world_size(torch_group) if dist.is_available() and dist.is_initialized() else 1
-
-
-def is_chief(group: Group = None) -> bool:
-    """Return whether this is the process that prints, draws and writes."""
-    torch_group: Any = None if _reducer(group) else group
-    return world_size(group) == 1 or dist.get_rank(torch_group) == 0
-
-
-def mean_over_ranks(*values: Tensor | float, device: torch.device, group: Group = None) -> list[float]:
-    """Return the means of some scalars over all processes, the same on each."""
-    reducer = _reducer(group)
-    if reducer is not None:
-        return [float(reducer.reduce(_as_tensor(value, device))) for value in values]
-    if world_size(group) == 1:
-        return [float(value) for value in values]
-    total = torch.tensor([float(value) for value in values], dtype=torch.float64, device=device)
-    _reduce(total, group=group)
-    return [float(value) / world_size(group) for value in total]
-
-
-def mean_of_step(
-    loss: Tensor | float | None, samples: int, device: torch.device, group: Group = None
-) -> tuple[float | None, float]:
-    """Return the mean loss of a step, None where any process has skipped it, and the mean number of its samples."""
-    reducer = _reducer(group)
-    if reducer is not None:
-        (mean_samples,) = mean_over_ranks(samples, device=device, group=group)
-        # Asked for before the loss: a process without one knows no precision to send it in.
-        if reducer.any(loss is None) or loss is None:
-            return None, mean_samples
-        return mean_over_ranks(loss, device=device, group=group)[0], mean_samples
-    # One collective, which no rank leaves out: all learn of a step that one of them skipped.
-    sent = (0.0 if loss is None else loss, loss is None, samples)
-    mean, skipped, mean_samples = mean_over_ranks(*sent, device=device, group=group)
-    return None if skipped else mean, mean_samples
-
-
-def _as_tensor(value: Tensor | float, device: torch.device) -> Tensor:
-    if isinstance(value, Tensor):
-        return value.detach().clone()
-    wide = torch.float32 if device.type == "mps" else torch.float64
-    return torch.tensor(float(value), dtype=wide, device=device)
-
-
-def _reduce(value: Tensor, op: Any = None, group: Group = None) -> None:
-    """Reduce over all processes in place; where one is gone the error says so."""
-    try:
-        dist.all_reduce(value, op=dist.ReduceOp.SUM if op is None else op, group=cast("Any", group))
-    except RuntimeError as error:
-        error.add_note(
-            "lrfinder: another process of this training has failed or ended in the search; its own error says why. "
-            "Here everything is put back as it was"
-        )
-        raise
-
-
-def mean_tensor(value: Tensor) -> Tensor:
-    """Return the mean of a scalar over all processes as a tensor, for an optimizer that decides by it."""
-    return value if world_size() == 1 else value.new_tensor(mean_over_ranks(value, device=value.device)[0])
-
-
-def min_and_max_over_ranks(value: int, device: torch.device, group: Group = None) -> tuple[int, int]:
-    """Return the least and the greatest of the processes' numbers."""
-    reducer = _reducer(group)
-    if reducer is not None:
-        return _least(value, reducer), -_least(-value, reducer)
-    if world_size(group) == 1:
-        return value, value
-    both = torch.tensor([-value, value], device=device)
-    _reduce(both, dist.ReduceOp.MAX, group)
-    return -int(both[0]), int(both[1])
-
-
-def _least(value: int, reducer: Reducer) -> int:
-    """The least of the processes' numbers, found by asking whether any lies below a bound."""
-    width = 1
-    while reducer.any(value < -width):
-        width *= 2
-    low = -width
-    while not reducer.any(value < low + width):
-        low, width = low + width, width * 2
-    while width > 1:
-        width //= 2
-        if not reducer.any(value < low + width):
-            low += width
-    return low
-
-
-def any_true(flag: bool, device: torch.device, group: Group = None) -> bool:
-    """Return true on every process if the flag is true on any."""
-    reducer = _reducer(group)
-    return reducer.any(flag) if reducer is not None else bool(min_and_max_over_ranks(int(flag), device, group)[1])
-
-
-def min_over_ranks(value: int | None, device: torch.device, group: Group = None) -> int | None:
-    """Return the least of the processes' numbers; None where one of them has none."""
-    fewest = _min(-1 if value is None else value, device, group)
-    return None if fewest < 0 else fewest
-
-
-def truncate_to_shortest(batch: list[Any], device: torch.device, group: Group = None) -> list[Any]:
-    """Cut micro-batches to as many as the process with the fewest has: each is a collective to the others."""
-    return batch[: _min(len(batch), device, group)]
-
-
-def _min(value: int, device: torch.device, group: Group) -> int:
-    reducer = _reducer(group)
-    return min_and_max_over_ranks(value, device, group)[0] if reducer is None else _least(value, reducer)
+def _world_size(group: Any = None) -> int:
+    return dist.get_world_size(group) if dist.is_available() and dist.is_initialized() else 1
 
 
 _nested = False
@@ -192,7 +155,7 @@ def fail_together() -> Iterator[None]:
         RankError: Another process has failed.
     """
     global _nested, _blocks
-    if _nested or world_size() == 1:
+    if _nested or _world_size() == 1:
         yield
         return
     _blocks += 1
@@ -244,7 +207,7 @@ class _Watch:
             self._store.compare_set("reason", "", f"rank {dist.get_rank()} failed: {lines}")
             waiting = time.monotonic() + PATIENCE
             aware = self._store.add("aware", 1)
-            while aware < world_size() and time.monotonic() < waiting:
+            while aware < _world_size() and time.monotonic() < waiting:
                 time.sleep(POLL / 10)
                 aware = self._store.add("aware", 0)
 

@@ -18,9 +18,8 @@ from lrfinder.loop import Batch, Facts
 from lrfinder.snapshot.contents import Surface
 from lrfinder.snapshot.rng import torch_streams
 from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
-from lrfinder.training import distributed
 from lrfinder.training.batch import shares, total_size, unshared
-from lrfinder.training.distributed import Group
+from lrfinder.training.distributed import Group, Ranks
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, Loader, as_feed
 from lrfinder.training.host import Host
 from lrfinder.training.loss import as_scalar
@@ -107,7 +106,6 @@ class StepLoop:
         check_function("update", update)
         check_function("forward", forward, may_be_none=True)
         check_state("state", state)
-        distributed.check_group(group)
         self.modules, self._trainable = list(modules), trainable_parameters(*modules)
         self.optimizers = as_list(optimizers)
         self.swept = swept_optimizers(self.optimizers, sweep)
@@ -115,8 +113,8 @@ class StepLoop:
         self.can_measure = forward is not None
         self._update, self._forward = update, forward
         self._groups = ParamGroups(self.swept)
-        self._group, self._host = group, host or Host()
-        self._device = self._host.device or self._trainable[0].device
+        self._host = host or Host()
+        self._ranks = Ranks(group, self._host.device or self._trainable[0].device)
         watched = self.swept if self._host.watched is None else self._host.watched
         self._watched = [o for o in watched if takes_hooks(o)]
         self._feed = as_feed(loader, accumulate, "loader")
@@ -127,7 +125,7 @@ class StepLoop:
         self._depth = 0
         self._last_streams = torch_streams()
         self._batch_size: int | None = None
-        self._steps_per_epoch = distributed.min_over_ranks(self._feed.draws_per_epoch, self._device, group)
+        self._steps_per_epoch = self._ranks.least(self._feed.draws_per_epoch)
         self._check_everywhere(val_loader is not None)
 
     @property
@@ -146,7 +144,7 @@ class StepLoop:
             model=type(self.modules[0]).__name__,
             batch_size=self._batch_size,
             steps_per_epoch=self._steps_per_epoch,
-            ranks=distributed.world_size(self._group),
+            ranks=self._ranks.size,
             precision=str(self._trainable[0].dtype).removeprefix("torch."),
         )
         facts = self._host.describe(facts)
@@ -157,18 +155,15 @@ class StepLoop:
     @property
     def is_chief(self) -> bool:
         """Whether this is the rank that prints, draws and writes."""
-        return distributed.is_chief(self._group)
+        return self._ranks.is_chief
 
     def agree(self, flag: bool) -> bool:
         """Return true on every rank if the flag is true on any."""
-        return distributed.any_true(flag, self._device, self._group)
+        return self._ranks.any(flag)
 
     def draw(self) -> Batch:
         """Return the micro-batches of one optimizer step, as many on every rank; the loader starts again at its end."""
-        batch = self._feed.draw()
-        if self._feed.per_draw > 1:
-            batch = distributed.truncate_to_shortest(batch, self._device, self._group)
-        return [unshared(micro) for micro in batch]
+        return self._draw_from(self._feed)
 
     def step(self, batch: Batch) -> float | None:
         """Make one optimizer step.
@@ -185,9 +180,12 @@ class StepLoop:
         """
         self._last_streams = torch_streams()
         loss = self._watched_update(batch)
-        mean, samples = distributed.mean_of_step(loss, total_size(batch) or 0, self._device, self._group)
+        means = self._ranks.mean_of_step(loss, total_size(batch) or 0)
+        if means is None:
+            return None
+        mean, samples = means
         self._batch_size = max(self._batch_size or 0, math.ceil(samples)) or None
-        return None if mean is None else self._descending(mean)
+        return self._descending(mean)
 
     def loss(self, batch: Batch, *, train: bool = False) -> float:
         """Return the loss of a forward alone; nothing of the training is changed by it.
@@ -214,14 +212,13 @@ class StepLoop:
             losses = [as_scalar(self._forward(micro), "forward").detach() for micro in batch]
             parts = [loss * share for loss, share in zip(losses, shares(batch), strict=True)]
             reshard(self.modules)
-        (mean,) = distributed.mean_over_ranks(torch.stack(parts).sum(), device=self._device, group=self._group)
+        (mean,) = self._ranks.mean(torch.stack(parts).sum())
         return self._descending(mean)
 
     def held_out(self) -> Batch | None:
         """Return the first four batches of the validation loader as one, or None where there is no such loader."""
         if self._held_out is not None and self._held_out_batch is None:
-            batch = distributed.truncate_to_shortest(self._held_out.draw(), self._device, self._group)
-            self._held_out_batch = [unshared(micro) for micro in batch]
+            self._held_out_batch = self._draw_from(self._held_out)
             self._held_out.stop()
         return self._held_out_batch
 
@@ -252,6 +249,12 @@ class StepLoop:
                 if not self._depth:
                     for feed in feeds:
                         feed.stop()
+
+    def _draw_from(self, feed: Feed) -> Batch:
+        batch = feed.draw()
+        if feed.per_draw > 1:
+            batch = self._ranks.truncate(batch, feed.per_draw)
+        return [unshared(micro) for micro in batch]
 
     def _watched_update(self, batch: Batch) -> Tensor | float | None:
         """Make an update; None where no watched optimizer made a step."""

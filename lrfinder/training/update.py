@@ -12,8 +12,8 @@ from torch.optim import LBFGS, Optimizer
 
 from lrfinder.errors import InputError, LRFinderError
 from lrfinder.loop import Batch
-from lrfinder.training import distributed
 from lrfinder.training.batch import describe, shares, to_device
+from lrfinder.training.distributed import Ranks
 from lrfinder.training.loss import BatchLoss
 
 __all__ = ["Clip", "GradientUpdate", "OwnUpdate", "Precision", "TrainStep"]
@@ -134,7 +134,8 @@ class GradientUpdate:
             loss = self._backward(batch)
             self._clip(self._optimizer)
             evaluations.append(loss)
-            return distributed.mean_tensor(loss)
+            # An optimizer that decides by the loss, as a line search does, must decide alike on every rank.
+            return loss.new_tensor(Ranks(None, loss.device).mean(loss)[0])
 
         self._optimizer.step(closure)  # type: ignore[arg-type]  # annotated as float, but LBFGS takes tensors too
         if not evaluations:

@@ -7,59 +7,50 @@ import torch
 from pair import together
 
 from lrfinder import InputError
-from lrfinder.training import distributed
+from lrfinder.training.distributed import Ranks
 
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("numbers", [(0, 1), (4, 4), (117, 3), (0, 100_000), (-5, 3)])
-def test_the_least_and_the_greatest_are_found_by_yes_and_no(numbers):
-    """Both members learn them, though they can only ask whether any lies below a bound."""
-    found = together(lambda group: distributed.min_and_max_over_ranks(numbers[group.rank], CPU, group))
-
-    assert found == [(min(numbers), max(numbers))] * 2
-
-
-@pytest.mark.parametrize(("numbers", "least"), [((7, 5), 5), ((None, 5), None), ((None, None), None)])
-def test_the_least_of_what_is_known(numbers, least):
-    """It is None where one member has none."""
-    found = together(lambda group: distributed.min_over_ranks(numbers[group.rank], CPU, group))
+@pytest.mark.parametrize(
+    ("numbers", "least"),
+    [((0, 1), 0), ((4, 4), 4), ((117, 3), 3), ((0, 100_000), 0), ((7, None), None), ((None, None), None)],
+)
+def test_the_least_is_found_by_yes_and_no(numbers, least):
+    """Both members learn it, though they can only ask whether any lies below a bound; None where one has no number."""
+    found = together(lambda group: Ranks(group, CPU).least(numbers[group.rank]))
 
     assert found == [least] * 2
 
 
 def test_batches_are_cut_to_the_shortest():
     """Each keeps as many as the member with the fewest has."""
-    found = together(lambda group: distributed.truncate_to_shortest([1] * (4 - group.rank), CPU, group))
+    found = together(lambda group: Ranks(group, CPU).truncate([1] * (4 - group.rank), 4))
 
     assert found == [[1] * 3] * 2
 
 
 def test_the_mean_keeps_its_digits():
     """Numbers are averaged in double precision, tensors in their own."""
-    found = together(
-        lambda group: distributed.mean_over_ranks(0.1 + group.rank, torch.ones(()), device=CPU, group=group)
-    )
+    found = together(lambda group: Ranks(group, CPU).mean(0.1 + group.rank, torch.ones(())))
 
     assert found == [pytest.approx([0.6, 1.0], rel=1e-15)] * 2
 
 
 def test_a_step_that_one_member_skips_is_skipped_by_both():
-    """The number of samples is averaged all the same."""
+    """None of them has a loss of it."""
     losses = (torch.tensor(1.5), None)
 
-    found = together(lambda group: distributed.mean_of_step(losses[group.rank], 8 + group.rank, CPU, group))
-
-    assert found == [(None, 8.5)] * 2
+    assert together(lambda group: Ranks(group, CPU).mean_of_step(losses[group.rank], 8)) == [None, None]
 
 
 def test_a_step_that_both_make_has_the_mean_loss():
-    """NaN on one of them is NaN on both."""
+    """NaN on one of them is NaN on both, and the samples are averaged all the same."""
     losses = (torch.tensor(1.5), torch.tensor(math.nan))
 
-    (first, _), (second, _) = together(lambda group: distributed.mean_of_step(losses[group.rank], 8, CPU, group))
+    found = together(lambda group: Ranks(group, CPU).mean_of_step(losses[group.rank], 8 + group.rank))
 
-    assert [math.isnan(first), math.isnan(second)] == [True, True]
+    assert [(math.isnan(loss), samples) for loss, samples in found] == [(True, 8.5)] * 2
 
 
 def test_what_is_no_group_is_refused():
@@ -67,4 +58,4 @@ def test_what_is_no_group_is_refused():
     with pytest.raises(
         InputError, match=r"`group` must be a process group .* an object with `reduce` and `any`.* got 3"
     ):
-        distributed.check_group(3)
+        Ranks(3, CPU)
