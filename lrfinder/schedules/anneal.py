@@ -26,9 +26,6 @@ class REX(Shape):
 
     steps: int = field(metadata=HORIZON)
 
-    def _span(self) -> int:
-        return self.steps
-
     def __call__(self, step: int) -> float:
         t = min(int(step), self.steps)
         return (self.steps - t) / (self.steps - t / 2)
@@ -53,9 +50,6 @@ class LogAnneal(Shape):
     """
 
     steps: int = field(metadata=HORIZON)
-
-    def _span(self) -> int:
-        return self.steps
 
     def __call__(self, step: int) -> float:
         t = min(int(step), self.steps)

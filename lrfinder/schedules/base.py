@@ -2,10 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import field, fields
 from typing import Any, Protocol, runtime_checkable
 
-from lrfinder.checks import check_whole
+from lrfinder.checks import check_number, check_whole
 
 __all__ = ["Schedule", "Shape", "describe"]
 
@@ -28,8 +28,8 @@ class Shape(ABC):
     """A schedule of this package: a frozen value that is called with the step and can describe itself.
 
     A shape gives 1 at its peak, is defined for every step from 0 on, changes nothing when called, and holds its
-    last value after its end. A family is a frozen dataclass with `__call__` and `_words`, with `_span` where it has an
-    end, and with fields that are `checked_by` something.
+    last value after its end. A family is a frozen dataclass with `__call__` and `_words`, with fields that are
+    `checked_by` something, and with `_span` where it ends elsewhere than after its own `steps`.
     """
 
     __slots__ = ()
@@ -59,7 +59,7 @@ class Shape(ABC):
         return
 
     def _span(self) -> int | None:
-        return None
+        return getattr(self, "steps", None)
 
     @abstractmethod
     def _words(self, start: int) -> str: ...
@@ -103,19 +103,15 @@ def name_of(function: object) -> str:
 
 def parameters_of(family: Any) -> tuple[str, ...]:
     """Return the names of a shape's constructor arguments."""
-    return tuple(field.name for field in fields(family))
+    return tuple(one.name for one in fields(family))
 
 
 def checked_by(
     check: Callable[..., object], *arguments: object, or_none: bool = False, **options: object
 ) -> dict[str, Callable[[str, object], object]]:
-    """Return the metadata of a field that a `Shape` checks when it is made.
+    """Return the metadata of a field that a `Shape` passes to a check, with its name, when it is made.
 
-    Args:
-        check: a function of `lrfinder.checks`, or another that returns the value to keep or raises InputError.
-        *arguments: what it takes after the field's name and value.
-        or_none: whether None passes unchecked.
-        **options: its keyword arguments.
+    The check returns the value to keep, or raises InputError; with `or_none` None passes unchecked.
 
     Example:
         >>> checked_by(check_whole, "pass the steps")["check"]("steps", 7)
@@ -124,6 +120,11 @@ def checked_by(
     return {
         "check": lambda name, value: None if or_none and value is None else check(name, value, *arguments, **options)
     }
+
+
+def within(interval: str, remedy: str, default: float) -> Any:
+    """Return a field with a default for a number in an interval written like "(0, 1]"."""
+    return field(default=default, metadata=checked_by(check_number, interval, remedy))
 
 
 HORIZON = checked_by(check_whole, "pass the optimizer steps over which to decay")

@@ -6,12 +6,12 @@ from typing import Self
 
 from lrfinder.checks import check_number, check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import HORIZON, Shape, checked_by, format_factor, format_steps
+from lrfinder.schedules.base import HORIZON, Shape, checked_by, format_factor, format_steps, within
 from lrfinder.schedules.entry import Entry
 
 __all__ = ["ENTRIES", "Cosine", "WarmRestarts"]
 
-_FLOOR = checked_by(check_number, "[0, 1]", "pass the fraction of the peak to fall to, such as 0 or 0.1")
+_FLOOR = "pass the fraction of the peak to fall to, such as 0 or 0.1"
 _MULTIPLIER = "pass 1 for equal cycles, 2 to double them"
 _SLACK = 1e-9
 
@@ -35,10 +35,7 @@ class Cosine(Shape):
     """
 
     steps: int = field(metadata=HORIZON)
-    floor: float = field(default=0.0, metadata=_FLOOR)
-
-    def _span(self) -> int:
-        return self.steps
+    floor: float = within("[0, 1]", _FLOOR, 0.0)
 
     def __call__(self, step: int) -> float:
         return self.floor + (1 - self.floor) * half_wave(min(int(step), self.steps) / self.steps)
@@ -70,11 +67,9 @@ class WarmRestarts(Shape):
     """
 
     first_cycle: float = field(metadata=checked_by(check_number, "[1, inf)", "pass the steps of the first cycle"))
-    multiplier: float = field(default=1.0, metadata=checked_by(check_number, "[1, inf)", _MULTIPLIER))
-    floor: float = field(default=0.0, metadata=_FLOOR)
-    decay: float = field(
-        default=1.0, metadata=checked_by(check_number, "(0, 1]", "pass 1 to start each cycle at the peak")
-    )
+    multiplier: float = within("[1, inf)", _MULTIPLIER, 1.0)
+    floor: float = within("[0, 1]", _FLOOR, 0.0)
+    decay: float = within("(0, 1]", "pass 1 to start each cycle at the peak", 1.0)
 
     @classmethod
     def fit(cls, steps: int, cycles: int, multiplier: float = 1.0, *, floor: float = 0.0, decay: float = 1.0) -> Self:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from lrfinder.checks import check_choice, check_number, check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps
+from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps, within
 from lrfinder.schedules.cosine import half_wave
 from lrfinder.schedules.entry import Entry
 
@@ -42,10 +42,7 @@ class Triangular(Shape):
     mode: Literal["triangular", "triangular2", "exp_range"] = field(
         default="triangular", metadata=checked_by(check_choice, ("triangular", "triangular2", "exp_range"))
     )
-    gamma: float = field(
-        default=1.0,
-        metadata=checked_by(check_number, "(0, 1]", "pass the factor of the height per step, such as 0.9999"),
-    )
+    gamma: float = within("(0, 1]", "pass the factor of the height per step, such as 0.9999", 1.0)
 
     def _check(self) -> None:
         if self.gamma != 1 and self.mode != "exp_range":
@@ -86,21 +83,9 @@ class OneCycle(Shape):
     """
 
     steps: int = field(metadata=checked_by(check_whole, "pass the optimizer steps of the training"))
-    rise: float = field(
-        default=0.3,
-        metadata=checked_by(check_number, "(0, 1)", "pass the fraction of the training that rises, such as 0.3"),
-    )
-    start: float = field(
-        default=1 / 25,
-        metadata=checked_by(check_number, "(0, 1]", "pass the fraction of the peak to start at, such as 0.04"),
-    )
-    end: float = field(
-        default=4e-6,
-        metadata=checked_by(check_number, "[0, 1]", "pass the fraction of the peak to end at, such as 4e-6"),
-    )
-
-    def _span(self) -> int:
-        return self.steps
+    rise: float = within("(0, 1)", "pass the fraction of the training that rises, such as 0.3", 0.3)
+    start: float = within("(0, 1]", "pass the fraction of the peak to start at, such as 0.04", 1 / 25)
+    end: float = within("[0, 1]", "pass the fraction of the peak to end at, such as 4e-6", 4e-6)
 
     @property
     def top(self) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from lrfinder.checks import check_flag, check_number, check_whole
-from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps
+from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps, within
 from lrfinder.schedules.entry import Entry
 
 __all__ = ["ENTRIES", "InverseSqrt", "InverseTime"]
@@ -84,12 +84,7 @@ class InverseSqrt(Shape):
         [1.0, 1.0, 0.5]
     """
 
-    k: float = field(
-        default=1.0,
-        metadata=checked_by(
-            check_number, "[1, inf)", "below 1 the peak is never reached: lower the learning rate instead"
-        ),
-    )
+    k: float = within("[1, inf)", "below 1 the peak is never reached: lower the learning rate instead", 1.0)
     every: int = field(default=1, metadata=_EVERY)
 
     @classmethod

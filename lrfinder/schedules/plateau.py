@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lrfinder.checks import check_number, check_whole
+from lrfinder.checks import check_whole
 from lrfinder.errors import InputError
-from lrfinder.schedules.base import Shape, checked_by
+from lrfinder.schedules.base import Shape, checked_by, within
 from lrfinder.schedules.entry import Entry
 
 __all__ = ["ENTRIES", "PlateauState", "ReduceOnPlateau"]
@@ -64,18 +64,12 @@ class ReduceOnPlateau(Shape):
         [1.0, 1.0, 1.0, 0.5, 0.5]
     """
 
-    factor: float = field(
-        default=0.1, metadata=checked_by(check_number, "(0, 1)", "pass what a cut multiplies the rate by, such as 0.1")
-    )
+    factor: float = within("(0, 1)", "pass what a cut multiplies the rate by, such as 0.1", 0.1)
     patience: int = field(default=10, metadata=checked_by(check_whole, "pass the bad checks that are ignored", least=0))
-    threshold: float = field(
-        default=1e-4, metadata=checked_by(check_number, "[0, 1)", "pass the fraction a better metric gains")
-    )
+    threshold: float = within("[0, 1)", "pass the fraction a better metric gains", 1e-4)
     mode: Literal["min", "max"] = field(default="min", metadata=checked_by(_check_mode))
     cooldown: int = field(default=0, metadata=checked_by(check_whole, "pass the checks to ignore after a cut", least=0))
-    floor: float = field(
-        default=0.0, metadata=checked_by(check_number, "[0, 1]", "pass the fraction of the peak to stop at")
-    )
+    floor: float = within("[0, 1]", "pass the fraction of the peak to stop at", 0.0)
 
     def __call__(self, step: int) -> float:
         """Return the factor before any metric, 1."""

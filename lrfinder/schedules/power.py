@@ -4,12 +4,12 @@ import math
 from dataclasses import dataclass, field
 
 from lrfinder.checks import check_number
-from lrfinder.schedules.base import HORIZON, Shape, checked_by, format_factor
+from lrfinder.schedules.base import HORIZON, Shape, checked_by, format_factor, within
 from lrfinder.schedules.entry import Entry
 
 __all__ = ["ENTRIES", "Constant", "Linear", "Polynomial"]
 
-_FLOOR = checked_by(check_number, "[0, 1]", "pass the fraction of the peak to end at, such as 0 or 0.1")
+_FLOOR = "pass the fraction of the peak to end at, such as 0 or 0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,7 @@ class Linear(Shape):
     """
 
     steps: int = field(metadata=HORIZON)
-    floor: float = field(default=0.0, metadata=_FLOOR)
-
-    def _span(self) -> int:
-        return self.steps
+    floor: float = within("[0, 1]", _FLOOR, 0.0)
 
     def __call__(self, step: int) -> float:
         return power_decay(step, self.steps, 1.0, self.floor)
@@ -84,10 +81,7 @@ class Polynomial(Shape):
     power: float = field(
         metadata=checked_by(check_number, "(0, inf)", "pass 1 for a straight line, 2 for a parabola, 0.5 to fall late")
     )
-    floor: float = field(default=0.0, metadata=_FLOOR)
-
-    def _span(self) -> int:
-        return self.steps
+    floor: float = within("[0, 1]", _FLOOR, 0.0)
 
     def __call__(self, step: int) -> float:
         return power_decay(step, self.steps, self.power, self.floor)

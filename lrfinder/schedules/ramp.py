@@ -4,12 +4,12 @@ import math
 from dataclasses import dataclass, field
 
 from lrfinder.checks import check_number, check_whole
-from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps
+from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps, within
 from lrfinder.schedules.entry import Entry
 
 __all__ = ["ENTRIES", "Ramp", "Staircase"]
 
-_FLOOR = checked_by(check_number, "[0, 1]", "pass the fraction of the peak to stop at, such as 0 or 0.1")
+_FLOOR = "pass the fraction of the peak to stop at, such as 0 or 0.1"
 _SLACK = 1e-12
 
 
@@ -33,7 +33,7 @@ class Ramp(Shape):
     rate: float = field(
         metadata=checked_by(check_number, "[0, 1]", "pass the fraction of the peak to take off per step, such as 0.001")
     )
-    floor: float = field(default=0.0, metadata=_FLOOR)
+    floor: float = within("[0, 1]", _FLOOR, 0.0)
 
     def __call__(self, step: int) -> float:
         return max(self.floor, 1 - self.rate * int(step))
@@ -61,7 +61,7 @@ class Staircase(Shape):
         metadata=checked_by(check_number, "[0, 1]", "pass the fraction of the peak to take off per stair, such as 0.1")
     )
     every: int = field(metadata=checked_by(check_whole, "pass the steps of a stair"))
-    floor: float = field(default=0.0, metadata=_FLOOR)
+    floor: float = within("[0, 1]", _FLOOR, 0.0)
 
     def __call__(self, step: int) -> float:
         return max(self.floor, 1 - self.drop * (int(step) // self.every))

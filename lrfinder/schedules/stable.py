@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lrfinder.checks import check_choice, check_number, check_whole
-from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps
+from lrfinder.checks import check_choice, check_whole
+from lrfinder.schedules.base import Shape, checked_by, format_factor, format_steps, within
 from lrfinder.schedules.cosine import half_wave
 from lrfinder.schedules.entry import Entry
 
@@ -37,19 +37,11 @@ class StableDecay(Shape):
     steps: int | None = field(
         metadata=checked_by(check_whole, "pass the steps of the training, None while they are unknown", or_none=True)
     )
-    cooldown: float = field(
-        default=0.2,
-        metadata=checked_by(check_number, "(0, 1]", "pass the fraction of the training that cools down, such as 0.2"),
-    )
+    cooldown: float = within("(0, 1]", "pass the fraction of the training that cools down, such as 0.2", 0.2)
     shape: Literal["linear", "sqrt", "cosine"] = field(
         default="linear", metadata=checked_by(check_choice, ("linear", "sqrt", "cosine"))
     )
-    floor: float = field(
-        default=0.0, metadata=checked_by(check_number, "[0, 1]", "pass the fraction of the peak to end at, such as 0")
-    )
-
-    def _span(self) -> int | None:
-        return self.steps
+    floor: float = within("[0, 1]", "pass the fraction of the peak to end at, such as 0", 0.0)
 
     @property
     def cooldown_steps(self) -> int:

@@ -41,6 +41,7 @@ from lrfinder.schedules import (
     from_plain,
     to_plain,
 )
+from lrfinder.schedules.base import parameters_of
 
 HUGE = 10**9
 
@@ -94,7 +95,7 @@ MEMBERS |= {
     Epochwise: st.builds(Epochwise, blind, horizons),
 }
 
-ENDING = [family for family in MEMBERS if family._span is not Shape._span]
+ENDING = [family for family in MEMBERS if family._span is not Shape._span or "steps" in parameters_of(family)]
 DECAYS = [entry.family for entry in CATALOGUE.values() if entry.direction in {"down", "constant"}]
 steps = st.integers(0, 5000) | st.integers(0, HUGE)
 
