@@ -16,8 +16,6 @@ __all__ = [
     "remaining_steps",
     "steps_per_epoch",
     "steps_to_cool_down",
-    "stops_early",
-    "time_left",
     "warn_of_no_test",
 ]
 
@@ -50,29 +48,18 @@ def remaining_epochs(trainer: Trainer) -> int | None:
     return None if last is None else max(1, last - trainer.current_epoch)
 
 
-def time_left(trainer: Trainer) -> float | None:
-    """Seconds until `max_time` ends the training, or None where there is no such limit."""
-    timer = callback_of(trainer, "Timer")
-    left = None if timer is None else timer.time_remaining()
-    return None if left is None else float(left)
-
-
 def steps_to_cool_down(trainer: Trainer, began: float, first: int) -> int:
     """Return the optimizer steps of a cooldown from now to `max_time`; 0 where it is too early, or there is no limit.
 
     Training began at step `first`, when the monotonic clock read `began`.
     """
-    left = time_left(trainer)
+    timer = callback_of(trainer, "Timer")
+    left = None if timer is None else timer.time_remaining()
     if left is None:
         return 0
     spent, done = time.monotonic() - began, trainer.global_step - first
     due = done > 0 and spent / (spent + left) >= COOLDOWN_SHARE
     return int(trainer.strategy.broadcast(max(1, round(done * left / spent)) if due else 0))
-
-
-def stops_early(trainer: Trainer) -> bool:
-    """Whether a metric may end the training before its time."""
-    return callback_of(trainer, "EarlyStopping") is not None
 
 
 def warn_of_no_test(trainer: Trainer, at_epochs: Sequence[int]) -> None:

@@ -9,6 +9,7 @@ from lrfinder.errors import InputError
 from lrfinder.evidence.rules import RuleFunction
 from lrfinder.schedules import CATALOGUE, Schedule
 from lrfinder.search.budget import check_budget
+from lrfinder.search.measure import EvaluateOn
 from lrfinder.training.options import check_state
 
 __all__ = ["EvaluateOn", "Existing", "Interval", "Mode", "OnNoSignal", "Options", "Snapshots", "Tune"]
@@ -18,7 +19,6 @@ Mode = Literal["apply", "report", "only"]
 Interval = Literal["step", "epoch"]
 Existing = Literal["keep", "replace"]
 OnNoSignal = Literal["keep", "error"]
-EvaluateOn = Literal["training", "validation"]
 Snapshots = Literal["auto", "all"]
 
 

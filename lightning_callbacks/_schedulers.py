@@ -14,10 +14,9 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from lightning_callbacks._compat import Trainer, of_trainer
 from lrfinder.schedules import Constant, Custom, Schedule, Warmup, from_plain
 from lrfinder.schedules.compose import plateau_in
-from lrfinder.training.param_groups import rescale
 from lrfinder.training.scheduler import PlateauLR, ScheduledLR
 
-__all__ = ["Pace", "on_plateau", "put", "scale", "schedule_from", "shape_of"]
+__all__ = ["Pace", "put", "schedule_from", "shape_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +62,9 @@ def put(
     trainer.strategy.lr_scheduler_configs = [*others, config]
 
 
-def on_plateau(config: Any) -> bool:
+def _on_plateau(config: Any) -> bool:
     """Whether a scheduler's next rate depends on a metric, so that it cannot be foretold."""
     return bool(config.reduce_on_plateau) or isinstance(config.scheduler, (ReduceLROnPlateau, PlateauLR))
-
-
-def scale(optimizers: Sequence[Optimizer], configs: Sequence[Any], lr: float, *, peak: float) -> None:
-    """Scale every rate of some optimizers by one ratio, so that `peak` of the reference group becomes `lr`.
-
-    What their schedulers remember of it follows; the configs of other optimizers are left alone.
-    """
-    schedulers = [c.scheduler for c in configs if any(c.scheduler.optimizer is o for o in optimizers)]
-    rescale(optimizers, lr, *schedulers, peak=peak)
 
 
 def schedule_from(plain: Mapping[str, Any] | None, given: str | Schedule | None) -> Schedule | None:
@@ -94,7 +84,7 @@ def shape_of(
     It is found by stepping copies of them, as factors of that rate. Where a metric decides, that is a constant, after
     the warm-up to it.
     """
-    foreseen = [config for config in configs if not on_plateau(config)]
+    foreseen = [config for config in configs if not _on_plateau(config)]
     if not foreseen:
         return _below_plateau(configs[0].scheduler, optimizer, reference)
     if len(foreseen) == 1 and _is_fresh(foreseen[0]):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from lightning_callbacks._compat import Trainer
-from lightning_callbacks._horizon import stops_early
+from lightning_callbacks._horizon import callback_of
 from lightning_callbacks._options import Options
 from lightning_callbacks._request import FitRequest
 from lrfinder import LRResult, StepLoop, range_test, tune_loop
@@ -22,7 +22,7 @@ def search_in_fit(options: Options, trainer: Trainer, loop: StepLoop, request: F
     given: dict[str, Any] = {
         "total_steps": request.total_steps,
         "schedule": request.schedule,
-        "early_stopping": stops_early(trainer),
+        "early_stopping": callback_of(trainer, "EarlyStopping") is not None,
         "finetune": options.finetune,
         "lr_min": options.lr_min,
         "lr_max": options.lr_max,

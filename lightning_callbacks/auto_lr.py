@@ -14,7 +14,7 @@ from lightning_callbacks._horizon import all_steps, steps_to_cool_down, warn_of_
 from lightning_callbacks._loggers import deliver
 from lightning_callbacks._options import EvaluateOn, Existing, Interval, Mode, OnNoSignal, Options, Snapshots, Tune
 from lightning_callbacks._request import FitRequest, request_for
-from lightning_callbacks._schedulers import put, scale, schedule_from
+from lightning_callbacks._schedulers import put, schedule_from
 from lightning_callbacks._search import search_in_fit
 from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
 from lrfinder import LRResult, NoSignalError, Plan, StepLoop, attach
@@ -23,7 +23,7 @@ from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.evidence.rules import RuleFunction
 from lrfinder.keywords import warn_of_old_name
 from lrfinder.schedules import Schedule, to_plain
-from lrfinder.training.param_groups import find_reference
+from lrfinder.training.param_groups import find_reference, rescale
 from lrfinder.training.scheduler import ScheduledLR
 
 __all__ = ["AutoLR"]
@@ -103,27 +103,8 @@ class AutoLR(Callback):
         if measure is not None:
             warn_of_old_name("measure", "evaluate_on")
             evaluate_on = measure
-        self.options = Options(
-            tune=tune,
-            budget=budget,
-            steps=steps,
-            lr_min=lr_min,
-            lr_max=lr_max,
-            rule=rule,
-            schedule=schedule,
-            finetune=finetune,
-            interval=interval,
-            existing=existing,
-            at_epochs=at_epochs,
-            mode=mode,
-            on_no_signal=on_no_signal,
-            evaluate_on=evaluate_on,
-            sweep=sweep,
-            also=also,
-            snapshot=snapshot,
-            snapshot_device=snapshot_device,
-            verbose=verbose,
-        )
+        # Every argument but the old name is an option of the same name.
+        self.options = Options(**{name: value for name, value in locals().items() if name in OPTIONS})
         self._forget()
 
     def __getattr__(self, name: str) -> Any:
@@ -273,7 +254,8 @@ class AutoLR(Callback):
     def _apply(self, trainer: Trainer, loop: StepLoop, request: FitRequest, plan: Plan) -> None:
         """Set the rate, and attach the schedule where one is wanted."""
         optimizer, reference = find_reference(loop.swept)
-        scale(loop.swept, trainer.lr_scheduler_configs, plan.lr, peak=request.top)
+        attached = [c.scheduler for c in trainer.lr_scheduler_configs if c.scheduler.optimizer in loop.swept]
+        rescale(loop.swept, plan.lr, *attached, peak=request.top)
         if request.attaches and plan.schedule is not None:
             self._scheduler = attach(optimizer, plan.schedule, lr=plan.lr)
             put(trainer, self._scheduler, name=NAME)

@@ -129,18 +129,7 @@ def range_test(
     strict: bool = False,
     **planning: Unpack[PlanOptions],
 ) -> LRResult:
-    """Do what `find_lr` does over any `Loop`.
-
-    Args:
-        loop: What trains.
-        steps: Optimizer steps that the search may cost; see `find_lr`, as for all that follow.
-        lr_min: First rate of the reference group.
-        lr_max: Last rate.
-        rule: Whose rate to take.
-        evaluate_on: Which loss to read.
-        progress: Whether to show a bar.
-        strict: Whether to raise where there is no reliable rate.
-        **planning: What to plan for: `total_steps` or `epochs`, `schedule`, `finetune` and the others.
+    """Do what `find_lr` does over any `Loop`; `find_lr` explains the arguments.
 
     Returns:
         The result, the same on every rank.

@@ -21,32 +21,18 @@ RENAMED = {"measure": "evaluate_on"}
 """Options by the name that they had before, for this release only."""
 
 CALLED_ELSEWHERE = {
-    "criterion": ("loss_fn",),
-    "loss": ("loss_fn",),
-    "loss_func": ("loss_fn",),
-    "lr_start": ("lr_min",),
-    "min_lr": ("lr_min",),
-    "start_lr": ("lr_min",),
-    "end_lr": ("lr_max",),
-    "lr_end": ("lr_max",),
-    "max_lr": ("lr_max",),
-    "num_it": ("steps", "budget"),
-    "num_iter": ("steps", "budget"),
-    "num_steps": ("steps", "budget"),
-    "num_training": ("steps", "budget"),
-    "steps": ("budget",),
-    "budget": ("steps",),
-    "accumulate_grad_batches": ("accumulate",),
-    "accumulation_steps": ("accumulate",),
-    "gradient_accumulation_steps": ("accumulate",),
-    "gradient_clip_val": ("clip_grad_norm",),
-    "max_norm": ("clip_grad_norm",),
-    "scheduler": ("schedule",),
-    "max_steps": ("total_steps",),
-    "num_training_steps": ("total_steps",),
-    "max_epochs": ("epochs",),
+    "loss_fn": ("criterion", "loss", "loss_func"),
+    "lr_min": ("lr_start", "min_lr", "start_lr"),
+    "lr_max": ("end_lr", "lr_end", "max_lr"),
+    "steps": ("num_it", "num_iter", "num_steps", "num_training", "budget"),
+    "budget": ("num_it", "num_iter", "num_steps", "num_training", "steps"),
+    "accumulate": ("accumulate_grad_batches", "accumulation_steps", "gradient_accumulation_steps"),
+    "clip_grad_norm": ("gradient_clip_val", "max_norm"),
+    "schedule": ("scheduler",),
+    "total_steps": ("max_steps", "num_training_steps"),
+    "epochs": ("max_epochs",),
 }
-"""What other finders and trainers call an option, and its names here."""
+"""What other finders and trainers call an option."""
 
 
 def hint(name: str, known: Iterable[str]) -> str:
@@ -56,7 +42,7 @@ def hint(name: str, known: Iterable[str]) -> str:
     'did you mean lr_min?'
     """
     options = sorted(known)
-    meant = [other for other in CALLED_ELSEWHERE.get(name, ()) if other in options]
+    meant = [option for option, others in CALLED_ELSEWHERE.items() if name in others and option in options]
     near = meant or get_close_matches(name, options, 1)
     return f"did you mean {near[0]}?" if near else f"it takes {', '.join(options)}"
 

@@ -206,10 +206,7 @@ class LRResult:
 
     @classmethod
     def from_json(cls, path: "str | PathLike[str]") -> "LRResult":
-        """Read a result that `to_json` wrote; nothing in the file is executed.
-
-        Args:
-            path: The file.
+        """Read a result that `to_json` wrote to a file; nothing in it is executed.
 
         Raises:
             InputError: The file is not such a result, or of another version.
@@ -224,10 +221,7 @@ class LRResult:
 
     @classmethod
     def parse(cls, text: str) -> "LRResult":
-        """Read what `to_json` returned; nothing in the text is executed.
-
-        Args:
-            text: What `to_json` returned.
+        """Read the text that `to_json` returned; nothing in it is executed.
 
         Raises:
             InputError: The text is not such a result, or of another version.

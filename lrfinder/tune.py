@@ -127,17 +127,7 @@ def tune_loop(
     strict: bool = False,
     **planning: Unpack[PlanOptions],
 ) -> LRResult:
-    """Do what `tune_lr` does over any `Loop`.
-
-    Args:
-        loop: What trains; it can measure.
-        budget: What it may cost; see `tune_lr`, as for all that follow.
-        lr_min: First rate of the reference group.
-        lr_max: Last rate.
-        evaluate_on: What to evaluate on.
-        progress: Whether to show a bar.
-        strict: Whether to raise where there is no reliable rate.
-        **planning: What to plan for: `total_steps` or `epochs`, `schedule`, `finetune` and the others.
+    """Do what `tune_lr` does over any `Loop` that can measure; `tune_lr` explains the arguments.
 
     Returns:
         The result, the same on every rank.

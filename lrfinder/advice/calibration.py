@@ -35,7 +35,7 @@ class Calibration:
     samples_exponent: float = _value(0.7, "The peak grows as this power of the number of samples.", _EDGES)
     epochs_exponent: float = _value(0.4, "The peak falls as this power of the number of epochs.", _EDGES)
     steps_exponent: float = _value(0.2, "The peak falls as this power of the number of steps.", _EDGES)
-    usual_pull: float = _value(0.4, "Part of the way to a usual peak nearby, in decades, that it is drawn.", _EDGES)
+    usual_pull: float = _value(0.4, "Part of the way to a usual peak nearby that the peak is drawn.", _EDGES)
     usual_reach: float = _value(2.0, "Distance to the usual peak at which the pull is halved.", _EDGES, "decades")
     usual_normalised: float = _value(
         0.16, "Usual peak over the size of the weights, for optimizers that divide by the gradient's size.", _EDGES
@@ -55,7 +55,7 @@ class Calibration:
     least_spread: float = _value(0.2, "No interval is narrower than this deviation.", _PILOTS, "decades")
     spread_shrinks: float = _value(0.13, "A decade of pilots' steps narrows the spread by this.", _PILOTS, "decades")
     spread_grows: float = _value(0.3, "A decade of training steps widens the spread by this.", _FURTHER, "decades")
-    usual_length_ratio: float = _value(18, "A training this much longer than its pilots has that spread.", _FURTHER)
+    usual_length_ratio: float = _value(18, "A training this many times its pilots' length has that spread.", _FURTHER)
     reference_density: float = _value(12.5, "Speed of the sweep that rules are brought to.", _FIRST, "rates per decade")
     rules_spread: float = _value(0.42, "Deviation of the best peak from the rules' mean.", _FIRST, "decades")
     under_divergence: float = _value(0.5, "The rules' peak is held to this times the rate that diverged.", _FIRST)

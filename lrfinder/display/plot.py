@@ -65,7 +65,11 @@ def draw_result(evidence: Evidence, plan: Plan | None, ax: "Axes | None" = None)
     if evidence.pilots:
         _draw_pilots(evidence, plan, ax)
     else:
-        _draw_readings(evidence, ax)
+        at = evidence.diverged_at
+        if at is not None:
+            ax.axvline(at, color=COLOURS["diverged"], ls=":", label=f"diverges {at:.2g}")
+        _draw_suggestions(evidence, ax)
+        _draw_edge_trials(evidence, ax)
     ax.set(xscale="log", xlabel="learning rate of the reference group", ylabel=_measured(evidence))
     ax.set_title(_title(evidence, plan), fontsize="medium", loc="left")
     ax.spines[["top", "right"]].set_visible(False)
@@ -133,28 +137,13 @@ def _draw_curve(evidence: Evidence, ax: "Axes") -> None:
         return
     ax.set_xlim(curve.lrs[0] / 2, curve.lrs[-1] * 2)
     pairs = list(curve.pairs())
-    ax.plot(
-        [lr for lr, _ in pairs],
-        [loss for _, loss in pairs],
-        ".",
-        ms=4,
-        color=COLOURS["raw"],
-        label="loss after the step",
-    )
+    lrs, losses = [lr for lr, _ in pairs], [loss for _, loss in pairs]
+    ax.plot(lrs, losses, ".", ms=4, color=COLOURS["raw"], label="loss after the step")
     if smooth is not None:
         ax.plot(smooth.lrs, smooth.losses, color=COLOURS["smooth"], lw=2, label="smoothed")
         low, high = min(smooth.losses), max(smooth.losses)
         room = (high - low or abs(high) or 1.0) * 0.25
         ax.set_ylim(low - room, high + 2 * room)
-
-
-def _draw_readings(evidence: Evidence, ax: "Axes") -> None:
-    """What was read off the curve, and the trials."""
-    at = evidence.diverged_at
-    if at is not None:
-        ax.axvline(at, color=COLOURS["diverged"], ls=":", label=f"diverges {at:.2g}")
-    _draw_suggestions(evidence, ax)
-    _draw_edge_trials(evidence, ax)
 
 
 def _draw_suggestions(evidence: Evidence, ax: "Axes") -> None:
@@ -163,10 +152,9 @@ def _draw_suggestions(evidence: Evidence, ax: "Axes") -> None:
         if lr is None or smooth is None:
             continue
         height = min(zip(smooth.lrs, smooth.losses, strict=True), key=lambda point: abs(point[0] / lr - 1))[1]
-        rule = RULES.get(name)
-        label, colour, marker = (_plain(name), COLOURS["diverged"], "o")
-        if rule is not None:
-            label, colour, marker = rule.label, rule.colour, rule.marker
+        label, colour, marker = _plain(name), COLOURS["diverged"], "o"
+        if name in RULES:
+            label, colour, marker = RULES[name].label, RULES[name].colour, RULES[name].marker
         ax.plot([lr], [height], marker, ms=8, color=colour, mec="white", label=f"{label}: {lr:.2g}", zorder=3)
 
 

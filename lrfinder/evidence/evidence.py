@@ -120,22 +120,12 @@ def read_curve(
 
 
 def add_edge_trials(evidence: Evidence, trials: Sequence[Trials]) -> Evidence:
-    """Return evidence with the short trials that followed the sweep, its status decided anew.
-
-    Args:
-        evidence: Of the sweep.
-        trials: What was tried; records without a trial are left out, but their cost is counted.
-    """
+    """Return evidence with the short trials that followed the sweep, its status decided anew."""
     return _with(evidence, edge_trials=tuple(one for one in trials if one.lrs), cost=sum(one.cost for one in trials))
 
 
 def add_pilots(evidence: Evidence, pilots: Sequence[Trials]) -> Evidence:
-    """Return evidence with the pilots that followed everything else, its status decided anew.
-
-    Args:
-        evidence: Of the sweep and the short trials.
-        pilots: What was tried; records without a trial are left out, but their cost is counted.
-    """
+    """Return evidence with the pilots that followed everything else, its status decided anew."""
     return _with(evidence, pilots=tuple(one for one in pilots if one.lrs), cost=sum(one.cost for one in pilots))
 
 

@@ -10,18 +10,7 @@ from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.divergence import onset
 from lrfinder.evidence.smoothing import SmoothCurve, smooth
 
-__all__ = [
-    "RULES",
-    "UNDER_MINIMUM",
-    "Rule",
-    "RuleFunction",
-    "check_rule",
-    "divergence",
-    "minimum",
-    "read_rules",
-    "steepest",
-    "valley",
-]
+__all__ = ["RULES", "UNDER_MINIMUM", "RuleFunction", "check_rule", "read_rules"]
 
 RuleFunction: TypeAlias = Callable[[Curve], float | None]
 """Takes a curve and returns a rate of the reference group, or None for no answer."""

@@ -63,9 +63,7 @@ ENTRIES = (
     Entry(
         name="rex",
         family=REX,
-        frequency="continuous",
         quantity="by a function",
-        direction="down",
         tip="Nothing to set but the horizon.",
         when="Instead of linear decay, where a lower peak is safer.",
         peak_factor=0.81,
@@ -75,9 +73,7 @@ ENTRIES = (
     Entry(
         name="log_anneal",
         family=LogAnneal,
-        frequency="continuous",
         quantity="by a function",
-        direction="down",
         tip="It falls fast at first, so that it bears a much higher peak, which warm-up must make safe.",
         when="As an example of a decay of one's own; there is no evidence for it.",
         peak_factor=3.3,

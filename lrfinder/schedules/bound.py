@@ -31,7 +31,7 @@ class Bound:
 
 
 def bound(factors: Iterable[float]) -> Bound:
-    """Return the last-iterate bound of a schedule, one factor per training step.
+    """Return the last-iterate bound of a schedule, one factor per training step, at the best rate.
 
     For gradients of norm at most G and a start at distance D from the optimum, steps of size lr * s_t leave at most::
 
@@ -39,12 +39,7 @@ def bound(factors: Iterable[float]) -> Bound:
 
     with S the sum of all factors, A_k that of the factors after k, and B_k that from k on (Defazio et al., 2023,
     theorem 10, with constant norms). It knows neither the edge of stability nor warm-up nor generalisation: it ranks.
-
-    Args:
-        factors: the factors of all training steps; zeros at the end, which change nothing, are left out.
-
-    Returns:
-        The bound at the best rate, beside that of linear decay.
+    Zeros at the end change nothing and are left out.
 
     Example:
         >>> from lrfinder.schedules import Constant
@@ -63,13 +58,6 @@ def predicted(schedule: Schedule, steps: int) -> Bound:
     """Return the bound of a schedule over a training of so many steps, by a thousand of them where there are more.
 
     Ratios between schedules hardly move with the length, so that a sample ranks them as all steps would.
-
-    Args:
-        schedule: the schedule.
-        steps: the optimizer steps of the training.
-
-    Returns:
-        The bound; its rates are comparable with those of another schedule for as many steps.
     """
     return bound(sampled(schedule, steps))
 

@@ -124,9 +124,7 @@ ENTRIES = (
     Entry(
         name="cosine",
         family=Cosine,
-        frequency="continuous",
         quantity="by a function",
-        direction="down",
         tip="Let the half wave last as long as the training, and end it at zero rather than at a tenth.",
         when="Where convention asks for it: with a floor of zero it is as good as linear decay.",
         peak_factor=0.98,
@@ -136,7 +134,6 @@ ENTRIES = (
     Entry(
         name="warm_restarts",
         family=WarmRestarts,
-        frequency="continuous",
         quantity="by a function",
         direction="up and down",
         tip="Fit the cycles to the training so that the last one ends with it.",

@@ -108,7 +108,6 @@ ENTRIES = (
     Entry(
         name="triangular",
         family=Triangular,
-        frequency="continuous",
         quantity="by an amount",
         direction="up and down",
         tip="Let a whole number of cycles fill the training, so that it ends at the bottom.",
@@ -121,7 +120,6 @@ ENTRIES = (
     Entry(
         name="one_cycle",
         family=OneCycle,
-        frequency="continuous",
         quantity="by a function",
         direction="up and down",
         tip="The long rise allows a high peak; momentum is left as the range test had it.",

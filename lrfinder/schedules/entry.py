@@ -42,9 +42,9 @@ class Entry:
 
     name: str
     family: type[Shape]
-    frequency: Literal["continuous", "every interval", "on plateau"]
+    frequency: Literal["continuous", "every interval", "on plateau"] = "continuous"
     quantity: Literal["by a factor", "by an amount", "by a function"]
-    direction: Literal["down", "up and down", "constant"]
+    direction: Literal["down", "up and down", "constant"] = "down"
     tip: str
     when: str
     peak_factor: float
@@ -75,9 +75,5 @@ class Entry:
         return Warmup(self.body(total - rise), rise) if rise and not self.rises else self.body(total)
 
     def factors(self, points: int) -> list[float]:
-        """Return the factors of a training of so many steps, for a picture of the family.
-
-        Args:
-            points: the steps of the training.
-        """
+        """Return the factors of a training of so many steps, for a picture of the family."""
         return self.sample(points) if self.sample else [*map(self.build(points), range(points))]

@@ -138,9 +138,7 @@ ENTRIES = (
     Entry(
         name="exponential",
         family=Exponential,
-        frequency="continuous",
         quantity="by a factor",
-        direction="down",
         tip="Set the final ratio or the half-life: a gamma per step is far from the same gamma per epoch.",
         when="When early stopping may cut the training short.",
         peak_factor=2.05,
@@ -152,7 +150,6 @@ ENTRIES = (
         family=StepDecay,
         frequency="every interval",
         quantity="by a factor",
-        direction="down",
         tip="A gentler factor or longer intervals decay more slowly; the longer the training, the more gradual.",
         when="To reproduce a paper.",
         peak_factor=0.76,

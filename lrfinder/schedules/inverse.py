@@ -119,9 +119,7 @@ ENTRIES = (
     Entry(
         name="inverse_time",
         family=InverseTime,
-        frequency="continuous",
         quantity="by a function",
-        direction="down",
         tip="Set the final ratio and the steps instead of a rate, whose meaning changes with the interval.",
         when="When the training may end at any time; for a known horizon linear decay is far better.",
         peak_factor=1.66,
@@ -131,9 +129,7 @@ ENTRIES = (
     Entry(
         name="inverse_sqrt",
         family=InverseSqrt,
-        frequency="continuous",
         quantity="by a function",
-        direction="down",
         tip="Stay at the peak for about a hundredth of the training before it falls.",
         when="Open-ended trainings that cannot begin a cooldown.",
         peak_factor=2.1,

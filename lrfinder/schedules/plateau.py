@@ -126,7 +126,6 @@ ENTRIES = (
         family=ReduceOnPlateau,
         frequency="on plateau",
         quantity="by a factor",
-        direction="down",
         tip="Raise the patience with the number of checks; watch a loss or any other metric.",
         when="When nobody can say how long the training takes and a validation metric is at hand.",
         peak_factor=0.5,

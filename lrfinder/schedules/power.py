@@ -100,7 +100,6 @@ ENTRIES = (
     Entry(
         name="constant",
         family=Constant,
-        frequency="continuous",
         quantity="by a factor",
         direction="constant",
         tip="Nothing to set; the loss stays well above what a decay reaches.",
@@ -112,9 +111,7 @@ ENTRIES = (
     Entry(
         name="linear",
         family=Linear,
-        frequency="continuous",
         quantity="by an amount",
-        direction="down",
         tip="Decay over the whole training and end at zero; a floor only helps a run that goes on later.",
         when="The default whenever the number of steps is known.",
         peak_factor=1.0,
@@ -124,9 +121,7 @@ ENTRIES = (
     Entry(
         name="polynomial",
         family=Polynomial,
-        frequency="continuous",
         quantity="by a function",
-        direction="down",
         tip="A power above 1 falls early and wants a higher peak, one below 1 falls late and wants a lower one.",
         when="To reproduce a recipe, in segmentation above all.",
         peak_factor=1.42,

@@ -83,9 +83,7 @@ ENTRIES = (
     Entry(
         name="ramp",
         family=Ramp,
-        frequency="continuous",
         quantity="by an amount",
-        direction="down",
         tip="A rate of 1 / steps is linear decay; a larger one leaves the rest of the training at the floor.",
         when="To reproduce a recipe that names the slope; otherwise take linear decay.",
         peak_factor=1.0,
@@ -97,7 +95,6 @@ ENTRIES = (
         family=Staircase,
         frequency="every interval",
         quantity="by an amount",
-        direction="down",
         tip="Many small stairs are as good as linear decay; few large ones are worse.",
         when="When the rate may only change between epochs.",
         peak_factor=0.86,

@@ -76,9 +76,7 @@ ENTRIES = (
     Entry(
         name="stable_decay",
         family=StableDecay,
-        frequency="continuous",
         quantity="by a function",
-        direction="down",
         tip="A cooldown over half of the training costs nothing beside linear decay, one over a fifth little.",
         when="When the training may be extended or branched, or its length is not known.",
         peak_factor=0.53,

@@ -9,7 +9,6 @@ from lrfinder.checks import check_whole
 from lrfinder.errors import InputError
 
 __all__ = [
-    "FEWEST_STEPS",
     "FEWEST_TO_TRY",
     "FORWARDS_PER_STEP",
     "LEAST",
@@ -20,7 +19,6 @@ __all__ = [
     "budget_for",
     "check_budget",
     "least_for_a_pilot",
-    "pilot_steps",
     "pilot_steps_on_plateau",
     "spend",
 ]

@@ -101,20 +101,8 @@ def explore(
 
     The training is put back before every trial and at the end. An evaluation batch whose loss is not finite before any
     trial is left out. A trial that ran out of memory counts as one that diverged for the rule, and is not recorded.
-
-    Args:
-        loop: What trains; its loss can be had without a step.
-        snapshot: The start.
-        batches: What to train and to evaluate on.
-        first_peak: LR of the reference group.
-        next_peak: The rule that gives the next peak.
-        budget: Step-equivalents to spend.
-        shape: The factor of the peak at each part of a trial.
-        factor: Best peak of this shape over that of a linear decay to zero.
-        min_gain: A smaller gain says nothing.
-        loss_scale: How far the sweep fell, the scale of a loss that begins near zero.
-        on_step: Called with the rate and the loss of every step.
-        on_trial: Called after every trial with their number and the best peak so far.
+    `factor` and `min_gain` are those of `Trials`, and `loss_scale` is how far the sweep fell: the scale of a loss that
+    begins near zero. `on_trial` is called after every trial with their number and the best peak so far.
     """
     snapshot.restore()
     before = [loop.loss(batch, train=batches.reads_steps) for batch in batches.evaluation]

@@ -46,12 +46,9 @@ class Surface:
 class Memory:
     """Remembers the contents of mutable objects and puts them back in place, so that every reference stays valid.
 
-    Tensors and arrays are copied, containers remember what they held, modules, optimizers, samplers and plain data
-    objects their attributes, data sets their counters, random generators their state. Whatever else is reached is put
-    back as a reference, its inside as it is.
-
-    Args:
-        device: Where the copies of tensors are kept; None keeps each beside its tensor.
+    Tensors and arrays are copied, to `device` or else beside the tensor; containers remember what they held, modules,
+    optimizers, samplers and plain data objects their attributes, data sets their counters, random generators their
+    state. Whatever else is reached is put back as a reference, its inside as it is.
     """
 
     def __init__(self, device: torch.device | str | None = None) -> None:

@@ -83,10 +83,6 @@ def tensors(batch: Any) -> Iterator[tuple[str, Tensor]]:
 
 def size(batch: Any) -> int | None:
     """Samples in a batch: the first dimension of its first tensor that has one, or None."""
-    if type(batch) in (list, tuple):
-        return next((n for n in map(size, batch) if n is not None), None)
-    if isinstance(batch, Tensor):
-        return len(batch) if batch.dim() > 0 else None
     return next((len(tensor) for _, tensor in tensors(batch) if tensor.dim() > 0), None)
 
 

@@ -13,15 +13,7 @@ from lrfinder.training.feed import Loader
 from lrfinder.training.loss import LossFunction, LossStep
 from lrfinder.training.update import TrainStep
 
-__all__ = [
-    "TrainingOptions",
-    "check_choices",
-    "check_device",
-    "check_function",
-    "check_left_to_train_step",
-    "check_one_loss",
-    "check_state",
-]
+__all__ = ["TrainingOptions", "check_choices", "check_function", "check_one_loss", "check_state", "check_train_step"]
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -53,7 +45,7 @@ def check_one_loss(**sources: object) -> None:
         )
 
 
-def check_left_to_train_step(**options: object) -> None:
+def check_train_step(**options: object) -> None:
     """Raise InputError for an option that does what a step of the user's own has to do itself."""
     given = [f"{name}={value!r}" for name, value in options.items() if value is not None]
     if given:
@@ -73,7 +65,7 @@ def check_choices(accumulate: int, snapshot: str, snapshot_device: torch.device 
         raise InputError(f"`accumulate` must be a positive number of micro-batches, got {accumulate!r}")
     if snapshot not in ("auto", "all"):
         raise InputError(f'`snapshot` must be "auto" or "all", got {snapshot!r}')
-    check_device(snapshot_device)
+    _check_device(snapshot_device)
 
 
 def check_function(name: str, function: object, *, may_be_none: bool = False) -> None:
@@ -94,7 +86,7 @@ def check_state(name: str, objects: object) -> None:
             )
 
 
-def check_device(snapshot_device: torch.device | str | None) -> None:
+def _check_device(snapshot_device: torch.device | str | None) -> None:
     """Raise InputError for a device that tensors cannot be copied to and back."""
     try:
         fits = snapshot_device is None or torch.empty(1, device=snapshot_device).device.type != "meta"

@@ -85,11 +85,7 @@ class ScheduledLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def step(self, epoch: Any = None) -> None:
-        """Go on to the next step's rate.
-
-        Args:
-            epoch: accepted for callers that pass one, and ignored.
-        """
+        """Go on to the next step's rate; an `epoch`, which some callers pass, is ignored."""
         self._adopt()
         super().step()
 
@@ -105,8 +101,7 @@ class ScheduledLR(LRScheduler):
     def begin_cooldown(self, steps: int) -> None:
         """Begin the cooldown of an open-ended schedule at the next step, which itself runs at the full rate.
 
-        Args:
-            steps: the optimizer steps of the cooldown; its shape and floor are those of the `StableDecay`.
+        It takes so many optimizer steps, in the shape and to the floor of the `StableDecay`.
         """
         self.schedule = cool_down(self.schedule, steps, at=self.last_epoch)
 
@@ -120,11 +115,10 @@ class ScheduledLR(LRScheduler):
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a state and set its rates.
+        """Take over a state that `state_dict` gave, and set its rates.
 
-        Args:
-            state_dict: what `state_dict` gave. Its schedule replaces the attached one; a function cannot be saved,
-                so the schedule with the function must be attached already.
+        Its schedule replaces the attached one; a function cannot be saved, so the schedule with the function must be
+        attached already.
         """
         if set(state_dict) != set(self.state_dict()):
             keys = sorted(state_dict)
@@ -171,12 +165,7 @@ class PlateauLR(ScheduledLR):
         super().__init__(optimizer, schedule, last_epoch)
 
     def step(self, metrics: Any = None, epoch: Any = None) -> None:  # type: ignore[override]  # as torch's own plateau
-        """Go on to the next step's rate, or take a metric in.
-
-        Args:
-            metrics: the metric of a check; without one the warm-up advances by a step.
-            epoch: accepted for callers that pass one, and ignored.
-        """
+        """Take the metric of a check in; without one, go on by a step of the warm-up. An `epoch` is ignored."""
         if metrics is None:
             return super().step()
         plateau, warmup = self._plateau()
@@ -190,11 +179,7 @@ class PlateauLR(ScheduledLR):
         return {**super().state_dict(), "plateau": asdict(self.feedback)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Take over a state and set its rates.
-
-        Args:
-            state_dict: what `state_dict` gave.
-        """
+        """Take over a state that `state_dict` gave, and set its rates."""
         super().load_state_dict(state_dict)
         self.feedback = PlateauState(**state_dict["plateau"])
         self._fill()

@@ -166,10 +166,7 @@ class StepLoop:
         return self._draw_from(self._feed)
 
     def step(self, batch: Batch) -> float | None:
-        """Make one optimizer step.
-
-        Args:
-            batch: What `draw` gave.
+        """Make one optimizer step on what `draw` gave.
 
         Returns:
             The loss before the step, mean over ranks (negated where the optimizer maximizes it); None where any rank
@@ -188,15 +185,10 @@ class StepLoop:
         return self._descending(mean)
 
     def loss(self, batch: Batch, *, train: bool = False) -> float:
-        """Return the loss of a forward alone; nothing of the training is changed by it.
+        """Return the loss of a forward alone, mean over samples and ranks; nothing of the training is changed by it.
 
-        Args:
-            batch: What `draw` gave.
-            train: Repeat the last step's forward as it was: train mode, the same dropout, gradients enabled (noise
-                that a model draws from NumPy or Python is drawn anew).
-
-        Returns:
-            The mean loss over the samples and over ranks.
+        With `train` the last step's forward is repeated as it was: train mode, the same dropout, gradients enabled
+        (noise that a model draws from NumPy or Python is drawn anew).
 
         Raises:
             InputError: The update cannot be split, or `forward` returns no scalar tensor.

@@ -17,11 +17,11 @@ from lrfinder.training.feed import Loader
 from lrfinder.training.host import Host
 from lrfinder.training.loss import BatchLoss, LossFunction, LossStep
 from lrfinder.training.optimizers import choose_optimizers, trainable_parameters
-from lrfinder.training.options import TrainingOptions, check_left_to_train_step, check_one_loss, check_state
+from lrfinder.training.options import check_one_loss, check_state, check_train_step
 from lrfinder.training.step_loop import StepLoop, Update
-from lrfinder.training.update import Clip, GradientUpdate, OwnUpdate, Precision, TrainStep
+from lrfinder.training.update import Clip, GradientUpdate, Precision, TrainStep
 
-__all__ = ["TorchLoop", "TrainingOptions"]
+__all__ = ["TorchLoop"]
 
 
 def TorchLoop(
@@ -78,7 +78,7 @@ def TorchLoop(
     check_state("also", also)
     check_one_loss(loss_fn=loss_fn, loss_step=loss_step, train_step=train_step)
     if train_step is not None:
-        check_left_to_train_step(
+        check_train_step(
             accumulate=None if accumulate == 1 else accumulate,
             clip_grad_norm=clip_grad_norm,
             clip_grad_value=clip_grad_value,
@@ -87,11 +87,11 @@ def TorchLoop(
         )
     optimizers = choose_optimizers(optimizer, trainable, own=train_step is not None)
     precision, loss = Precision(trainable[0].device, autocast, channels_last), BatchLoss(model, loss_fn, loss_step)
-    update: Update
-    if train_step is not None:
-        update = OwnUpdate(train_step, model, precision)
+    clip = Clip(clip_grad_norm, clip_grad_value)
+    if train_step is None:
+        update: Update = GradientUpdate(loss, optimizers[0], precision, clip, scaler)
     else:
-        update = GradientUpdate(loss, optimizers[0], precision, Clip(clip_grad_norm, clip_grad_value), scaler)
+        update = _own_update(train_step, model, precision)
 
     def describe(facts: Facts) -> Facts:
         source = loss.source if train_step is None else "returned by train_step"
@@ -118,3 +118,8 @@ def TorchLoop(
             describe=describe,
         ),
     )
+
+
+def _own_update(train_step: TrainStep, model: nn.Module, precision: Precision) -> Update:
+    """Return a step of the user's own as an update: gradient, clipping and precision are its own, we move the batch."""
+    return lambda batch: precision.forward(partial(train_step, model), batch[0])

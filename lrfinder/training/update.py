@@ -16,22 +16,17 @@ from lrfinder.training.batch import describe, shares, to_device
 from lrfinder.training.distributed import Ranks
 from lrfinder.training.loss import BatchLoss
 
-__all__ = ["Clip", "GradientUpdate", "OwnUpdate", "Precision", "TrainStep"]
+__all__ = ["Clip", "GradientUpdate", "Precision", "TrainStep"]
 
 TrainStep = Callable[[nn.Module, Any], "float | Tensor | None"]
 
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """In what a forward computes.
-
-    Args:
-        device: Where the model is, and where batches are moved to.
-        autocast: `torch.bfloat16` or `torch.float16`, or None for the parameters' own.
-        channels_last: Whether four-dimensional tensors of a batch are laid out with the channels last.
+    """In what a forward computes, and where: the device, the autocast dtype or None, the layout of images.
 
     Raises:
-        InputError: An `autocast` that is neither.
+        InputError: An `autocast` that is neither `torch.bfloat16` nor `torch.float16`.
     """
 
     device: torch.device
@@ -88,12 +83,7 @@ class Clip:
 class GradientUpdate:
     """Accumulates the gradient of the mean loss over micro-batches, clips it and steps, through a GradScaler if given.
 
-    Args:
-        loss: The loss of one micro-batch, a scalar tensor.
-        optimizer: Steps once a batch; one that takes a closure gets it, so that it may evaluate the batch again.
-        precision: Where and in what the loss is computed.
-        clip: Bounds of the gradient.
-        scaler: Scales the loss of a float16 training; a step that it skips returns None.
+    An optimizer that takes a closure gets it, so that it may evaluate the batch again.
 
     Raises:
         InputError: A scaler that is none, or one with an optimizer that needs its closure.
@@ -169,17 +159,6 @@ class GradientUpdate:
             (part if scaler is None else scaler.scale(part)).backward()
             losses.append(part.detach())
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
-
-
-class OwnUpdate:
-    """The user's own step: gradient, clipping, precision and as many optimizers as there are; we only move batches."""
-
-    def __init__(self, train_step: TrainStep, model: nn.Module, precision: Precision) -> None:
-        self._train_step, self._model, self._precision = train_step, model, precision
-
-    def __call__(self, batch: Batch) -> Tensor | float | None:
-        """Make one step; return what the user's step returned."""
-        return self._precision.forward(lambda moved: self._train_step(self._model, moved), batch[0])  # type: ignore[no-any-return]
 
 
 def _takes_closure(optimizer: Optimizer) -> bool:
