@@ -23,6 +23,7 @@ from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, shallow_copy
 from lrfinder.training.host import Host
 from lrfinder.training.optimizers import swept_optimizers
 from lrfinder.training.param_groups import find_reference
+from lrfinder.training.step_loop import RATE_TOLERANCE
 
 __all__ = ["TrainerLoop", "check_can_leave", "is_averaging", "leave_fit"]
 
@@ -30,8 +31,6 @@ TESTED = ("SingleDeviceStrategy", "DDPStrategy", "ModelParallelStrategy")
 REFUSED = ("DeepSpeedStrategy",)
 HOOKS = ("on_train_batch_start", "on_train_batch_end", "on_before_zero_grad", "on_before_optimizer_step")
 """Module hooks in which an average of the weights is kept: frozen parameters are copied where one is overridden."""
-
-TOLERANCE = 1e-6
 
 
 def TrainerLoop(
@@ -117,7 +116,7 @@ def _checked_update(
     if loss is None or (scaler is not None and scaler.get_scale() < scale):
         return None
     # A scheduler stepped by hand may have gone on by now.
-    if trainer.lightning_module.automatic_optimization and abs(float(group["lr"]) - lr) > TOLERANCE * lr:
+    if trainer.lightning_module.automatic_optimization and abs(float(group["lr"]) - lr) > RATE_TOLERANCE * lr:
         raise InputError(
             f"{_update_name(trainer.lightning_module)} must leave the LR alone while it is swept, "
             f"got {float(group['lr']):.3g} after a step at {lr:.3g}; take the lines that set it out, a warm-up is part "
@@ -133,7 +132,8 @@ def _update_name(module: LightningModule) -> str:
 
 def _describe(trainer: Trainer, facts: Facts) -> Facts:
     """What is known of the training, in the Trainer's words."""
-    precision = _precision(str(trainer.precision), facts.precision)
+    setting = str(trainer.precision)
+    precision = facts.precision if setting in ("32-true", "32") else f"{facts.precision}, precision {setting}"
     return replace(facts, ranks=trainer.world_size, precision=precision, loss="returned by training_step")
 
 
@@ -178,10 +178,6 @@ def _keeps_average(trainer: Trainer) -> bool:
     """Whether the module overrides a hook that runs at every batch."""
     is_overridden = of_trainer(trainer, "utilities.model_helpers", "is_overridden")
     return any(is_overridden(hook, trainer.lightning_module) for hook in HOOKS)
-
-
-def _precision(setting: str, stored: str) -> str:
-    return stored if setting in ("32-true", "32") else f"{stored}, precision {setting}"
 
 
 def _check_strategy(trainer: Trainer) -> None:

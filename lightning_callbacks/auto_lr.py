@@ -25,12 +25,12 @@ from lrfinder.keywords import warn_of_old_name
 from lrfinder.schedules import Schedule, to_plain
 from lrfinder.training.param_groups import find_reference, rescale
 from lrfinder.training.scheduler import ScheduledLR
+from lrfinder.training.step_loop import RATE_TOLERANCE
 
 __all__ = ["AutoLR"]
 
 NAME = "lr-auto"
 NOTHING = "nothing: the training goes on at the rates that it had"
-TOLERANCE = 1e-6
 OPTIONS = frozenset(one.name for one in fields(Options))
 
 
@@ -192,7 +192,7 @@ class AutoLR(Callback):
         _, reference, lr = self._expected
         self._expected = None
         used = float(optimizer.param_groups[reference]["lr"])
-        if abs(used - lr) > TOLERANCE * lr:
+        if abs(used - lr) > RATE_TOLERANCE * lr:
             warnings.warn(
                 f"the first step ran at {used:.3g} and not at {lr:.3g}, which AutoLR had set: "
                 f"{type(pl_module).__name__} or another callback sets the LR itself; take that out",

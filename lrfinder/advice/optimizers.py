@@ -1,6 +1,6 @@
 """What is known of optimizers by the names of their classes: their kind, and which of them set their own pace."""
 
-from dataclasses import dataclass
+import re
 from typing import Literal
 
 from lrfinder.advice.calibration import FITTED, Calibration
@@ -23,25 +23,13 @@ _ESTIMATED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Paced:
-    """Optimizers that schedule themselves: how their lower-case class names begin, or what they hold `anywhere`."""
-
-    prefix: str
-    sentence: str
-    anywhere: bool = False
-
-
 _PACED = (
-    _Paced("schedulefree", _AVERAGED, anywhere=True),
-    _Paced("prodigy", _ESTIMATED),
-    _Paced("dadapt", _ESTIMATED),
-    _Paced("dog", _ESTIMATED),
-    _Paced("ldog", _ESTIMATED),
-    _Paced("dowg", _ESTIMATED),
-    _Paced("rprop", "It gives every weight a step of its own, which grows and shrinks with the gradient's sign alone."),
-    _Paced("lbfgs", "It is a full-batch method whose line search or curvature sets the step; keep `lr` constant."),
+    ("schedulefree", _AVERAGED),
+    ("^(prodigy|dadapt|dog|ldog|dowg)", _ESTIMATED),
+    ("^rprop", "It gives every weight a step of its own, which grows and shrinks with the gradient's sign alone."),
+    ("^lbfgs", "It is a full-batch method whose line search or curvature sets the step; keep `lr` constant."),
 )
+"""What optimizers that schedule themselves do instead, by a pattern of their lower-case class names."""
 
 
 def kind_of(facts: Facts) -> Kind:
@@ -84,7 +72,7 @@ def own_pace(facts: Facts) -> str | None:
             "pass relative_step=False to train along a schedule."
         )
     for name in facts.optimizer.lower().split(" and "):
-        for paced in _PACED:
-            if name.startswith(paced.prefix) or (paced.anywhere and paced.prefix in name):
-                return paced.sentence
+        for pattern, sentence in _PACED:
+            if re.search(pattern, name):
+                return sentence
     return None

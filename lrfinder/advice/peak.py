@@ -237,7 +237,8 @@ def spread_of(
 def _mean_of_rules(evidence: Evidence, calibration: Calibration) -> tuple[float, float]:
     """Log10 of the geometric mean of all rules that have an answer, at the reference speed, and its spread."""
     density = calibration.reference_density
-    speed = (evidence.points_per_decade or density) / density
+    swept = 0.0 if evidence.curve is None else evidence.curve.points_per_decade
+    speed = (swept or density) / density
     weighed = {name: rule.moves_with_speed for name, rule in RULES.items() if rule.is_weighed}
     logs = [
         math.log10(lr * (speed if weighed[name] else 1.0))

@@ -203,16 +203,12 @@ def _tell(found: "LRResult", picture: Path | None, record: str | None) -> int:
         if record not in (None, "-"):
             _written(lambda: found.to_json(record))
         if picture is not None:
-            _draw(found, picture)
+            from lrfinder.display.plot import figure_of
+
+            _save(figure_of(found.evidence, found.plan), picture)
     finally:
         print(found.to_json() if record == "-" else found)
     return FOUND if found.lr is not None else NO_SUGGESTION
-
-
-def _draw(found: "LRResult", picture: Path) -> None:
-    from lrfinder.display.plot import figure_of
-
-    _save(figure_of(found.evidence, found.plan), picture)
 
 
 def _save(figure: "Figure", picture: Path) -> None:

@@ -57,7 +57,7 @@ def text(evidence: Evidence, plan: Plan | None, done: str | None = None) -> str:
     else:
         lines += [*_peak(plan), "", *_schedule(plan, _reasons_of_peak(evidence, plan))]
         if done is None:
-            lines += ["", *_use(plan)]
+            lines += ["", "  to use it", *(f"    {line}" for line in plan.code.splitlines())]
     return "\n".join(lines if done is None else [*lines, "", *_wrapped("applied", done)])
 
 
@@ -265,10 +265,6 @@ def _horizon(plan: Plan) -> str:
         count = f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
         epochs = f" ({count} epoch{'' if count == '1' else 's'} of {plan.steps_per_epoch:,})"
     return f"suggested schedule for {plan.total_steps:,} steps{epochs}"
-
-
-def _use(plan: Plan) -> list[str]:
-    return ["  to use it", *(f"    {line}" for line in plan.code.splitlines())]
 
 
 def _wrapped(label: str, sentence: str) -> list[str]:

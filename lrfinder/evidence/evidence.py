@@ -90,11 +90,6 @@ class Evidence:
         loss_scale = drop_of(self.curve.levels) if ends else 0.0
         return any(unchanged([start], [loss], math.inf, loss_scale) for start, loss in ends)
 
-    @property
-    def points_per_decade(self) -> float | None:
-        """Rates of the sweep per decade."""
-        return self.curve.points_per_decade if self.curve else None
-
 
 def read_curve(
     curve: Curve, facts: Facts, own_rule: Callable[[Curve], float | None] | None = None, cost_of_point: float = 1.0

@@ -64,9 +64,6 @@ class Exponential(Shape):
         Args:
             final_ratio: the factor at step `steps`.
             steps: the steps it takes to get there; the decay goes on beyond.
-
-        Returns:
-            A decay with the steps as its interval.
         """
         return cls(
             check_number("final_ratio", final_ratio, "(0, 1]", "pass the factor to arrive at, such as 0.01"), steps
@@ -74,14 +71,7 @@ class Exponential(Shape):
 
     @classmethod
     def half_life(cls, steps: int) -> Self:
-        """Return the decay that halves in so many steps.
-
-        Args:
-            steps: the steps of one halving.
-
-        Returns:
-            A decay by 0.5 with the steps as its interval.
-        """
+        """Return the decay that halves in so many steps."""
         return cls(0.5, steps)
 
     def __call__(self, step: int) -> float:

@@ -47,9 +47,6 @@ class InverseTime(Shape):
         Args:
             final_ratio: the factor at step `steps`.
             steps: the steps it takes to get there; the decay goes on beyond.
-
-        Returns:
-            A decay with the steps as its interval.
         """
         ratio = check_number("final_ratio", final_ratio, "(0, 1]", "pass the factor to arrive at, such as 0.1")
         return cls(1 / ratio - 1, every=steps)
@@ -93,9 +90,6 @@ class InverseSqrt(Shape):
 
         Args:
             timescale: the steps at the peak, of the order of a thousand or of a hundredth of the training.
-
-        Returns:
-            A decay with k = sqrt(timescale).
         """
         steps = check_number("timescale", timescale, "[1, inf)", "pass the steps to stay at the peak")
         return cls(math.sqrt(steps))

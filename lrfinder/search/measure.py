@@ -6,7 +6,6 @@ from typing import Literal, get_args
 from lrfinder.advice.peak import swept_edge
 from lrfinder.advice.request import PlanOptions
 from lrfinder.errors import InputError
-from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.divergence import batch_resolution, drop_of
 from lrfinder.evidence.evidence import Evidence, add_edge_trials, read_curve
 from lrfinder.evidence.rules import RuleFunction
@@ -72,7 +71,8 @@ def search(
         snapshot,
         first_peak=swept_edge(curve) / edge.BELOW,
         next_peak=edge.next_unless_plateau if unreadable else edge.next_about_edge,
-        min_gain=_resolution(curve),
+        # Validation losses are smooth, but no change of theirs below this says anything.
+        min_gain=0.0 if curve.after is None else batch_resolution(curve.losses),
         loss_scale=drop_of(curve.levels),
         on_step=on_step,
     )
@@ -85,11 +85,6 @@ def search(
 
 def _series(steps: int) -> int:
     return 0 if steps < FEWEST_TO_TRY else min(MOST_EDGES, max(1, steps // STEPS_OF_EDGE))
-
-
-def _resolution(curve: Curve) -> float:
-    """The change of the loss that says nothing, where it is evaluated on validation batches."""
-    return 0.0 if curve.after is None else batch_resolution(curve.losses)
 
 
 def held_out_of(loop: Loop, evaluate_on: EvaluateOn | None) -> Batch | None:

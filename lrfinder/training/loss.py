@@ -56,7 +56,7 @@ class BatchLoss:
             inputs, target = _without_target(batch)
             return as_scalar(self._loss_fn(self._forward(inputs), target), self.source)
         if self._accepts.whole(batch):
-            inputs, target = _as_inputs(batch), _target_in(batch)
+            inputs, target = Several(batch) if isinstance(batch, (tuple, list)) else batch, _target_in(batch)
         else:
             inputs, target = _without_target(batch)
         output = self._forward(inputs)
@@ -161,10 +161,6 @@ def _without_target(batch: Any) -> tuple[Any, Any]:
     items = dict(batch) if isinstance(batch, Mapping) else {f.name: getattr(batch, f.name) for f in fields(batch)}
     target = items.pop(name)
     return items, target
-
-
-def _as_inputs(batch: Any) -> Any:
-    return Several(batch) if isinstance(batch, (tuple, list)) else batch
 
 
 def _names_in(batch: Any) -> list[str]:

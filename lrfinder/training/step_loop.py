@@ -27,7 +27,7 @@ from lrfinder.training.optimizers import check_any_holds, swept_optimizers, take
 from lrfinder.training.options import check_choices, check_function, check_state
 from lrfinder.training.param_groups import ParamGroups, as_list
 
-__all__ = ["Forward", "StepLoop", "Update"]
+__all__ = ["RATE_TOLERANCE", "Forward", "StepLoop", "Update"]
 
 Update: TypeAlias = Callable[[Batch], "float | Tensor | None"]
 """Makes one optimizer step on a batch; returns the loss before it, or None where the step was skipped."""

@@ -178,7 +178,7 @@ def test_trials_off_the_scale_are_named_so():
     """The edge has a line of its own, and the legend says that a trial or pilot that diverged stands at the top."""
     short, pilots = labels(result(edge_trials=[EDGE]).plot()), labels(tuned(DIVERGED).plot())
 
-    assert any(f"edge {EDGE.edge:.2g}" in label for label in short)
+    assert f"edge of the trials {EDGE.edge:.2g}" in short
     assert "trial of 14 steps (at the top: off the scale)" in short
     assert "pilot of 60 steps (at the top: off the scale)" in pilots
 
