@@ -24,11 +24,7 @@ Snapshots = Literal["auto", "all"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the user asked of `AutoLR`, where each is explained.
-
-    Raises:
-        InputError: An option that cannot be used.
-    """
+    """What the user asked of `AutoLR`, where each is explained; InputError for one that cannot be used."""
 
     tune: Tune
     budget: float | None

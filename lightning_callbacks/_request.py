@@ -47,18 +47,10 @@ class FitRequest:
         return self.total_steps is None and isinstance(self.schedule, str)
 
 
-def request_for(
-    trainer: Trainer,
-    loop: StepLoop,
-    options: Options,
-    ours: ScheduledLR | None,
-) -> FitRequest:
-    """Work out what a test is for, on a Trainer that is about to train the first batch of an epoch.
+def request_for(trainer: Trainer, loop: StepLoop, options: Options, ours: ScheduledLR | None) -> FitRequest:
+    """Work out what a test is for before an epoch's first batch; InputError for a schedule that cannot be attached.
 
     `ours` is the scheduler of an earlier test, which the next one replaces.
-
-    Raises:
-        InputError: A schedule that cannot be attached here, each case in one sentence.
     """
     total, schedule = remaining_steps(trainer), options.schedule
     optimizer, reference = find_reference(loop.swept)

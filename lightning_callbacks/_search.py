@@ -14,11 +14,7 @@ __all__ = ["search_in_fit"]
 
 
 def search_in_fit(options: Options, trainer: Trainer, loop: StepLoop, request: FitRequest) -> LRResult:
-    """Tune the training by pilots, or run the range test, before the first batch of an epoch.
-
-    Raises:
-        InputError: A tuning that was asked for and cannot be made here, each case in one sentence.
-    """
+    """Tune by pilots, or run the range test; InputError for a tuning that was asked for and cannot be made here."""
     given: dict[str, Any] = {
         "total_steps": request.total_steps,
         "schedule": request.schedule,

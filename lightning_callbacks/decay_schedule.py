@@ -58,11 +58,7 @@ class DecaySchedule(Callback):
         self._scheduler: Any = None
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Attach the schedule, before Lightning puts the state of a resumed training back.
-
-        Raises:
-            InputError: A training that the schedule cannot be attached to, each case in one sentence.
-        """
+        """Attach the schedule before Lightning restores a resumed training; InputError where it cannot be attached."""
         _check_attachable(trainer, pl_module)
         self._warmup_steps, self._scheduler = 0, None
         if is_averaging(trainer):

@@ -97,8 +97,7 @@ def shows_options_of(
 def split_options(options: Mapping[str, Any], verb: Callable[..., object]) -> "tuple[PlanOptions, TrainingOptions]":
     """Split the options of a verb into what to plan for and how to make an optimizer step.
 
-    Raises:
-        InputError: A keyword that the verb does not take, with the one that was probably meant.
+    A keyword that the verb does not take raises InputError, with the one that was probably meant.
     """
     from lrfinder.training.options import TrainingOptions
 

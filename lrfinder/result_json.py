@@ -39,11 +39,7 @@ def write_json(evidence: Evidence, plan: Plan | None) -> str:
 
 
 def read_json(text: str) -> tuple[Evidence, Plan | None]:
-    """Read what `write_json` returned, or what the release before it did.
-
-    Raises:
-        InputError: The text is not such a result, or of another version.
-    """
+    """Read what `write_json` returned, or what the release before it did; InputError for anything else."""
     try:
         data = json.loads(text, parse_float=_finite, parse_constant=_finite, parse_int=_whole)
         if data["schema"] not in (1, SCHEMA):

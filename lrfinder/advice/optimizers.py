@@ -22,7 +22,6 @@ _ESTIMATED = (
     "at 1: the rate measured here is advisory. A short warm-up keeps a wild first estimate away."
 )
 
-
 _PACED = (
     ("schedulefree", _AVERAGED),
     ("^(prodigy|dadapt|dog|ldog|dowg)", _ESTIMATED),

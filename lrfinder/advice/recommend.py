@@ -24,8 +24,7 @@ NOISY = 1 / 3
 def make_plan(evidence: Evidence, request: Request) -> Plan | None:
     """Turn evidence with status `ok` into a plan; None where the rule that was asked for, or anything, has no answer.
 
-    Raises:
-        InputError: A schedule or a length that cannot be used.
+    A schedule or a length that cannot be used raises InputError.
     """
     rule = request.rule
     own = None if rule is None else evidence.suggestions[rule]
@@ -58,11 +57,7 @@ def make_plan(evidence: Evidence, request: Request) -> Plan | None:
 
 
 def check_request(request: Request, facts: Facts) -> None:
-    """Refuse a request that no plan can be made for, before anything is measured.
-
-    Raises:
-        InputError: A schedule or a length that cannot be used.
-    """
+    """Raise InputError for a schedule or a length that no plan can be made for, before anything is measured."""
     decide(table_input(facts, request))
 
 

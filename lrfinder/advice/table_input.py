@@ -47,11 +47,7 @@ class TableInput:
 
 
 def table_input(facts: Facts, request: Request, evidence: Evidence | None = None) -> TableInput:
-    """Return what the table needs to know; there is no evidence before anything is measured.
-
-    Raises:
-        InputError: Epochs are given and nobody knows how many steps one has.
-    """
+    """Return what the table needs to know; there is no evidence before anything is measured."""
     lowest = None if evidence is None else evidence.suggestions.get("minimum")
     diverged_at = None if evidence is None else evidence.diverged_at
     ratio = None if lowest is None or diverged_at is None else lowest * UNDER_MINIMUM / diverged_at

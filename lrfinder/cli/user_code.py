@@ -55,11 +55,7 @@ def _imported(path: str) -> Callable[[], Any]:
 
 
 def called(path: str, function: Callable[[], Any]) -> Any:
-    """Call the user's code; what it prints goes to stderr, what it raises is said in one line, with the place.
-
-    Raises:
-        InputError: It raised, or would have ended the process.
-    """
+    """Call the user's code, its prints going to stderr; what it raises becomes a line of InputError, with the place."""
     try:
         with redirect_stdout(sys.stderr):
             return function()

@@ -18,13 +18,7 @@ __all__ = ["COLOURS", "STYLE", "draw_plan", "draw_result", "figure_of", "plot_sc
 STYLE = "lrfinder.pictures"
 """The style sheet of every picture, for `matplotlib.style.context`."""
 
-COLOURS = {
-    "raw": "#999999",
-    "smooth": "#0072B2",
-    "lr": "#D55E00",
-    "runs": "#7A5195",
-    "diverged": "#000000",
-}
+COLOURS = {"raw": "#999999", "smooth": "#0072B2", "lr": "#D55E00", "runs": "#7A5195", "diverged": "#000000"}
 """Colours that people with any colour vision can tell apart (Okabe and Ito), as those of the rules."""
 
 MOST_POINTS = 2_000

@@ -28,7 +28,6 @@ ENDED = {
     "non_finite": "the loss was no longer finite after {steps} steps",
 }
 
-
 FACTORS: dict[FactorName, str] = {
     "fitted": "as fitted on other trainings",
     "momentum": "for momentum, which a short trial hardly builds up",

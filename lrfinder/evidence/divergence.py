@@ -20,7 +20,6 @@ BATCH_SHARE = 0.01
 PLATEAU_DECADES = 0.6
 """How long a lost half of the descent must stay lost to count as a dead plateau."""
 
-
 NOISE_BAND = 3.0
 """Deviations of the noise above the lowest loss within which a loss has not begun to rise."""
 

@@ -127,11 +127,7 @@ RULES: dict[str, Rule] = {rule.name: rule for rule in _TABLE}
 
 
 def read_rules(curve: Curve, own_rule: RuleFunction | None = None) -> dict[str, float | None]:
-    """Return what every rule reads off a curve, by its name, a rule of the user's own included.
-
-    Raises:
-        InputError: The user's own rule returns something that is no rate.
-    """
+    """Return what every rule reads off a curve, by its name; InputError where one of the user's own reads no rate."""
     rules: dict[str, RuleFunction] = {**RULES}
     if own_rule is not None:
         rules[_name_of(own_rule)] = own_rule

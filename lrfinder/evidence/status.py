@@ -44,10 +44,7 @@ _SENTENCES = {
 
 
 def decide_status(
-    curve: Curve,
-    smooth: SmoothCurve | None,
-    edge_trials: Sequence[Trials] = (),
-    pilots: Sequence[Trials] = (),
+    curve: Curve, smooth: SmoothCurve | None, edge_trials: Sequence[Trials] = (), pilots: Sequence[Trials] = ()
 ) -> Status:
     """Decide whether a measurement can be trusted; `smooth` is None where there is too little to smooth.
 

@@ -88,11 +88,7 @@ def _series(steps: int) -> int:
 
 
 def held_out_of(loop: Loop, evaluate_on: EvaluateOn | None) -> Batch | None:
-    """Return the validation batches to evaluate on, or None to read the training loss.
-
-    Raises:
-        InputError: An unknown `evaluate_on`, or validation that was asked for and has no batches.
-    """
+    """Return the validation batches to evaluate on, None to read the training loss; InputError where there are none."""
     if evaluate_on not in (None, *get_args(EvaluateOn)):
         known = ", ".join(get_args(EvaluateOn))
         raise InputError(f"`evaluate_on` must be one of {known}, or None, got {evaluate_on!r}")

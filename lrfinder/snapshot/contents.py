@@ -80,8 +80,7 @@ class Memory:
     def keep_named(self, value: Any) -> None:
         """Remember an object that was handed over by itself, also one that `keep` passes by.
 
-        Raises:
-            InputError: It has neither attributes nor `state_dict` with `load_state_dict`.
+        One with neither attributes nor `state_dict` and `load_state_dict` raises InputError.
         """
         if _is_kept(value):
             self.keep(value)

@@ -15,11 +15,7 @@ _search = threading.Lock()
 
 @contextmanager
 def exclusive() -> Iterator[None]:
-    """Let one search at a time run in a process: two would put each other's changes back.
-
-    Raises:
-        InputError: Another one runs, in this thread or in another.
-    """
+    """Raise InputError while another search runs in this process: two would put each other's changes back."""
     if not _search.acquire(blocking=False):
         raise InputError(
             "a search must be the only one in its process while it runs, got a second one inside or beside it "

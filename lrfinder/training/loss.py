@@ -20,7 +20,6 @@ LossStep = Callable[[nn.Module, Any], Tensor]
 TARGETS = ("labels", "label", "targets", "target", "y")
 """What a target is called in batches that are mappings or dataclasses."""
 
-
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 

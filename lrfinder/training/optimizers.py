@@ -40,8 +40,7 @@ def choose_optimizers(
 ) -> list[Optimizer]:
     """Return the optimizers of a training; without one, AdamW over the trainable parameters.
 
-    Raises:
-        InputError: None for a step of the caller's `own`, several for one of ours, or one of another model.
+    None for a step of the caller's `own`, several for one of ours, or one of another model raise InputError.
     """
     if optimizer is None:
         if own:

@@ -23,11 +23,7 @@ TrainStep = Callable[[nn.Module, Any], "float | Tensor | None"]
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """In what a forward computes, and where: the device, the autocast dtype or None, the layout of images.
-
-    Raises:
-        InputError: An `autocast` that is neither `torch.bfloat16` nor `torch.float16`.
-    """
+    """In what a forward computes, and where: the device, the autocast dtype or None, the layout of images."""
 
     device: torch.device
     autocast: torch.dtype | None = None
@@ -83,19 +79,11 @@ class Clip:
 class GradientUpdate:
     """Accumulates the gradient of the mean loss over micro-batches, clips it and steps, through a GradScaler if given.
 
-    An optimizer that takes a closure gets it, so that it may evaluate the batch again.
-
-    Raises:
-        InputError: A scaler that is none, or one with an optimizer that needs its closure.
+    An optimizer that takes a closure gets it, so that it may evaluate the batch again; a scaler with one is refused.
     """
 
     def __init__(
-        self,
-        loss: BatchLoss,
-        optimizer: Optimizer,
-        precision: Precision,
-        clip: Clip,
-        scaler: GradScaler | None = None,
+        self, loss: BatchLoss, optimizer: Optimizer, precision: Precision, clip: Clip, scaler: GradScaler | None = None
     ) -> None:
         if scaler is not None and not hasattr(scaler, "unscale_"):
             raise InputError(f"`scaler` must be a GradScaler or None, got {scaler!r}; pass that of the training")
