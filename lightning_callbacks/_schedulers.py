@@ -89,6 +89,7 @@ def shape_of(
         return _below_plateau(configs[0].scheduler, optimizer, reference)
     if len(foreseen) == 1 and _is_fresh(foreseen[0]):
         return foreseen[0].scheduler.schedule, float(foreseen[0].scheduler.base_lrs[reference])
+    # Copies of the schedulers drive a stand-in: the weights are neither copied nor touched.
     double = _double(optimizer)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -59,10 +59,12 @@ def TrainerLoop(
     module, optimizers = trainer.lightning_module, list(trainer.optimizers)
     update, reference = TrainerUpdate(trainer), find_reference(swept_optimizers(optimizers, sweep))
     length = None if math.isinf(trainer.num_training_batches) else int(trainer.num_training_batches)
+    # The Trainer is in the midst of a pass over its loaders, so that each pass here goes over copies of them.
     feed = Feed(
         lambda: _batches_of(loaders), trainer.accumulate_grad_batches, "train_dataloader", loaders.flattened, length
     )
     scaler = getattr(trainer.precision_plugin, "scaler", None)
+    # Under manual optimization an update may step the schedulers itself.
     schedulers = [vars(config.scheduler) for config in trainer.lr_scheduler_configs]
     return StepLoop(
         update=partial(_checked_update, trainer, update, *reference),
@@ -81,7 +83,9 @@ def TrainerLoop(
             around=partial(set_aside, trainer),
             watched=[reference[0]],
             reached=schedulers,
+            # The module holds its Trainer, most of which must not be put back: `set_aside` sees to what is used of it.
             leave=[trainer],
+            # Lightning trains each submodule in the mode that the user has set.
             keeps_modes=True,
             update_name=_update_name(module),
             describe=partial(_describe, trainer),
@@ -113,6 +117,7 @@ def _checked_update(
     lr, scaler = float(group["lr"]), getattr(trainer.precision_plugin, "scaler", None)
     scale = None if scaler is None else scaler.get_scale()
     loss = update(batch)
+    # A GradScaler lowers its scale where it has skipped a step.
     if loss is None or (scaler is not None and scaler.get_scale() < scale):
         return None
     # A scheduler stepped by hand may have gone on by now.

@@ -225,6 +225,7 @@ class AutoLR(Callback):
 
     def _test(self, trainer: Trainer) -> None:
         """Search, report it, and do what `mode` wants."""
+        # Before anything is measured, which would be lost otherwise.
         if self.options.mode == "only":
             check_can_leave(trainer)
         options = self.options

@@ -142,6 +142,7 @@ def tune_loop(
     lrs = exponential_range(lr_min, lr_max, spending.search)
     with exclusive(), loop.preserved() as snapshot, bar(loop, spending.steps, wanted=progress) as on_step:
         held_out = held_out_of(loop, evaluate_on)
+        # Drawn first, at the start of an epoch: what evaluates a pilot must not have been trained on.
         batches = draw_pilots(loop, spending.pilots, spending.length, horizon, held_out)
         # A sweep that diverges at once costs half of what it may: is there enough left for a pilot on a plateau?
         is_paid = _plateau_steps(spending, horizon, spending.search / 2) > 0
@@ -211,6 +212,7 @@ def _pilots(
         steps = len(pilot.train)
         epochs = max(1.0, steps / (pilot.steps_per_epoch or steps))
         start = pilot_start(evidence, curve, made, steps, epochs, horizon, finetune=request.finetune)
+        # No pilot begins where a short trial diverged, and one without a successor begins lower: nothing corrects it.
         start = min([start, *diverged]) * (1.0 if left >= 2 * steps else FITTED.lone_pilot)
         made.append(
             explore(

@@ -133,6 +133,7 @@ def _linear(given: TableInput) -> Decision:
 
 
 _TABLE: tuple[tuple[Applies, Callable[[TableInput], Decision]], ...] = (
+    # What was asked for comes before all advice, then what allows no decay, then the length, then the purpose.
     (lambda given: given.request.is_particular and not given.request.open_ended, _asked),
     (lambda given: given.pace is not None, _own_pace),
     (lambda given: given.request.open_ended, _open_ended),

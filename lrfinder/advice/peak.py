@@ -60,6 +60,7 @@ def peak(
         if not math.isclose(center, mean + math.log10(factor)):
             factors.append(Factor("peak", "divergence", 10 ** (center - mean) / factor))
     if any(math.isclose(trials.factor, factor) for trials in evidence.pilots):
+        # These pilots ran the very schedule: the doubt about its factor is left to the other estimate.
         factor_spread *= 1 - calibration.trust_in_pilots
     reach = calibration.interval_deviations * math.hypot(spread, factor_spread)
     lr, low, high = 10**center, 10 ** (center - reach), 10 ** (center + reach)

@@ -44,12 +44,14 @@ class Divergence:
         if self._losses:
             insort(self._jumps, abs(loss - self._losses[-1]))
         self._losses.append(loss)
+        # The median of three, since a single spike is no divergence.
         level = sorted(self._losses[-3:])[(len(self._losses[-3:]) - 1) // 2]
         self._best = min(self._best, level)
         start = start_of(self._losses)
         won = max(start - self._best, 0.0)
         deviation = _deviation(self._jumps)
         noise = deviation * (1 + FEW_JUMPS / max(1, len(self._jumps)))
+        # What float32 rounds off must not count as a rise.
         resolution = max(1e-6 * max(abs(start), abs(self._best)), min_gain)
         self._lost = self._lost + 1 if won > max(6 * deviation, min_gain) and level > self._best + won / 2 else 0
         exploded = len(self._losses) > 3 and level - start > max(won, EXPLODED * noise, resolution)

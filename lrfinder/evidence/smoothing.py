@@ -86,6 +86,7 @@ def smooth(curve: Curve) -> SmoothCurve | None:
     return _fit(tuple(lr for lr, _ in pairs), tuple(loss for _, loss in pairs))
 
 
+# Every rule asks for the same curve.
 @lru_cache(maxsize=16)
 def _fit(lrs: tuple[float, ...], losses: tuple[float, ...]) -> SmoothCurve:
     import numpy as np

@@ -119,6 +119,7 @@ def explore(
             out_of_memory.add(index)
         if losses and not batches.reads_steps:
             losses = [loop.loss(batch) for batch in batches.evaluation]
+        # A GradScaler repeats steps, so the next trial may cost as much as the longest so far.
         cost, longest = cost + steps + (evaluating if losses else 0.0), max(longest, steps)
         explored.after[index] = losses_after(before, losses or [])
         if on_trial is not None:

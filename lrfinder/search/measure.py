@@ -55,6 +55,7 @@ def search(
     """
     steps = len(lrs)
     series = _series(steps) if loop.can_measure and rule is None else 0
+    # Drawn before the sweep, so that its length does not decide which batches the trials see.
     batches = [[loop.draw() for _ in range(edge.STEPS)] for _ in range(series)]
     cost_of_point = 1.0 if held_out is None else 1 + len(held_out) / FORWARDS_PER_STEP
     swept = steps - PART_OF_TRIALS * min(steps, STEPS_OF_EDGE * series)

@@ -76,6 +76,7 @@ def sweep(loop: Loop, lrs: list[float], on_step: OnStep | None = None, held_out:
         after.append(watched)
         if on_step is not None:
             on_step(lr, watched)
+        # Ranks decide together: one that went on alone would wait for the others for ever.
         if loop.agree(divergence.add(watched, 0.0 if held_out is None else batch_resolution(losses))):
             stopped = "diverged"
             break

@@ -42,6 +42,7 @@ def run_trial(
     try:
         return _train(loop, peak, batches, shape, limit, on_step)
     except OUT_OF_MEMORY:
+        # The other ranks may have had the room, and wait for this one in the next step.
         if loop.facts.ranks > 1:
             raise
     warnings.warn(

@@ -63,6 +63,7 @@ class Memory:
 
     def keep(self, value: Any) -> None:
         """Remember this object and everything mutable that it holds."""
+        # A stack instead of recursion, since what is kept may be nested deeper than Python recurses.
         pending = [value]
         while pending:
             value = pending.pop()
@@ -74,6 +75,7 @@ class Memory:
             reached = value.of if isinstance(value, Surface) else value
             if id(reached) in self._seen:
                 continue
+            # The object itself is held too: the id of one that is freed may be given to another.
             self._seen[id(reached)] = reached
             pending += self._keep_one(value)
 
@@ -85,6 +87,7 @@ class Memory:
         if _is_kept(value):
             self.keep(value)
         elif hasattr(value, "state_dict") and hasattr(value, "load_state_dict"):
+            # Copied on the way in and out: both sides may hold on to what they were given.
             held = copy.deepcopy(value.state_dict())
             self._restores.append(lambda: value.load_state_dict(copy.deepcopy(held)))
         elif hasattr(value, "__dict__"):
@@ -239,6 +242,7 @@ def local(tensor: Tensor) -> Tensor:
 def _restore_tensor(tensor: Tensor, copied: Tensor) -> None:
     whole, tensor = tensor, local(tensor)
     if tensor.shape != copied.shape:
+        # A buffer that has grown: its old contents need a storage of their own.
         whole.data = copied.to(tensor.device, copy=True)
     else:
         try:

@@ -21,6 +21,7 @@ def held_signals() -> Iterator[None]:
         return
     came: list[int] = []
     with ExitStack() as stack:
+        # Registered first and so called last, when every handler is back in its place.
         stack.callback(_deliver, came)
         for number in SIGNALS:
             handler = signal.getsignal(number)

@@ -45,6 +45,7 @@ class StateSnapshot:
     ) -> None:
         self._modules = list(modules)
         self._memory = Memory(device)
+        # Before anything is kept: what is kept may reach these.
         for left in leave:
             self._memory.leave(left)
         self._watched: list[tuple[str, Tensor, Tensor]] = []
@@ -181,5 +182,6 @@ def _put_back(snapshot: StateSnapshot, error: BaseException | None = None) -> No
     except StateLeak as leak:
         if error is None:
             raise
+        # Guards are nested, and each of them would note the same leak.
         if str(leak) not in (str(error), *getattr(error, "__notes__", ())):
             error.add_note(str(leak))

@@ -183,6 +183,7 @@ class _Watch:
         self._store: Any = distributed_c10d.PrefixStore(name, distributed_c10d._get_default_store())
         self._reason: str | None = None
         self._ended = threading.Event()
+        # A daemon, so that a process that fails is not kept from ending by it.
         self._thread = threading.Thread(target=self._look, name=name, daemon=True)
         self._thread.start()
 

@@ -82,6 +82,7 @@ class Feed:
 
     def _take(self) -> list[Any]:
         batches: list[Any] = []
+        # An epoch that ends here makes a smaller step, as it does in most trainings: no draw goes on into the next.
         while self._iterator is not None and len(batches) < self.per_draw:
             try:
                 batches.append(next(self._iterator))
@@ -91,6 +92,7 @@ class Feed:
 
     def stop(self) -> None:
         """Forget where the stream is, and end its workers; the next draw starts anew."""
+        # The workers of a DataLoader end with the copy that made them, so that the next pass needs another copy.
         self._iterator = None
         self._fresh = _fresh_iterable(self._loader, self._name)
 

@@ -82,6 +82,7 @@ class BatchLoss:
         if isinstance(output, Tensor) and isinstance(target, Tensor):
             if target.dtype in INTEGERS:
                 fitting = {dim % output.dim() for dim in (1, -1) if _has_classes(output, dim, target)}
+                # Where both dimensions would fit the targets, a guess would be worse than a question.
                 if len(fitting) == 1:
                     self.source = "cross_entropy, inferred from integer targets"
                     return F.cross_entropy(output.movedim(fitting.pop(), 1), target.long())

@@ -236,6 +236,7 @@ def _peaks(optimizer: Optimizer, lr: float | None, *, resumes: bool) -> list[flo
 
 def _rewrite(group: dict[str, Any], peak: float) -> None:
     """Make a peak a group's rate and base, and drop what other schedulers left there."""
+    # Cyclic and averaging schedulers read these back from the group, and would undo the schedule.
     for key in _LEFTOVERS:
         group.pop(key, None)
     group["initial_lr"] = peak

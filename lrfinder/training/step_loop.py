@@ -175,6 +175,7 @@ class StepLoop:
         Raises:
             InputError: The update returned no loss, or did not run at the LR that was set.
         """
+        # Noted so that `loss(train=True)` can repeat this forward with the same dropout.
         self._last_streams = torch_streams()
         loss = self._watched_update(batch)
         means = self._ranks.mean_of_step(loss, total_size(batch) or 0)
@@ -238,6 +239,7 @@ class StepLoop:
                 yield snapshot
             finally:
                 self._depth -= 1
+                # Guards that are nested share one stream of batches: only the outermost ends it.
                 if not self._depth:
                     for feed in feeds:
                         feed.stop()

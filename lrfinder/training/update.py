@@ -130,6 +130,7 @@ class GradientUpdate:
         before = scaler.get_scale()
         scaler.step(self._optimizer)
         scaler.update()
+        # A scale that fell is the one sign that a GradScaler gives of a step that it skipped.
         return None if scaler.get_scale() < before else loss
 
     def _backward(self, batch: Batch, scaler: GradScaler | None = None) -> Tensor:
