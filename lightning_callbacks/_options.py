@@ -1,8 +1,8 @@
 """The options of `AutoLR`, one record: what each may be is checked where it is made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_origin
 
 from lrfinder.checks import check_choice, check_flag
 from lrfinder.errors import InputError
@@ -50,12 +50,9 @@ class Options:
         if isinstance(self.schedule, str):
             check_choice("schedule", self.schedule, ("recommended", *CATALOGUE))
         check_choice("tune", self.tune, ("auto", True, False))
-        check_choice("interval", self.interval, get_args(Interval))
-        check_choice("existing", self.existing, get_args(Existing))
-        check_choice("mode", self.mode, get_args(Mode))
-        check_choice("on_no_signal", self.on_no_signal, get_args(OnNoSignal))
-        check_choice("evaluate_on", self.evaluate_on, get_args(EvaluateOn))
-        check_choice("snapshot", self.snapshot, get_args(Snapshots))
+        for one in fields(self):
+            if get_origin(one.type) is Literal:
+                check_choice(one.name, getattr(self, one.name), get_args(one.type))
         check_flag("finetune", self.finetune)
         check_flag("verbose", self.verbose)
         check_state("also", self.also)

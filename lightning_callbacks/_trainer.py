@@ -44,10 +44,7 @@ def TrainerLoop(
     """Make a `StepLoop` of a Trainer's strategy, precision and hooks; its loops, logs and counters are set aside.
 
     Make it where a batch is about to be trained on, as in a callback's `on_train_batch_start`. `sweep`, `also`,
-    `snapshot` and `snapshot_device` are as in `AutoLR`.
-
-    Raises:
-        InputError: A strategy, a module or a loader that cannot be measured with, each case in one sentence.
+    `snapshot` and `snapshot_device` are as in `AutoLR`. A Trainer that cannot be measured with raises InputError.
     """
     _check_strategy(trainer)
     loaders = trainer.fit_loop._combined_loader

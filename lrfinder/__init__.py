@@ -29,30 +29,23 @@ if TYPE_CHECKING:
     from lrfinder.training.torch_loop import TorchLoop
     from lrfinder.tune import tune_loop, tune_lr
 
-_HOMES = {
-    "Curve": "evidence.curve",
-    "Evidence": "evidence.evidence",
-    "Facts": "loop",
-    "InputError": "errors",
-    "LRFinderError": "errors",
-    "LRFinderWarning": "errors",
-    "LRResult": "result",
-    "Loop": "loop",
-    "NoSignalError": "errors",
-    "Plan": "advice.plan",
-    "RULES": "evidence.rules",
-    "RankError": "errors",
-    "StateLeak": "errors",
-    "Status": "evidence.status",
-    "StepLoop": "training.step_loop",
-    "TorchLoop": "training.torch_loop",
-    "attach": "training.scheduler",
-    "find_lr": "find",
-    "plot_schedule": "display.plot",
-    "range_test": "find",
-    "tune_loop": "tune",
-    "tune_lr": "tune",
+_NAMES = {
+    "advice.plan": ["Plan"],
+    "display.plot": ["plot_schedule"],
+    "errors": ["InputError", "LRFinderError", "LRFinderWarning", "NoSignalError", "RankError", "StateLeak"],
+    "evidence.curve": ["Curve"],
+    "evidence.evidence": ["Evidence"],
+    "evidence.rules": ["RULES"],
+    "evidence.status": ["Status"],
+    "find": ["find_lr", "range_test"],
+    "loop": ["Facts", "Loop"],
+    "result": ["LRResult"],
+    "training.scheduler": ["attach"],
+    "training.step_loop": ["StepLoop"],
+    "training.torch_loop": ["TorchLoop"],
+    "tune": ["tune_loop", "tune_lr"],
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 __all__ = [
     "RULES",

@@ -129,15 +129,7 @@ def range_test(
     strict: bool = False,
     **planning: Unpack[PlanOptions],
 ) -> LRResult:
-    """Do what `find_lr` does over any `Loop`; `find_lr` explains the arguments.
-
-    Returns:
-        The result, the same on every rank.
-
-    Raises:
-        InputError: An argument that cannot be used.
-        NoSignalError: With `strict`, no reliable rate.
-    """
+    """Do what `find_lr`, which explains the rest, does over any `Loop`; every rank returns the same result."""
     check_flag("progress", progress)
     check_flag("strict", strict)
     lrs = exponential_range(lr_min, lr_max, steps)

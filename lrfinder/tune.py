@@ -127,15 +127,7 @@ def tune_loop(
     strict: bool = False,
     **planning: Unpack[PlanOptions],
 ) -> LRResult:
-    """Do what `tune_lr` does over any `Loop` that can measure; `tune_lr` explains the arguments.
-
-    Returns:
-        The result, the same on every rank.
-
-    Raises:
-        InputError: An argument that cannot be used.
-        NoSignalError: With `strict`, no reliable rate.
-    """
+    """Do what `tune_lr`, which explains the rest, does over a `Loop` that can measure, alike on all ranks."""
     request = _check(loop, planning, progress=progress, strict=strict)
     horizon = request.horizon(loop.facts)
     spending = spend(budget_for(horizon.steps, budget), horizon.steps)

@@ -115,11 +115,7 @@ class Request:
         return not (isinstance(self.schedule, str) and self.schedule == "recommended")
 
     def horizon(self, facts: Facts) -> Horizon:
-        """Return the length of the training, the loop's facts giving the steps of an epoch where the request does not.
-
-        Raises:
-            InputError: Epochs are given and nobody knows how many steps one has.
-        """
+        """Return the length of the training; InputError for epochs where neither request nor facts know their steps."""
         per_epoch = self.steps_per_epoch or facts.steps_per_epoch
         if self.epochs is None:
             return Horizon(self.total_steps or QUOTED_STEPS, per_epoch, is_known=self.total_steps is not None)

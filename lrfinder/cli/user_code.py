@@ -13,11 +13,7 @@ __all__ = ["arguments_of", "called", "seed"]
 
 
 def arguments_of(path: str, verb: str) -> dict[str, Any]:
-    """Import the factory that `pkg.module:function` names, call it, and return its keyword arguments for `verb`.
-
-    Raises:
-        InputError: There is no such function, it fails, or it returns something else.
-    """
+    """Import the factory that `pkg.module:function` names, call it, and return its keyword arguments for `verb`."""
     arguments = called(path, _imported(path))
     if not isinstance(arguments, dict) or not {"model", "loader"} <= set(arguments):
         raise InputError(

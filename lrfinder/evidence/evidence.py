@@ -96,10 +96,8 @@ def read_curve(
 ) -> Evidence:
     """Read everything off a curve, by a rule of the user's own too; where the loss does not fall, it suggests nothing.
 
-    A rate of the sweep costs `cost_of_point` step-equivalents; a forward alone counts a third.
-
-    Raises:
-        InputError: The user's own rule returns something that is no rate.
+    A rate of the sweep costs `cost_of_point` step-equivalents; a forward alone counts a third. A rule that returns no
+    rate raises InputError.
     """
     smoothed = smooth(curve)
     return Evidence(

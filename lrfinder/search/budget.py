@@ -72,8 +72,7 @@ class Spending:
 def budget_for(total_steps: int, budget: float | None = None) -> int:
     """Return the step-equivalents that a tuning may cost, of a budget in steps, as a share below 1, or by default.
 
-    Raises:
-        InputError: Neither, fewer than ten steps, or a training too short for the default.
+    Fewer than ten steps, or a training too short for the default, raise InputError.
 
     >>> budget_for(10_000), budget_for(600), budget_for(5_000, 0.1), budget_for(5_000, 400)
     (500, 200, 500, 400)

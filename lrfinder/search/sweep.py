@@ -25,8 +25,7 @@ OnStep = Callable[[float, float], None]
 def exponential_range(lr_min: float, lr_max: float, steps: int) -> list[float]:
     """Return so many rates from `lr_min` to `lr_max` with one constant ratio, both ends exact.
 
-    Raises:
-        InputError: A rate that is not positive and finite, ends the wrong way round, fewer than 10 steps.
+    Rates that are not positive and finite or do not ascend, and fewer than 10 steps, raise InputError.
 
     >>> exponential_range(1e-4, 1.0, 10)[:3]
     [0.0001, 0.000278..., 0.000774...]
@@ -54,10 +53,8 @@ def sweep(loop: Loop, lrs: list[float], on_step: OnStep | None = None, held_out:
     """Make one optimizer step at each rate and record the loss before it, until the range or the training ends.
 
     The loss of the held-out batches, measured after every step, is watched instead where there are some; `on_step` gets
-    what is watched. The training is left where the sweep brought it: call this inside `loop.preserved()`.
-
-    Raises:
-        InputError: The very first loss is not finite.
+    what is watched. The training is left where the sweep brought it: call this inside `loop.preserved()`. A first loss
+    that is not finite raises InputError.
     """
     divergence = Divergence((len(lrs) - 1) / math.log10(lrs[-1] / lrs[0]))
     losses: list[float] = []

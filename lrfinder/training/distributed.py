@@ -38,10 +38,7 @@ Group: TypeAlias = "dist.ProcessGroup | Reducer | None"
 class Ranks:
     """The processes that train together, and the device where they exchange numbers.
 
-    Every method is a collective: all ranks call it, and all get the same answer.
-
-    Raises:
-        InputError: The group has neither the collectives of torch nor `reduce` and `any`.
+    Every method is a collective: all ranks call it, and all get the same answer. What is no group raises InputError.
     """
 
     def __init__(self, group: Group, device: torch.device) -> None:

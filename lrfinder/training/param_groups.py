@@ -41,10 +41,8 @@ class ParamGroups:
     """The groups of the optimizers that are swept, jointly, whose rates are set by one number.
 
     Group i runs at `lr * base_i / base_ref`. A base is the group's `initial_lr` (a warm-up scheduler may hold `lr` at
-    0), else its `lr`; bases are read once, so the ratios never drift. Groups without a rate are left alone.
-
-    Raises:
-        InputError: There is no reference group, or its base is 0.
+    0), else its `lr`; bases are read once, so the ratios never drift. Groups without a rate are left alone. Without a
+    reference group, or with one whose base is 0, InputError is raised.
     """
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:

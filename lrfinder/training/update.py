@@ -94,11 +94,7 @@ class GradientUpdate:
         self._takes_closure = _takes_closure(optimizer)
 
     def __call__(self, batch: Batch) -> Tensor | None:
-        """Make one step; return the mean loss over the samples before it, or None where the scaler skipped it.
-
-        Raises:
-            InputError: The optimizer ignores its closure.
-        """
+        """Make one step; return the mean loss over the samples before it, or None where the scaler skipped it."""
         if self._scaler is not None:
             return self._scaled_step(self._scaler, batch)
         if not self._takes_closure:
