@@ -27,7 +27,7 @@ from lrfinder.advice.calibration import FITTED
 from lrfinder.advice.peak import factor_of, linear_peak
 from lrfinder.advice.request import Horizon
 from lrfinder.evidence.evidence import Evidence
-from lrfinder.result_json import typed
+from lrfinder.result_json import read_record
 
 __all__ = ["GRIDS", "STORED", "candidates", "left_out", "measure", "regrets_of", "row_of"]
 
@@ -95,7 +95,7 @@ def regrets_of(rows, changes, oracle):
     tables = {task: (np.log10(one.lrs), [min(one.regret(lr), WORST) for lr in one.lrs]) for task, one in oracle.items()}
     by_task = {}
     for row in rows:
-        evidence = typed(Evidence, row["evidence"])
+        evidence = read_record(Evidence, row["evidence"])
         peaks = [peak(row, evidence, change) for change in changes]
         if None not in peaks:
             by_task.setdefault(row["task"], []).append(np.interp(peaks, *tables[row["task"]]))
@@ -109,7 +109,7 @@ def left_out(rows, changes, costs):
     runs = []
     for row in rows:
         if row["task"] in best:
-            lr = peak(row, typed(Evidence, row["evidence"]), best[row["task"]])
+            lr = peak(row, read_record(Evidence, row["evidence"]), best[row["task"]])
             runs.append(Run(row["task"], row["seed"], None if lr is None else float(10**lr)))
     return runs
 

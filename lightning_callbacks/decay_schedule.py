@@ -63,7 +63,7 @@ class DecaySchedule(Callback):
         self._warmup_steps, self._scheduler = 0, None
         if is_averaging(trainer):
             return
-        schedule = self._built(trainer)
+        schedule = self._build(trainer)
         optimizer = trainer.optimizers[0]
         self._scheduler = attach(optimizer, schedule, lr=self.lr, last_epoch=-1)
         plateau = plateau_in(schedule)
@@ -83,7 +83,7 @@ class DecaySchedule(Callback):
         if self._warmup_steps and self._scheduler.last_epoch < min(self._warmup_steps, trainer.global_step):
             self._scheduler.step()
 
-    def _built(self, trainer: Trainer) -> Schedule:
+    def _build(self, trainer: Trainer) -> Schedule:
         """The schedule, a name built for the length of this training."""
         if not isinstance(self.schedule, str):
             return self.schedule

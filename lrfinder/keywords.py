@@ -48,7 +48,7 @@ def hint(name: str, known: Iterable[str]) -> str:
 
 
 def warn_of_old_name(old: str, new: str, stacklevel: int = 3) -> None:
-    """Warn that a name has changed; the old one still works in this release."""
+    """Warn that a name has changed; the old one works in this release too."""
     text = f"`{old}` is now called `{new}`, and the next release will not know the old name; change it"
     warnings.warn(text, FutureWarning, stacklevel=stacklevel)
 

@@ -13,7 +13,7 @@ from lrfinder.errors import InputError
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.schedules import from_plain, to_plain
 
-__all__ = ["SCHEMA", "read_json", "typed", "write_json"]
+__all__ = ["SCHEMA", "read_json", "read_record", "write_json"]
 
 Record = TypeVar("Record")
 
@@ -47,8 +47,8 @@ def read_json(text: str) -> tuple[Evidence, Plan | None]:
                 f"`schema` must be {SCHEMA}, or 1, got {data['schema']!r}; made by another version of lrfinder"
             )
         if data["schema"] == 1:
-            data = _renamed(data)
-        return _checked(typed(Evidence, data["evidence"])), _plan(data["plan"])
+            data = _rename(data)
+        return _check_evidence(read_record(Evidence, data["evidence"])), _plan(data["plan"])
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise InputError(f"`text` must be a result that to_json returned, got {text[:40]!r}: {error}") from error
 
@@ -64,9 +64,9 @@ def _plan(data: Any) -> Plan | None:
         return None
     function = _function_in(data["schedule"])
     if function is None:
-        return typed(Plan, data, **{name: data.get(name) and from_plain(data[name]) for name in SHAPES})
+        return read_record(Plan, data, **{name: data.get(name) and from_plain(data[name]) for name in SHAPES})
     lost = f"The schedule was the function {function}, which a file cannot hold."
-    plan = typed(Plan, data, **dict.fromkeys(SHAPES))
+    plan = read_record(Plan, data, **dict.fromkeys(SHAPES))
     return replace(plan, warnings=(*plan.warnings, lost))
 
 
@@ -79,20 +79,20 @@ def _function_in(shape: Any) -> str | None:
     return str(shape.get("name")) if shape.get("family") == "custom" else _function_in(list(shape.values()))
 
 
-def _checked(evidence: Evidence) -> Evidence:
+def _check_evidence(evidence: Evidence) -> Evidence:
     facts = evidence.facts
     _check(0 <= facts.reference < len(facts.bases), "reference", "the index of a base", facts.reference)
     _check(all(trials.lrs for trials in (*evidence.edge_trials, *evidence.pilots)), "lrs", "a peak at least", [])
     return evidence
 
 
-def _renamed(data: Any) -> Any:
+def _rename(data: Any) -> Any:
     """Data of schema 1 under the names of today."""
     if isinstance(data, list):
-        return [_renamed(part) for part in data]
+        return [_rename(part) for part in data]
     if not isinstance(data, dict):
         return data
-    return {OLD_NAMES.get(name, name): _renamed(part) for name, part in data.items()}
+    return {OLD_NAMES.get(name, name): _rename(part) for name, part in data.items()}
 
 
 def _finite(text: str) -> float:
@@ -108,7 +108,7 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def typed(record: type[Record], data: object, **given: object) -> Record:
+def read_record(record: type[Record], data: object, **given: object) -> Record:
     """Make a dataclass of what JSON made of one: lists become tuples where it holds those, whole numbers floats.
 
     The fields `given` are taken as they are, whatever the mapping holds for them.
@@ -117,7 +117,7 @@ def typed(record: type[Record], data: object, **given: object) -> Record:
         InputError: A field that is missing, unknown or not of its kind.
 
     >>> from lrfinder.loop import Facts
-    >>> typed(Facts, {"model": "Net", "bases": [1, 0.1]}).bases
+    >>> read_record(Facts, {"model": "Net", "bases": [1, 0.1]}).bases
     (1.0, 0.1)
     """
     data = _mapping(data, record.__name__)
@@ -151,7 +151,7 @@ def _as(hint: Any, value: object, name: str) -> Any:
         _check(len(of_each) == len(value), name, f"a list of {len(of_each)}", value)
         return origin(_as(part, item, name) for part, item in zip(of_each, value, strict=True))
     if is_dataclass(hint):
-        return typed(cast("type[Any]", hint), value)
+        return read_record(cast("type[Any]", hint), value)
     return _plain(hint, value, name)
 
 

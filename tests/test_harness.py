@@ -192,7 +192,7 @@ def test_a_generated_part_replaces_only_what_is_between_its_markers(tmp_path):
 def test_the_fit_calls_the_formula_of_the_package(tiny):
     """A stored row gives the very peak that `find_lr` suggested, and another one under other constants."""
     row = json.loads(json.dumps(fit.row_of(tiny, 0, "find")))
-    evidence = fit.typed(fit.Evidence, row["evidence"])
+    evidence = fit.read_record(fit.Evidence, row["evidence"])
     model, loader, optimizer = tiny.build(0)
     shape = oracles.SCHEDULES["primary"](tiny.total_steps)
     options = {"total_steps": tiny.total_steps, "schedule": shape, "progress": False}

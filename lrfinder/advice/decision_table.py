@@ -26,7 +26,7 @@ from lrfinder.schedules import (
     describe,
 )
 from lrfinder.schedules.base import format_steps, span_of
-from lrfinder.schedules.bound import predicted, sampled
+from lrfinder.schedules.bound import predict, sample
 from lrfinder.schedules.compose import plateau_in
 
 __all__ = ["Decision", "decide"]
@@ -181,7 +181,7 @@ def _as_asked(given: TableInput) -> Schedule:
         )
     if isinstance(schedule, Custom) or not isinstance(schedule, Shape):
         function = Custom(schedule)
-        top = max(*sampled(function, steps), function(steps - 1))
+        top = max(*sample(function, steps), function(steps - 1))
         if not FACTORS[0] <= top <= FACTORS[1]:
             raise InputError(
                 f"`schedule` must give factors of the peak, about 1 at the highest, got {top:.3g} at the highest; "
@@ -200,7 +200,7 @@ def _beside_the_default(schedule: Schedule, given: TableInput) -> str | None:
 
 def _cost_beside(other: Schedule, called: str, decided: Schedule, steps: int) -> str:
     """What another schedule is expected to cost beside the one decided on, each at its best peak."""
-    percent = 100 * (predicted(other, steps).loss / predicted(decided, steps).loss - 1)
+    percent = 100 * (predict(other, steps).loss / predict(decided, steps).loss - 1)
     cost = f"{abs(percent):.0f} % {'more' if percent > 0 else 'less'}" if abs(percent) >= 1 else "the same"
     ratio = peak_factor(other, steps)[0] / peak_factor(decided, steps)[0]
     peak = "the same peak" if abs(ratio - 1) < 0.05 else f"{ratio:.2g} times this peak"

@@ -56,7 +56,7 @@ def peak(
     else:
         mean, spread = _mean_of_rules(evidence, calibration)
         estimates = (Estimate("rules", 10**mean),)
-        center = _held(evidence, _held(evidence, mean, calibration) + math.log10(factor), calibration)
+        center = _hold(evidence, _hold(evidence, mean, calibration) + math.log10(factor), calibration)
         if not math.isclose(center, mean + math.log10(factor)):
             factors.append(Factor("peak", "divergence", 10 ** (center - mean) / factor))
     if any(math.isclose(trials.factor, factor) for trials in evidence.pilots):
@@ -251,7 +251,7 @@ def _mean_of_rules(evidence: Evidence, calibration: Calibration) -> tuple[float,
     return statistics.fmean(logs), math.hypot(spread, disagreement)
 
 
-def _held(evidence: Evidence, center: float, calibration: Calibration) -> float:
+def _hold(evidence: Evidence, center: float, calibration: Calibration) -> float:
     """Log10 of a rate, held to half of where the sweep diverged."""
     if evidence.diverged_at is None:
         return center

@@ -2,7 +2,7 @@
 
 from lrfinder.advice.calibration import FITTED, Calibration
 from lrfinder.schedules.base import Schedule
-from lrfinder.schedules.bound import predicted
+from lrfinder.schedules.bound import predict
 from lrfinder.schedules.catalogue import CATALOGUE
 from lrfinder.schedules.entry import Entry
 from lrfinder.schedules.plateau import ReduceOnPlateau
@@ -29,10 +29,10 @@ def peak_factor(schedule: Schedule, total_steps: int, calibration: Calibration =
     entry = _entry_of(schedule, total_steps, calibration.shortest_catalogued)
     if entry is not None:
         return entry.peak_factor, entry.spread
-    line = predicted(Linear(total_steps), total_steps)
+    line = predict(Linear(total_steps), total_steps)
     family = next((e for e in CATALOGUE.values() if type(_body(schedule)) is e.family), None)
     spread = max(family.spread if family else 0.0, calibration.bound_spread)
-    return predicted(schedule, total_steps).lr / line.lr, spread
+    return predict(schedule, total_steps).lr / line.lr, spread
 
 
 def _entry_of(schedule: Schedule, total_steps: int, shortest: float) -> Entry | None:

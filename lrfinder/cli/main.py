@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lrfinder._version import __version__
-from lrfinder.cli.user_code import arguments_of, called, seed
+from lrfinder.cli.user_code import arguments_of, call, seed
 from lrfinder.errors import InputError, LRFinderError, NoSignalError
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"lrfinder: {' '.join(str(error).split())}", file=sys.stderr)
         return NO_SUGGESTION if isinstance(error, NoSignalError) else MISTAKE
     except BrokenPipeError:
-        # The reader has seen enough; what is still buffered has nowhere to go.
+        # The reader has seen enough; what is left in the buffer has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FOUND
     except KeyboardInterrupt:
@@ -165,8 +165,8 @@ def _search(options: argparse.Namespace) -> int:
     verb = finder.find_lr if options.verb == "find_lr" else tuner.tune_lr
     named = (*OPTIONS, *PLAN_FLAGS)
     given = {name: value for name in named if (value := getattr(options, name, None)) is not None}
-    found = called(options.factory, lambda: verb(**{**training, **given}))
-    return _tell(found, options.plot, options.json) if distributed.is_chief() else FOUND
+    found = call(options.factory, lambda: verb(**{**training, **given}))
+    return _deliver(found, options.plot, options.json) if distributed.is_chief() else FOUND
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -174,7 +174,7 @@ def _show(options: argparse.Namespace) -> int:
 
     if not options.result.is_file():
         raise InputError(f"`result` must be a file that --json wrote, got {options.result}, which is not there")
-    return _tell(LRResult.from_json(options.result), options.plot, None)
+    return _deliver(LRResult.from_json(options.result), options.plot, None)
 
 
 def _schedules(options: argparse.Namespace) -> int:
@@ -196,12 +196,12 @@ def _demo(options: argparse.Namespace) -> int:
     return FOUND
 
 
-def _tell(found: "LRResult", picture: Path | None, record: str | None) -> int:
+def _deliver(found: "LRResult", picture: Path | None, record: str | None) -> int:
     """Save, draw and print a result; return the exit code that it means."""
     # The files first: who reads the report may stop reading, as `head` does, and ends this.
     try:
         if record not in (None, "-"):
-            _written(lambda: found.to_json(record))
+            _write(lambda: found.to_json(record))
         if picture is not None:
             from lrfinder.display.plot import figure_of
 
@@ -212,11 +212,11 @@ def _tell(found: "LRResult", picture: Path | None, record: str | None) -> int:
 
 
 def _save(figure: "Figure", picture: Path) -> None:
-    _written(lambda: figure.savefig(picture, dpi=150))
+    _write(lambda: figure.savefig(picture, dpi=150))
     print(f"wrote {picture}", file=sys.stderr)
 
 
-def _written(write: Callable[[], object]) -> None:
+def _write(write: Callable[[], object]) -> None:
     """Write a file; what keeps it from being written is the caller's to mend."""
     try:
         write()

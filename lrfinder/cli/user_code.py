@@ -9,12 +9,12 @@ from typing import Any
 
 from lrfinder.errors import InputError, LRFinderError
 
-__all__ = ["arguments_of", "called", "seed"]
+__all__ = ["arguments_of", "call", "seed"]
 
 
 def arguments_of(path: str, verb: str) -> dict[str, Any]:
     """Import the factory that `pkg.module:function` names, call it, and return its keyword arguments for `verb`."""
-    arguments = called(path, _imported(path))
+    arguments = call(path, _import(path))
     if not isinstance(arguments, dict) or not {"model", "loader"} <= set(arguments):
         raise InputError(
             f"`{path}` must return a dict of {verb}'s keyword arguments with `model` and `loader`, "
@@ -23,7 +23,7 @@ def arguments_of(path: str, verb: str) -> dict[str, Any]:
     return arguments
 
 
-def _imported(path: str) -> Callable[[], Any]:
+def _import(path: str) -> Callable[[], Any]:
     """Import what `pkg.module:function` names; the working directory is importable."""
     from importlib import import_module
 
@@ -33,7 +33,7 @@ def _imported(path: str) -> Callable[[], Any]:
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        found: Any = called(path, lambda: import_module(module))
+        found: Any = call(path, lambda: import_module(module))
     except InputError as error:
         missing = getattr(error.__cause__, "name", None) if isinstance(error.__cause__, ModuleNotFoundError) else None
         if missing is None or not f"{module}.".startswith(f"{missing}."):
@@ -50,7 +50,7 @@ def _imported(path: str) -> Callable[[], Any]:
     return found  # type: ignore[no-any-return]
 
 
-def called(path: str, function: Callable[[], Any]) -> Any:
+def call(path: str, function: Callable[[], Any]) -> Any:
     """Call the user's code, its prints going to stderr; what it raises becomes a line of InputError, with the place."""
     try:
         with redirect_stdout(sys.stderr):
@@ -61,10 +61,10 @@ def called(path: str, function: Callable[[], Any]) -> Any:
         raise InputError(f"`{path}` must return and not exit, got SystemExit({error.code!r})") from error
     except Exception as error:
         notes = " ".join(getattr(error, "__notes__", ()))
-        raise InputError(f"`{path}` raised {type(error).__name__}: {error} {notes} ({_place(error)})") from error
+        raise InputError(f"`{path}` raised {type(error).__name__}: {error} {notes} ({_line_of(error)})") from error
 
 
-def _place(error: Exception) -> str:
+def _line_of(error: Exception) -> str:
     """Where an error was raised: the innermost line below the working directory, or else the innermost one."""
     lines = [(frame.filename, frame.lineno) for frame in extract_tb(error.__traceback__)]
     own = [line for line in lines if Path(line[0]).is_relative_to(Path.cwd()) and "site-packages" not in line[0]]

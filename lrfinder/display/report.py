@@ -52,12 +52,12 @@ def text(evidence: Evidence, plan: Plan | None, done: str | None = None) -> str:
     lines = [f"lrfinder: {kind} of {_one_line(evidence.facts.model)}", *_sweep(evidence), *_spent(evidence, plan), ""]
     lines += [*_suggestions(evidence), *_edge_trials(evidence), *_pilots(evidence), ""]
     if plan is None:
-        lines += _wrapped("no suggestion", f"{evidence.status}: {evidence.status.sentence}")
+        lines += _wrap("no suggestion", f"{evidence.status}: {evidence.status.sentence}")
     else:
         lines += [*_peak(plan), "", *_schedule(plan, _reasons_of_peak(evidence, plan))]
         if done is None:
             lines += ["", "  to use it", *(f"    {line}" for line in plan.code.splitlines())]
-    return "\n".join(lines if done is None else [*lines, "", *_wrapped("applied", done)])
+    return "\n".join(lines if done is None else [*lines, "", *_wrap("applied", done)])
 
 
 def _reasons_of_peak(evidence: Evidence, plan: Plan) -> list[Reason]:
@@ -147,15 +147,15 @@ def _sweep(evidence: Evidence) -> list[str]:
     )
     trained += f", {facts.batch_size} samples a step" if facts.batch_size else ""
     trained += f", {facts.ranks} ranks" if facts.ranks > 1 else ""
-    lines = _wrapped("trained with", trained) + _wrapped("loss", _one_line(facts.loss, 300))
+    lines = _wrap("trained with", trained) + _wrap("loss", _one_line(facts.loss, 300))
     if curve is not None and len(curve):
         at = evidence.diverged_at or curve.lrs[-1]
         ended = ENDED[curve.stopped].format(at=at, steps=len(curve) + (curve.stopped == "non_finite"))
-        lines += _wrapped("swept", f"{curve.lrs[0]:.2g} to {curve.lrs[-1]:.2g}: {ended}")
+        lines += _wrap("swept", f"{curve.lrs[0]:.2g} to {curve.lrs[-1]:.2g}: {ended}")
         noise = "" if evidence.noise is None else f", noise {_percent(evidence.noise)} of the drop"
         kind = "" if curve.after is None else "on validation batches, "
         levels = curve.levels
-        lines += _wrapped("losses", f"{kind}{levels[0]:.4g} at the start, lowest {min(levels):.4g}{noise}")
+        lines += _wrap("losses", f"{kind}{levels[0]:.4g} at the start, lowest {min(levels):.4g}{noise}")
     return lines
 
 
@@ -165,7 +165,7 @@ def _spent(evidence: Evidence, plan: Plan | None) -> list[str]:
         return []
     total = None if plan is None else plan.total_steps
     share = "" if total is None else f", {_percent(evidence.cost_steps / total)} of the training"
-    return _wrapped("spent", f"the cost of {evidence.cost_steps:,} steps{share}")
+    return _wrap("spent", f"the cost of {evidence.cost_steps:,} steps{share}")
 
 
 def _suggestions(evidence: Evidence) -> list[str]:
@@ -184,7 +184,7 @@ def _edge_trials(evidence: Evidence) -> list[str]:
     lines = []
     for trials in evidence.edge_trials:
         head = f"{trials.steps} steps each, all from the same start: a short warm-up, a linear decay to zero"
-        lines += ["", *_wrapped("trials", head), *_runs(trials)]
+        lines += ["", *_wrap("trials", head), *_runs(trials)]
     if evidence.edge is not None:
         meaning = "above it most of the best gain is lost; the peak lies below"
         lines.append(f"    their edge      {evidence.edge:.2e}: {meaning}")
@@ -200,7 +200,7 @@ def _pilots(evidence: Evidence) -> list[str]:
     lines = []
     for trials in evidence.pilots:
         head = f"{trials.steps} steps each, all from the same start: the schedule and the epochs in small"
-        lines += ["", *_wrapped("pilots", head), *_runs(trials)]
+        lines += ["", *_wrap("pilots", head), *_runs(trials)]
         how = "on a parabola through the best trial and its neighbours" if trials.fit else "of those that were tried"
         found = "none: no trial lowered the loss" if trials.best is None else f"{trials.best:.2e}: {how}"
         lines.append(f"    the best        {found}")
@@ -222,17 +222,17 @@ def _peak(plan: Plan) -> list[str]:
     low, high = plan.interval
     source = f"   (by your rule {_one_line(plan.rule)})" if plan.rule else ""
     line = f"suggested peak LR  {plan.lr:.2e}   80 % interval {low:.1e} to {high:.1e}{source}"
-    lines = _wrapped_at("  ", line)
+    lines = _wrap_at("  ", line)
     for warning in plan.warnings:
-        lines += _wrapped("  but", warning)
+        lines += _wrap("  but", warning)
     return lines
 
 
 def _schedule(plan: Plan, of_peak: list[Reason]) -> list[str]:
     lines = _shape(plan)
     for reason in (*plan.reasons, *of_peak):
-        lines += _wrapped("  why", str(reason))
-    return lines + (_wrapped("  or", plan.runner_up) if plan.runner_up else [])
+        lines += _wrap("  why", str(reason))
+    return lines + (_wrap("  or", plan.runner_up) if plan.runner_up else [])
 
 
 def _shape(plan: Plan) -> list[str]:
@@ -240,9 +240,9 @@ def _shape(plan: Plan) -> list[str]:
     shares = (0.0, 0.25, 0.5, 0.75, 1.0)
     head, words = _horizon(plan), _one_line(plan.schedule_text, 300)
     if plan.total_steps is not None:
-        lines = _wrapped_at("  ", f"{head}: {words}")
+        lines = _wrap_at("  ", f"{head}: {words}")
     else:
-        lines = _wrapped_at("  ", head) + _wrapped_at("    ", words)
+        lines = _wrap_at("  ", head) + _wrap_at("    ", words)
     if plan.shape is None:
         return lines
     return [
@@ -266,12 +266,12 @@ def _horizon(plan: Plan) -> str:
     return f"suggested schedule for {plan.total_steps:,} steps{epochs}"
 
 
-def _wrapped(label: str, sentence: str) -> list[str]:
+def _wrap(label: str, sentence: str) -> list[str]:
     head = f"  {label.strip():<13} "
     return _lines(sentence, head, " " * len(head))
 
 
-def _wrapped_at(indent: str, sentence: str) -> list[str]:
+def _wrap_at(indent: str, sentence: str) -> list[str]:
     return _lines(sentence, indent, indent + "  ")
 
 

@@ -131,7 +131,7 @@ def read_rules(curve: Curve, own_rule: RuleFunction | None = None) -> dict[str, 
     rules: dict[str, RuleFunction] = {**RULES}
     if own_rule is not None:
         rules[_name_of(own_rule)] = own_rule
-    return {name: _checked(name, rule(curve)) for name, rule in rules.items()}
+    return {name: _check_rate(name, rule(curve)) for name, rule in rules.items()}
 
 
 def check_rule(rule: str | RuleFunction | None) -> str | None:
@@ -152,7 +152,7 @@ def _name_of(rule: RuleFunction) -> str:
     return name if named is None or rule is named or rule is named.read else f"your {name}"
 
 
-def _checked(name: str, lr: SupportsFloat | None) -> float | None:
+def _check_rate(name: str, lr: SupportsFloat | None) -> float | None:
     """What a rule answered, as a plain number."""
     if lr is None:
         return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lrfinder.errors import InputError
 from lrfinder.schedules.base import Schedule
 
-__all__ = ["Bound", "bound", "predicted", "sampled"]
+__all__ = ["Bound", "bound", "predict", "sample"]
 
 MOST_POINTS = 1_000
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -54,15 +54,15 @@ def bound(factors: Iterable[float]) -> Bound:
     return Bound(loss, lr, loss / line, max(used) * lr / line_lr)
 
 
-def predicted(schedule: Schedule, steps: int) -> Bound:
+def predict(schedule: Schedule, steps: int) -> Bound:
     """Return the bound of a schedule over a training of so many steps, by a thousand of them where there are more.
 
     Ratios between schedules hardly move with the length, so that a sample ranks them as all steps would.
     """
-    return bound(sampled(schedule, steps))
+    return bound(sample(schedule, steps))
 
 
-def sampled(schedule: Schedule, steps: int) -> list[float]:
+def sample(schedule: Schedule, steps: int) -> list[float]:
     """Return the factors of all steps, or of a thousand spread over them, the first included.
 
     Each lies in its own thousandth, at a phase that does not repeat, so that a cycle as long is seen all the way round.

@@ -96,7 +96,7 @@ class WarmRestarts(Shape):
         return cls(first, growth, floor, decay)
 
     def __call__(self, step: int) -> float:
-        cycle, progress = self._place(int(step))
+        cycle, progress = self._cycle_at(int(step))
         return self.floor + (1 - self.floor) * math.pow(self.decay, cycle) * half_wave(progress)
 
     def _words(self, start: int) -> str:
@@ -104,7 +104,7 @@ class WarmRestarts(Shape):
         sink = f", each from {self.decay:g} times as high" if self.decay < 1 else ""
         return f"cosines to {format_factor(self.floor)} over {format_steps(self.first_cycle)}{grow}{sink}"
 
-    def _place(self, step: int) -> tuple[int, float]:
+    def _cycle_at(self, step: int) -> tuple[int, float]:
         """Return the number of the cycle and the progress in it; a cycle that is full but for rounding is over."""
         done, growth = step / self.first_cycle, self.multiplier
         if growth == 1:

@@ -68,10 +68,10 @@ def from_plain(mapping: Mapping[str, object]) -> Schedule:
         raise InputError(f"`mapping` must name a shape of this package, got the function {name!r}; pass it as Custom")
     if not isinstance(family, str) or family not in _FAMILIES:
         raise InputError(f"`family` must be one of {', '.join(sorted(_FAMILIES))}, got {family!r}; check the spelling")
-    return _made(family, parameters)
+    return _make(family, parameters)
 
 
-def _made(family: str, parameters: dict[str, Any]) -> Shape:
+def _make(family: str, parameters: dict[str, Any]) -> Shape:
     """Return a family's shape with these parameters."""
     known = parameters_of(_FAMILIES[family])
     for name in parameters:

@@ -138,7 +138,7 @@ def explore(
 
 
 def stride(gains: dict[int, float]) -> int:
-    """Return how many grid indices to go up: more where the gain still grows as the peak does."""
+    """Return how many grid indices to go up: more where the gain grows as the peak does."""
     if len(gains) < 2:
         return STRIDE
     *_, before, last = sorted(gains)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["describe", "held_bytes", "shares", "size", "tensors", "to_device", "total_size", "unshared"]
+__all__ = ["describe", "held_bytes", "shares", "size", "tensors", "to_device", "total_size", "unshare"]
 
 
 def to_device(batch: Any, device: torch.device, layout: torch.memory_format | None = None) -> Any:
@@ -18,20 +18,20 @@ def to_device(batch: Any, device: torch.device, layout: torch.memory_format | No
     Four-dimensional tensors get the layout. Tensors that are there already are not copied.
     """
 
-    def moved(tensor: Tensor) -> Tensor:
+    def move(tensor: Tensor) -> Tensor:
         there = tensor.to(device, non_blocking=True)
         return there if layout is None or there.dim() != 4 else there.to(memory_format=layout)
 
-    return _mapped(batch, moved, lambda item: item.to(device))
+    return _map(batch, move, lambda item: item.to(device))
 
 
-def unshared(batch: Any) -> Any:
+def unshare(batch: Any) -> Any:
     """Return a batch that can be kept for long, in containers of the same type; the batch itself stays as it is.
 
     What the worker processes of a loader send lies in shared memory, and each such tensor holds a file open: it is
     copied. Inside an object of another kind, with a `to` of its own, it is not.
     """
-    return _mapped(batch, lambda tensor: tensor.clone() if _is_shared(tensor) else tensor, lambda item: item)
+    return _map(batch, lambda tensor: tensor.clone() if _is_shared(tensor) else tensor, lambda item: item)
 
 
 def _is_shared(tensor: Tensor) -> bool:
@@ -39,25 +39,25 @@ def _is_shared(tensor: Tensor) -> bool:
     return plain and bool(tensor.is_shared())  # type: ignore[no-untyped-call]
 
 
-def _mapped(batch: Any, of_tensor: Callable[[Tensor], Tensor], of_object: Callable[[Any], Any]) -> Any:
+def _map(batch: Any, of_tensor: Callable[[Tensor], Tensor], of_object: Callable[[Any], Any]) -> Any:
     """A batch with every tensor, and every object with a `to`, in the place of which stands something else."""
     if isinstance(batch, Tensor):
         return of_tensor(batch)
     if type(batch) in (list, tuple):  # first, since it is most common and asking what is a mapping takes long
-        return type(batch)([_mapped(item, of_tensor, of_object) for item in batch])
+        return type(batch)([_map(item, of_tensor, of_object) for item in batch])
     if isinstance(batch, MutableMapping):
         items = copy.copy(batch)
-        items.update({key: _mapped(value, of_tensor, of_object) for key, value in batch.items()})
+        items.update({key: _map(value, of_tensor, of_object) for key, value in batch.items()})
         return items
     if isinstance(batch, Mapping):
-        return {key: _mapped(value, of_tensor, of_object) for key, value in batch.items()}
+        return {key: _map(value, of_tensor, of_object) for key, value in batch.items()}
     if hasattr(batch, "to") and not isinstance(batch, type):
         return of_object(batch)
     if isinstance(batch, (list, tuple)):
-        values = [_mapped(item, of_tensor, of_object) for item in batch]
+        values = [_map(item, of_tensor, of_object) for item in batch]
         return type(batch)(*values) if hasattr(batch, "_fields") else type(batch)(values)
     if is_dataclass(batch) and not isinstance(batch, type):
-        own = {f.name: _mapped(getattr(batch, f.name), of_tensor, of_object) for f in fields(batch) if f.init}
+        own = {f.name: _map(getattr(batch, f.name), of_tensor, of_object) for f in fields(batch) if f.init}
         return replace(batch, **own)
     return batch
 

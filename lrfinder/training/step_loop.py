@@ -18,7 +18,7 @@ from lrfinder.loop import Batch, Facts
 from lrfinder.snapshot.contents import Surface
 from lrfinder.snapshot.rng import torch_streams
 from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
-from lrfinder.training.batch import shares, total_size, unshared
+from lrfinder.training.batch import shares, total_size, unshare
 from lrfinder.training.distributed import Group, Ranks
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, Loader, as_feed
 from lrfinder.training.host import Host
@@ -177,7 +177,7 @@ class StepLoop:
         """
         # Noted so that `loss(train=True)` can repeat this forward with the same dropout.
         self._last_streams = torch_streams()
-        loss = self._watched_update(batch)
+        loss = self._make_watched_update(batch)
         means = self._ranks.mean_of_step(loss, total_size(batch) or 0)
         if means is None:
             return None
@@ -248,15 +248,15 @@ class StepLoop:
         batch = feed.draw()
         if feed.per_draw > 1:
             batch = self._ranks.truncate(batch, feed.per_draw)
-        return [unshared(micro) for micro in batch]
+        return [unshare(micro) for micro in batch]
 
-    def _watched_update(self, batch: Batch) -> Tensor | float | None:
+    def _make_watched_update(self, batch: Batch) -> Tensor | float | None:
         """Make an update; None where no watched optimizer made a step."""
         if not self._watched:
-            return self._updated(batch)
+            return self._make_update(batch)
         wanted = self.lr
         with self._groups.watch(self._watched) as used:
-            loss = self._updated(batch)
+            loss = self._make_update(batch)
         if used and abs(used[0] - wanted) > RATE_TOLERANCE * wanted:
             raise InputError(
                 f"{self._host.update_name} must leave the LR alone while it is swept, got a step at {used[0]:.3g} "
@@ -265,7 +265,7 @@ class StepLoop:
             )
         return loss if used else None
 
-    def _updated(self, batch: Batch) -> Tensor | float | None:
+    def _make_update(self, batch: Batch) -> Tensor | float | None:
         """Make an update; return the loss as a number or a scalar."""
         loss: object = self._update(batch)
         if loss is None or isinstance(loss, Real):

@@ -21,7 +21,7 @@ from lrfinder.schedules import (
     WarmRestarts,
     Warmup,
 )
-from lrfinder.schedules.bound import bound, predicted, sampled
+from lrfinder.schedules.bound import bound, predict, sample
 
 T = 1000
 
@@ -101,12 +101,12 @@ def test_the_sums_are_those_of_the_formula(factors, last):
 @pytest.mark.parametrize("steps", [1, 10, 1000])
 def test_up_to_a_thousand_steps_are_all_asked(steps):
     """A sample of them is the whole."""
-    assert sampled(float, steps) == list(range(steps))
+    assert sample(float, steps) == list(range(steps))
 
 
 def test_of_more_steps_a_thousand_are_asked_at_every_phase_of_a_cycle():
     """The first one, then one of every thousandth, each time at another phase of it."""
-    asked = sampled(float, 10_000)
+    asked = sample(float, 10_000)
 
     assert [step // 10 for step in asked] == list(range(1000))
     assert asked[0] == 0
@@ -118,7 +118,7 @@ def test_a_sample_ranks_schedules_as_all_steps_do():
     steps = 10_000
     ranked = [Linear(steps), StableDecay(steps, 0.4), Cosine(steps, 0.1), REX(steps), Constant(), Triangular(5, 0.1)]
 
-    by_sample = sorted(ranked, key=lambda schedule: predicted(schedule, steps).cost)
+    by_sample = sorted(ranked, key=lambda schedule: predict(schedule, steps).cost)
 
     assert by_sample == sorted(ranked, key=lambda schedule: bound(map(schedule, range(steps))).cost)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from lrfinder.training.batch import describe, held_bytes, size, tensors, to_device, unshared
+from lrfinder.training.batch import describe, held_bytes, size, tensors, to_device, unshare
 
 META = torch.device("meta")
 Pair = namedtuple("Pair", "x y")
@@ -71,7 +71,7 @@ def test_what_is_shared_between_processes_is_copied_to_be_kept():
     shared, own = ones().share_memory_(), ones()
     batch = {"x": (shared, own)}
 
-    kept, left = unshared(batch)["x"]
+    kept, left = unshare(batch)["x"]
 
     assert (kept.is_shared(), shared.is_shared(), left is own) == (False, True, True)
     assert torch.equal(kept, shared)
