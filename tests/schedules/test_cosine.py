@@ -54,7 +54,7 @@ def test_fitted_cycles_end_with_the_training(steps, cycles, multiplier):
     """A fitted schedule's last cycle covers the last step, and the step after it starts again at the top."""
     schedule = WarmRestarts.fit(steps, cycles, multiplier)
 
-    assert schedule._place(steps - 1)[0] == cycles - 1
+    assert schedule._cycle_at(steps - 1)[0] == cycles - 1
     assert schedule(steps) == pytest.approx(1.0)
 
 
@@ -72,8 +72,8 @@ def test_cycles_of_whole_steps_begin_on_whole_steps(multiplier):
     """The k-th cycle begins exactly at the sum of the earlier ones, however late."""
     schedule, start = WarmRestarts(10, multiplier), 0
     for cycle in range(12):
-        assert schedule._place(start) == (cycle, pytest.approx(0.0, abs=1e-12))
-        assert start == 0 or schedule._place(start - 1)[0] == cycle - 1
+        assert schedule._cycle_at(start) == (cycle, pytest.approx(0.0, abs=1e-12))
+        assert start == 0 or schedule._cycle_at(start - 1)[0] == cycle - 1
         start += 10 * multiplier**cycle
 
 
