@@ -63,7 +63,7 @@ class Net(nn.Module):
         super().__init__()
         self.stem = nn.Linear(4, 8)
         self.norm = nn.BatchNorm1d(8)
-        self.still = nn.BatchNorm1d(8).eval()
+        self.fixed = nn.BatchNorm1d(8).eval()
         self.frozen = nn.Linear(8, 8).requires_grad_(False)
         self.drop = nn.Dropout(0.3)
         self.head = nn.Linear(8, 3)
@@ -74,7 +74,7 @@ class Net(nn.Module):
 
     def forward(self, x):
         h = self.norm(self.stem(x)) + 0.01 * random.random() + 0.01 * float(np.random.rand())
-        h = self.drop(self.still(self.frozen(h).relu() + h))
+        h = self.drop(self.fixed(self.frozen(h).relu() + h))
         self._count(h.detach())
         return self.head(h)
 
@@ -110,7 +110,7 @@ class Training:
             self.seen.append((batch, self._step(batch) if self.update is None else self.update(self.model, batch)))
         return self
 
-    def climb(self, lrs):
+    def sweep_by_hand(self, lrs):
         """The losses of a range test written by hand: one group, one batch and one step per rate."""
         for lr in lrs:
             (group,) = self.optimizer.param_groups
@@ -156,6 +156,12 @@ def sweep(t, **options):
     """A range test over the whole training, its loss function and optimizer included."""
     given = {"loss_fn": t.loss_fn, "optimizer": t.optimizer, "steps": 12, "progress": False, **options}
     return find_lr(given.pop("model", t.model), given.pop("loader", t.loader), **given)
+
+
+def check_no_trace(build, disturb=sweep, before=0, after=10):
+    """Compare a training that was disturbed with its twin that was not, some steps later."""
+    disturbed, undisturbed = twins(build, disturb, before, after)
+    assert disturbed == undisturbed
 
 
 def twins(build, disturb=sweep, before=0, after=10):
