@@ -33,7 +33,7 @@ def failing(output, target):
 
 
 def use(t):
-    """Everything that a person does with a search: races, a bar, a report, a picture, a file; a failure too."""
+    """Everything that a person does with a search: trials, a bar, a report, a picture, a file; a failure too."""
     with redirect_stderr(Terminal()):
         found = sweep(t, steps=75, progress=True)
     str(found)
