@@ -23,8 +23,8 @@ MACHINERY = ("_parameters", "_buffers", "_modules", "_hooks", "_hooks_with_kwarg
 class Meter:
     """An object with a running state, as a GradScaler or an average keeps it."""
 
-    def __init__(self):
-        self.count, self.history, self.mean = 0, [], torch.zeros(())
+    def __init__(self, inner=None):
+        self.count, self.history, self.mean, self.inner = 0, [], torch.zeros(()), inner
 
 
 class Teacher:
@@ -70,7 +70,7 @@ class Net(nn.Module):
         self.register_buffer("running", torch.zeros(8), persistent=False)
         self.calls, self.sizes, self.totals = 0, [], {"samples": 0, "by_size": {}}
         self.level, self.recent, self.table = torch.zeros(1), deque(maxlen=3), np.zeros(2)
-        self.meter, self.meters = Meter(), [Meter()]
+        self.meter, self.meters = Meter(), [Meter(inner=Meter())]
 
     def forward(self, x):
         h = self.norm(self.stem(x)) + 0.01 * random.random() + 0.01 * float(np.random.rand())
@@ -88,7 +88,7 @@ class Net(nn.Module):
         self.table += 1
         self.running = 0.9 * self.running + h.mean(0)
         self.last = h
-        for meter in (self.meter, *self.meters):
+        for meter in (self.meter, *self.meters, self.meters[0].inner):
             meter.count += 1
             meter.history.append(meter.count)
             meter.mean.add_(h.mean())

@@ -95,8 +95,6 @@ def _in_backward(fuse):
 
 
 class Flaky:
-    """A loader whose batches may fail to come."""
-
     def __init__(self, fuse):
         self.fuse, self.inner, self.given = fuse, DataLoader(dataset(), 8, shuffle=True), 0
 
@@ -108,8 +106,6 @@ class Flaky:
 
 
 class FlakyRows(Dataset):
-    """Rows that may fail to come, counted."""
-
     def __init__(self, fuse):
         self.fuse, self.inner, self.given = fuse, dataset(), 0
 

@@ -1,7 +1,5 @@
 """A search that fails anywhere leaves the training as it was, or says that it could not."""
 
-import threading
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -20,7 +18,7 @@ from sites import SITES, Fuse, trained
 from survey import SURVIVED
 from twins import refused, state_of, sweep, training
 
-from lrfinder import InputError, LRFinderWarning, find_lr
+from lrfinder import LRFinderWarning
 from lrfinder.snapshot.snapshot import preserved
 
 
@@ -110,30 +108,6 @@ def test_a_search_inside_a_search_is_refused():
 
     with refused(t, "a search must be the only one in its process while it runs, got a second one inside or beside it"):
         sweep(t, loss_fn=loss_fn)
-
-
-def test_a_search_beside_a_search_is_refused():
-    """One from another thread is refused while the first runs, and welcome afterwards; the first goes on."""
-    t, other = training(), training()
-    refusals = []
-
-    def from_another_thread():
-        try:
-            sweep(other)
-        except InputError as error:
-            refusals.append(str(error))
-
-    def loss_fn(output, target):
-        thread = threading.Thread(target=from_another_thread)
-        thread.start()
-        thread.join()
-        return F.cross_entropy(output, target)
-
-    found = find_lr(t.model, t.loader, loss_fn=loss_fn, steps=12, progress=False)
-    from_another_thread()
-
-    assert len(refusals) >= len(found.curve)
-    assert "must be the only one in its process" in refusals[0]
 
 
 def test_ctrl_c_at_any_line_of_the_guard_leaves_no_trace():

@@ -21,8 +21,6 @@ from lrfinder import LRResult
 
 
 class Terminal(io.StringIO):
-    """A stream that a progress bar is drawn on."""
-
     def isatty(self):
         return True
 

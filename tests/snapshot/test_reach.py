@@ -2,7 +2,6 @@
 
 import copy
 import logging
-from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
@@ -35,8 +34,6 @@ def trained(first, second):
 
 
 class Trainer:
-    """An object with a counter, a list and a moving average, changed by a method and by a call."""
-
     def __init__(self):
         self.count, self.history, self.average = 0, [], nn.Linear(2, 1)
 
@@ -136,72 +133,6 @@ def test_what_a_function_reaches_is_put_back(reach, role):
     assert plain(read()) == before
     function(torch.zeros(1, 3), torch.zeros(1, dtype=torch.long))
     assert plain(read()) != before
-
-
-class Wrapper:
-    """An optimizer around another, with a log and a count."""
-
-    def __init__(self, parameters):
-        self.optimizer = torch.optim.Adam(parameters)
-        self.logger, self.count = logging.getLogger("wrapper"), 0
-
-    @property
-    def param_groups(self):
-        return self.optimizer.param_groups
-
-    @property
-    def state(self):
-        return self.optimizer.state
-
-    def state_dict(self):
-        return self.optimizer.state_dict()
-
-    def zero_grad(self):
-        self.optimizer.zero_grad()
-
-    def step(self, closure=None):
-        self.count += 1
-        return self.optimizer.step(closure)
-
-
-def test_an_optimizer_around_another_is_put_back_with_its_logger():
-    """A handle that cannot be copied keeps neither the count beside it nor the moments behind it from coming back."""
-    t = training(optimizer=Wrapper).train(3)
-    before = plain(t.optimizer.state_dict())
-
-    sweep(t)
-
-    assert t.optimizer.count == 3
-    assert plain(t.optimizer.state_dict()) == before
-    assert t.optimizer.logger is logging.getLogger("wrapper")
-
-
-@dataclass
-class Outer:
-    """An object that holds an object."""
-
-    inner: Meter = field(default_factory=Meter)
-
-
-class Counting(nn.Linear):
-    """A model with state in objects within objects."""
-
-    def __init__(self):
-        super().__init__(4, 3)
-        self.outer = Outer()
-
-    def forward(self, x):
-        self.outer.inner.count += 1
-        return super().forward(x)
-
-
-def test_nested_objects_of_a_model_are_put_back():
-    """The attributes of an object within an object of a module are as before."""
-    t = training(Counting).train(2)
-
-    sweep(t)
-
-    assert t.model.outer.inner.count == 2
 
 
 class Handled:

@@ -56,16 +56,39 @@ class Preserved:
         return self.model.weight.item() == self.meter.count == 0
 
 
-@pytest.mark.parametrize("times", [1, 3])
-def test_ctrl_c_in_the_midst_of_a_restore_is_raised_after_it(times):
-    """What comes after the interrupted part is put back too, and KeyboardInterrupt ends the block, however often."""
-    t = Preserved(Signalling(times=times))
+@pytest.fixture
+def _worker_died():
+    """A handler like that of torch, which raises an error when a worker of a loader has died."""
+
+    def raise_error(*_):
+        raise RuntimeError("a worker was killed")
+
+    before = signal.signal(signal.SIGCHLD, raise_error)
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.usefixtures("_worker_died")
+@pytest.mark.parametrize(
+    ("signalling", "error", "raised"),
+    [
+        (Signalling(), None, KeyboardInterrupt),
+        (Signalling(times=3), None, KeyboardInterrupt),
+        (Signalling(), ZeroDivisionError("boom"), KeyboardInterrupt),
+        (Signalling(signal.SIGCHLD), None, RuntimeError),
+    ],
+    ids=["once", "thrice", "after an error", "a dead worker"],
+)
+def test_a_signal_in_the_midst_of_a_restore_is_raised_after_it(signalling, error, raised):
+    """What comes after the interrupted part is put back too; an error of the block is the context of the signal's."""
+    t = Preserved(signalling)
     handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
 
-    with pytest.raises(KeyboardInterrupt, match=r"^$"), t.block():
-        t.change()
+    with pytest.raises(raised, match=r"^$|^a worker was killed$") as caught, t.block():
+        t.change(error)
 
     assert t.is_whole
+    assert caught.value.__context__ is error
     assert {number: signal.getsignal(number) for number in handlers} == handlers
 
 
@@ -102,40 +125,6 @@ def _restored(t, snapshot, seen):
         snapshot.restore()
     finally:
         seen.append(t.is_whole)
-
-
-def test_ctrl_c_in_the_restore_after_an_error_is_raised_with_the_error_behind_it():
-    """The error of the block is the context of the interrupt."""
-    t = Preserved(Signalling())
-
-    with pytest.raises(KeyboardInterrupt, match=r"^$") as caught, t.block():
-        t.change(ZeroDivisionError("boom"))
-
-    assert isinstance(caught.value.__context__, ZeroDivisionError)
-    assert t.is_whole
-
-
-@pytest.fixture
-def _worker_died():
-    """A handler like that of torch, which raises an error when a worker of a loader has died."""
-
-    def raise_error(*_):
-        raise RuntimeError("a worker was killed")
-
-    before = signal.signal(signal.SIGCHLD, raise_error)
-    yield
-    signal.signal(signal.SIGCHLD, before)
-
-
-@pytest.mark.usefixtures("_worker_died")
-def test_the_error_of_another_signal_is_raised_after_the_restore():
-    """As torch raises one for a worker that died."""
-    t = Preserved(Signalling(signal.SIGCHLD))
-
-    with pytest.raises(RuntimeError, match="a worker was killed"), t.block():
-        t.change()
-
-    assert t.is_whole
 
 
 def test_signals_wait_for_the_end_of_the_outermost_block():

@@ -12,8 +12,6 @@ from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, r
 
 
 class Adapted(nn.Module):
-    """A large frozen backbone with a small adapter."""
-
     def __init__(self, width=40):
         super().__init__()
         self.backbone = nn.Linear(width, width).requires_grad_(False)
@@ -259,8 +257,6 @@ def test_forward_only_puts_back_what_a_forward_changes():
 
 
 class Stubborn(dict):
-    """A dictionary that refuses to be refilled."""
-
     def update(self, *_):
         raise TypeError("not me")
 

@@ -10,8 +10,6 @@ from lrfinder.training.feed import Feed
 
 
 class Unsized(IterableDataset):
-    """Two numbers, without a length."""
-
     def __iter__(self):
         return iter([1, 2])
 

@@ -44,22 +44,14 @@ def test_the_mean_keeps_its_digits():
     assert found == [pytest.approx([0.6, 1.0], rel=1e-15)] * 2
 
 
-def test_a_step_that_one_member_skips_is_skipped_by_both():
-    """The number of samples is averaged all the same."""
-    losses = (torch.tensor(1.5), None)
+@pytest.mark.parametrize(("losses", "mean"), [((1.5, None), None), ((1.5, math.nan), math.nan), ((1.0, 2.0), 1.5)])
+def test_a_step_has_the_mean_loss_of_both(losses, mean):
+    """One that a member skips is skipped by both; the number of samples is averaged all the same."""
+    tensors = [None if loss is None else torch.tensor(loss) for loss in losses]
 
-    found = together(lambda group: distributed.mean_of_step(losses[group.rank], 8 + group.rank, CPU, group))
+    found = together(lambda group: distributed.mean_of_step(tensors[group.rank], 8 + group.rank, CPU, group))
 
-    assert found == [(None, 8.5)] * 2
-
-
-def test_a_step_that_both_make_has_the_mean_loss():
-    """NaN on one of them is NaN on both."""
-    losses = (torch.tensor(1.5), torch.tensor(math.nan))
-
-    (first, _), (second, _) = together(lambda group: distributed.mean_of_step(losses[group.rank], 8, CPU, group))
-
-    assert [math.isnan(first), math.isnan(second)] == [True, True]
+    assert found == [(mean if mean is None else pytest.approx(mean, nan_ok=True), 8.5)] * 2
 
 
 def test_what_is_no_group_is_refused():

@@ -55,8 +55,6 @@ class Jitter:
 
 
 class Collate(Jitter):
-    """The same, called to collate."""
-
     def __call__(self, rows):
         return self.collate(rows) if isinstance(rows, list) else super().__call__(rows)
 

@@ -14,8 +14,6 @@ CLASSES = torch.tensor([0, 2, 1, 0])
 
 
 class Returns(nn.Module):
-    """A model that returns what it is made with."""
-
     def __init__(self, output):
         super().__init__()
         self.output = output
@@ -25,8 +23,6 @@ class Returns(nn.Module):
 
 
 class Own(nn.Module):
-    """A model that takes the target and makes the loss itself."""
-
     def forward(self, x, y):
         return F.cross_entropy(x, y)
 
@@ -40,8 +36,6 @@ class Dressed(nn.Module):
 
 
 class Two(nn.Module):
-    """A model with two inputs."""
-
     def forward(self, a, b):
         return a - b
 

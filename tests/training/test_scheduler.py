@@ -11,7 +11,6 @@ from torch.optim.lr_scheduler import ChainedScheduler, LambdaLR, LRScheduler, On
 from lrfinder.advice.plan import Plan
 from lrfinder.errors import InputError
 from lrfinder.schedules import (
-    Constant,
     Cosine,
     Custom,
     Exponential,
@@ -237,16 +236,6 @@ def test_the_wrong_order_is_reported_by_torch():
 
     with pytest.warns(UserWarning, match=r"lr_scheduler.step\(\).* before .*optimizer.step\(\)"):
         scheduler.step()
-
-
-def test_attaching_again_replaces_the_schedule():
-    """The last scheduler attached owns the rates, whatever the first one's bases were."""
-    optimizer = sgd(0.3)
-    run(optimizer, attach(optimizer, Linear(10), lr=0.1), 5)
-
-    used = run(optimizer, attach(optimizer, Constant(), lr=0.2), 3)
-
-    assert used == [[0.2]] * 3
 
 
 def test_an_open_end_cools_down_when_told():
