@@ -158,6 +158,22 @@ def sweep(t, **options):
     return find_lr(given.pop("model", t.model), given.pop("loader", t.loader), **given)
 
 
+def sweep_by_step(t, **options):
+    """A range test through the training's own step."""
+    return sweep(t, **{"loss_fn": None, "train_step": t.update, **options})
+
+
+def pairs():
+    """Four batches of eight and one of four."""
+    x, y = dataset().tensors
+    return list(zip(x.split(8), y.split(8), strict=True))
+
+
+def seeded():
+    """A generator of one's own."""
+    return torch.Generator().manual_seed(7)
+
+
 def check_no_trace(build, disturb=sweep, before=0, after=10):
     """Compare a training that was disturbed with its twin that was not, some steps later."""
     disturbed, undisturbed = twins(build, disturb, before, after)
@@ -194,6 +210,8 @@ def state_of(training):
     """Everything that the guard promises to put back, in plain values that compare bit for bit."""
     modules = [m for m in (training.model, training.loss_fn) if isinstance(m, nn.Module)]
     optimizers = training.optimizer if isinstance(training.optimizer, list) else [training.optimizer]
+    of_devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    of_devices += [torch.mps.get_rng_state()] if torch.backends.mps.is_available() else []
     return {
         "parameters": [plain(dict(m.named_parameters())) for m in modules],
         "requires_grad": [[p.requires_grad for p in m.parameters()] for m in modules],
@@ -201,14 +219,9 @@ def state_of(training):
         "buffers": [plain(dict(m.named_buffers())) for m in modules],
         "attributes": [{name: plain(_attributes(sub)) for name, sub in m.named_modules()} for m in modules],
         "optimizer": [plain(optimizer.state_dict()) for optimizer in optimizers],
-        "streams": plain([random.getstate(), np.random.get_state(), torch.get_rng_state(), *_streams_of_devices()]),
+        "streams": plain([random.getstate(), np.random.get_state(), torch.get_rng_state(), *of_devices]),
         "seen": plain(training.seen),
     }
-
-
-def _streams_of_devices():
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return [*cuda, *([torch.mps.get_rng_state()] if torch.backends.mps.is_available() else [])]
 
 
 def identities(training):

@@ -106,11 +106,6 @@ def parts(rank, ranks=2, optimizer=torch.optim.AdamW):
     return {"found": json.loads(found.to_json())}
 
 
-def line_search(params, lr):
-    """An optimizer that decides by the loss how far it goes."""
-    return torch.optim.LBFGS(params, lr, max_iter=4, line_search_fn="strong_wolfe")
-
-
 def in_trouble(rank, trouble, troubled=1):
     """Find with a loss that makes trouble on one rank; the error of this rank, if any, and whether all is put back."""
     model, calls = DistributedDataParallel(network()), []
@@ -126,11 +121,6 @@ def in_trouble(rank, trouble, troubled=1):
         error = f"{type(raised).__name__}: {raised}"
     kept = weights(model) == before
     return {"kept": kept, "error": error, "curve": found and [len(found), found.stopped]}
-
-
-def fail():
-    """An exception in the midst of a loss."""
-    return [][0]
 
 
 def held_out_on_one(rank):
@@ -158,10 +148,10 @@ SEARCHES = {
     "tuned": tuned,
     "plateau": plateau,
     "parts": parts,
-    "line_search": partial(parts, optimizer=line_search),
+    "line_search": partial(parts, optimizer=partial(torch.optim.LBFGS, max_iter=4, line_search_fn="strong_wolfe")),
     "not_a_number": partial(in_trouble, trouble=lambda: float("nan")),
-    "raising": partial(in_trouble, trouble=fail),
-    "chief_raising": partial(in_trouble, trouble=fail, troubled=0),
+    "raising": partial(in_trouble, trouble=lambda: [][0]),
+    "chief_raising": partial(in_trouble, trouble=lambda: [][0], troubled=0),
     "held_out_on_one": held_out_on_one,
 }
 """What two processes may do together, each as a function of the rank."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrizations
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, RandomSampler, WeightedRandomSampler
-from twins import Training
+from twins import Training, seeded
 
 WIDTH, SAMPLES, CLASSES = 4, 30, 3
 
@@ -142,11 +142,6 @@ class Stream(IterableDataset):
 
     def __iter__(self):
         return (self.rows[self.rng.randrange(SAMPLES)] for _ in range(SAMPLES))
-
-
-def seeded():
-    """A generator of one's own."""
-    return torch.Generator().manual_seed(5)
 
 
 def _sampled(rows, size, sampler):

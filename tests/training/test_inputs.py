@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from twins import Training, check_no_trace, dataset, refused, sweep, training
+from twins import Training, check_no_trace, dataset, pairs, refused, sweep, sweep_by_step, training
 
 from lrfinder import TorchLoop
 
@@ -144,14 +144,8 @@ def of_kind(kind):
     """The training of a kind of input; batches of eight, the last one smaller."""
     model, batch, loss_of, _ = KINDS[kind]
     net = model()
-    batches = [batch(*pair) for pair in batches_of_pairs()]
+    batches = [batch(*pair) for pair in pairs()]
     return Training(net, torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9), batches, None, loss_of=loss_of)
-
-
-def batches_of_pairs():
-    """Four pairs of eight and one of four."""
-    x, y = dataset().tensors
-    return list(zip(x.split(8), y.split(8), strict=True))
 
 
 def with_train_step():
@@ -167,16 +161,11 @@ def with_train_step():
         optimizer.step()
         return loss.item()
 
-    return Training(net, optimizer, batches_of_pairs(), None, update=train_step)
-
-
-def sweep_by_train_step(t, **options):
-    """A range test through the training's own step."""
-    return sweep(t, **{"loss_fn": None, "train_step": t.update, **options})
+    return Training(net, optimizer, pairs(), None, update=train_step)
 
 
 WAYS = {kind: (partial(of_kind, kind), partial(sweep, **KINDS[kind][3])) for kind in KINDS}
-WAYS["train_step"] = (with_train_step, sweep_by_train_step)
+WAYS["train_step"] = (with_train_step, sweep_by_step)
 
 
 @pytest.mark.parametrize(("build", "search"), WAYS.values(), ids=WAYS)
@@ -213,14 +202,9 @@ def test_a_step_of_ones_own_returns_any_number_or_is_skipped(made, steps, loss):
     net = Head()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     step = lambda model, batch: (optimizer.step() if steps else None, made)[1]  # noqa: E731
-    loop = TorchLoop(net, batches_of_pairs(), train_step=step, optimizer=optimizer)
+    loop = TorchLoop(net, pairs(), train_step=step, optimizer=optimizer)
 
     assert loop.step(loop.draw()) == loss
-
-
-def without_return(t, batch):
-    """The update alone."""
-    t.update(t.model, batch)
 
 
 def warming(t, batch):
@@ -233,7 +217,7 @@ LEFT = "accumulation, clipping, autocast and losses .* must be left to `train_st
 NO_UPDATE = "the first update must be made, got 9 in a row that were skipped; a step of your own must return"
 NO_NUMBER = r"`train_step` must return the loss as a number \(None for a skipped step\), got "
 STEPS = {
-    "no return": (without_return, NO_UPDATE),
+    "no return": (lambda t, batch: t.update(t.model, batch) and None, NO_UPDATE),
     "no step": (lambda t, batch: 2.5, NO_UPDATE),
     "warm-up": (warming, "`train_step` must leave the LR alone while it is swept, got a step at 0.05 that should have"),
     "text": (lambda t, batch: "loss", NO_NUMBER + "'loss'"),
@@ -248,7 +232,7 @@ def test_a_step_of_ones_own_that_cannot_be_swept_is_refused(step, sentence):
     t = with_train_step()
 
     with refused(t, sentence):
-        sweep_by_train_step(t, train_step=lambda model, batch: step(t, batch))
+        sweep_by_step(t, train_step=lambda model, batch: step(t, batch))
 
 
 def test_a_step_of_ones_own_may_step_its_scheduler_afterwards():
@@ -263,7 +247,7 @@ def test_a_step_of_ones_own_may_step_its_scheduler_afterwards():
 
     found = sweep(t, loss_fn=None, train_step=scheduled)
 
-    assert found.curve == sweep_by_train_step(t).curve
+    assert found.curve == sweep_by_step(t).curve
     assert scheduler.last_epoch == 0
 
 
@@ -284,7 +268,7 @@ def test_a_step_of_ones_own_does_the_whole_update(option, sentence):
     t = with_train_step()
 
     with refused(t, sentence):
-        sweep_by_train_step(t, **option)
+        sweep_by_step(t, **option)
 
 
 @pytest.mark.parametrize(
@@ -302,23 +286,6 @@ def test_two_losses_are_refused(options, got):
 
     with refused(t, f"only one of `loss_fn`, `loss_step` and `train_step` must be given, got {got}"):
         sweep(t, **options)
-
-
-def test_a_model_that_holds_a_module_is_called_as_its_own_forward_says():
-    """Only a wrapper that passes everything on is asked for the signature of what it wraps."""
-
-    class Holder(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.module = Two()
-
-        def forward(self, x):
-            return self.module(x, 0.0)
-
-    x, y = dataset(8).tensors
-    loop = TorchLoop(Holder(), [(x, y)])
-
-    assert loop.loss(loop.draw()) > 0
 
 
 class Passes(nn.Module):

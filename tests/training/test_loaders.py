@@ -18,7 +18,7 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 from torchdata.stateful_dataloader import StatefulDataLoader
-from twins import Net, Training, check_no_trace, dataset, plain, refused, sweep, training
+from twins import Net, Training, check_no_trace, dataset, pairs, plain, refused, seeded, sweep, training
 
 from lrfinder import TorchLoop
 
@@ -44,6 +44,8 @@ class Jitter:
         self.generator, self.count, self.itself = generator or np.random.default_rng(4), 0, self.collate
 
     def __call__(self, x):
+        if isinstance(x, list):
+            return self.collate(x)
         self.count += 1
         if isinstance(self.generator, torch.Generator):
             return x + 0.01 * self.count + torch.randn((), generator=self.generator)
@@ -52,11 +54,6 @@ class Jitter:
     def collate(self, rows):
         x, y = (torch.stack(column) for column in zip(*rows, strict=True))
         return self(x), y
-
-
-class Collate(Jitter):
-    def __call__(self, rows):
-        return self.collate(rows) if isinstance(rows, list) else super().__call__(rows)
 
 
 class Transformed(Dataset):
@@ -100,27 +97,6 @@ class Drawing:
         np.random.default_rng(self.epoch).shuffle(self.order)
         self.rng.shuffle(self.order)
         return (self.data[self.order[at : at + 8]] for at in range(0, 36, 8))
-
-
-class Anew:
-    """A factory that the twin's loop, too, can iterate."""
-
-    def __init__(self, factory):
-        self.factory = factory
-
-    def __iter__(self):
-        return iter(self.factory())
-
-
-def pairs():
-    """Batches of eight and a last one of four."""
-    x, y = dataset().tensors
-    return list(zip(x.split(8), y.split(8), strict=True))
-
-
-def seeded():
-    """A generator of one's own."""
-    return torch.Generator().manual_seed(7)
 
 
 def weighted():
@@ -167,11 +143,10 @@ LOADERS = {
     "noise of torch": shuffled(lambda: Transformed(Jitter(seeded()))),
     "noise of numpy": loaded(lambda: Transformed(Jitter())),
     "noise within a subset": loaded(lambda: Subset(Transformed(Jitter()), range(30))),
-    "collate object": loaded(collate_fn=Collate),
+    "collate object": loaded(collate_fn=Jitter),
     "collate method": loaded(collate_fn=lambda: Jitter().collate),
     "list": pairs,
     "written by hand": Drawing,
-    "generator factory": lambda: Anew(lambda: (pair for pair in pairs())),
     "two workers": shuffled(num_workers=2, generator=seeded),
     "two persistent workers": shuffled(num_workers=2, persistent_workers=True, generator=seeded),
     "stateful": stateful(shuffle=True),
@@ -194,30 +169,6 @@ def over(loader):
 def test_every_loader_goes_on_as_if_nothing_had_been(loader, before):
     """The batches, the losses and the weights of twelve steps equal those of a twin that never swept."""
     check_no_trace(partial(over, loader), before=before, after=12)
-
-
-class Unmeasured:
-    """A loader that inherits a length which it does not know."""
-
-    def __init__(self, error):
-        self.batches, self.error = pairs(), error
-
-    def __iter__(self):
-        return iter(self.batches)
-
-    def __len__(self):
-        raise self.error
-
-
-@pytest.mark.parametrize("error", [NotImplementedError, TypeError, AttributeError])
-def test_a_loader_that_does_not_know_its_length_is_swept(error):
-    """The curve is that of the same batches in a list; the length of an epoch is not known."""
-    listed = sweep(over(pairs))
-
-    found = sweep(over(lambda: Unmeasured(error("no length"))))
-
-    assert found.curve == listed.curve
-    assert (found.facts.steps_per_epoch, listed.facts.steps_per_epoch) == (None, 5)
 
 
 def test_a_pool_of_persistent_workers_is_not_touched():

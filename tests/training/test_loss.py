@@ -40,6 +40,17 @@ class Two(nn.Module):
         return a - b
 
 
+class Holds(nn.Module):
+    """A model that holds another, whose arguments are not its own."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module(x, 2.0)
+
+
 class Anything(nn.Module):
     """A model with one named input, which takes any other as well."""
 
@@ -118,6 +129,7 @@ BATCHES = {
     "one input of another name": (nn.Identity(), {"loss_fn": F.mse_loss}, {"data": X, "y": X + 2}, 4.0, None),
     "two inputs and a target": (Two(), {}, ((X, X + 1), X), OFF, MSE),
     "dataclass": (Anything(), {}, Sample(X, X + 2), 4.0, MSE),
+    "a module that holds another": (Holds(Two()), {}, (X, X), 4.0, MSE),
     "own scalar": (Returns(torch.tensor(2.5)), {}, (X, CLASSES), 2.5, OWN),
     "own, of a mapping": (Returns({"loss": torch.tensor(2.5)}), {}, (X, CLASSES), 2.5, OWN),
     "own, of an object": (Returns(SimpleNamespace(loss=torch.tensor(2.5))), {}, (X, CLASSES), 2.5, OWN),

@@ -10,7 +10,7 @@ from quadratic import Quadratic
 from quadratic import swept as swept_quadratic
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
-from twins import Net, Training, check_no_trace, refused, sweep, training
+from twins import Net, Training, check_no_trace, refused, sweep, sweep_by_step, training
 
 PLAIN = ("ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop")
 SWITCHES = {
@@ -304,15 +304,10 @@ def gan():
     return Training(both, optimizers, training(shuffle=False).loader, None, update=train_step)
 
 
-def sweep_gan(t, **options):
-    """A range test through the GAN's own step."""
-    return sweep(t, **{"loss_fn": None, "train_step": t.update, **options})
-
-
 @pytest.mark.parametrize("sweeping", [None, 0, 1], ids=["joint", "generator", "critic"])
 def test_two_optimizers_go_on_as_if_nothing_had_been(sweeping):
     """Both networks and both optimizers are put back, whichever was swept."""
-    check_no_trace(gan, partial(sweep_gan, sweep=sweeping), before=3)
+    check_no_trace(gan, partial(sweep_by_step, sweep=sweeping), before=3)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +320,7 @@ def test_two_optimizers_are_swept_jointly_or_one_of_them(sweeping, factors):
     for optimizer, seen in zip(t.optimizer, used, strict=True):
         optimizer.register_step_pre_hook(lambda o, *_, seen=seen: seen.append(o.param_groups[0]["lr"]))
 
-    found = sweep_gan(t, sweep=sweeping)
+    found = sweep_by_step(t, sweep=sweeping)
 
     for seen, factor, kept in zip(used, factors, (1e-3, 4e-3), strict=True):
         assert seen == pytest.approx([kept if factor is None else factor * lr for lr in found.curve.lrs])
@@ -351,7 +346,7 @@ def test_a_list_of_optimizers_that_cannot_be_swept_is_refused(options, sentence)
     t = gan()
 
     with refused(t, sentence):
-        sweep_gan(t, **options)
+        sweep_by_step(t, **options)
 
 
 @pytest.mark.parametrize("sweeping", [None, 0], ids=["joint", "generator"])
@@ -361,7 +356,7 @@ def test_a_network_that_the_model_does_not_hold_is_refused(sweeping):
     t = Training(generator, optimizers, training(shuffle=False).loader, critic, update=train_step)
 
     with refused(t, "got a Adam that holds none of them; .* several networks are one nn.ModuleList"):
-        sweep_gan(t, sweep=sweeping)
+        sweep_by_step(t, sweep=sweeping)
 
 
 @pytest.mark.parametrize("h", [1.0, 5.0, 100.0])

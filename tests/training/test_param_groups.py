@@ -120,7 +120,7 @@ def test_the_bases_are_those_that_a_scheduler_noted():
 
 
 def test_facts_are_of_all_groups():
-    """The size of the weights is the root mean square of what is trained; betas are those of the reference group."""
+    """The size of the weights is the root mean square of what is trained, unknown beside a lazy one; betas are those of the reference group."""
     weights = [torch.nn.Parameter(torch.full((4,), value)) for value in (1.0, 7.0)]
     adam = torch.optim.Adam([{"params": weights, "betas": (0.8, 0.9), "maximize": True}])
     found = ParamGroups([adam])
@@ -130,13 +130,7 @@ def test_facts_are_of_all_groups():
     assert (facts.weights, facts.betas, found.maximizes) == (5.0, (0.8, 0.9), True)
     assert (facts.optimizer, facts.optimizers, facts.relative_step) == ("Adam", 1, False)
     assert ParamGroups([torch.optim.Adagrad(weights)]).facts().betas == (0.0, 0.0)
-
-
-def test_weights_without_a_shape_have_no_size():
-    """Where one has no elements yet, nothing is known of all."""
-    lazy = torch.nn.UninitializedParameter()
-
-    assert ParamGroups([torch.optim.SGD([lazy, torch.nn.Parameter(torch.ones(1))], lr=0.1)]).facts().weights is None
+    assert ParamGroups([torch.optim.SGD([*weights, torch.nn.UninitializedParameter()])]).facts().weights is None
 
 
 def test_a_rate_other_than_the_peak_can_become_the_new_one():
@@ -194,5 +188,5 @@ def test_an_optimizer_without_a_reference_rate_is_refused(optimizer, sentence):
     """No ratio can be formed with 0, and a frozen group's rate is not meant."""
     with pytest.raises(InputError, match=sentence):
         rescale(optimizer, 0.3)
-    with pytest.raises(InputError, match="reference group 0 must be positive, got 0.0|got none that has both"):
+    with pytest.raises(InputError, match=r"reference group 0 must be positive, got 0.0|got none that has both"):
         ParamGroups([optimizer])

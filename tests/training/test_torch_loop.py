@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from twins import Centers, Net, dataset, plain, training
+from twins import Centers, Net, dataset, plain, sweep, training
 
 from lrfinder import InputError, TorchLoop, find_lr
 
@@ -121,26 +121,19 @@ class Machine:
     def __init__(self):
         self.handle, self.total, self.seen = iter(()), torch.zeros(()), ["before"]
 
-
-REGISTRY = {}
-"""Where a loss finds the machine that it uses, by a way that no snapshot looks at."""
-
-
-def using_machine(output, target):
-    """A loss that changes a machine."""
-    machine = REGISTRY["machine"]()
-    machine.total += 1
-    machine.seen.append(len(target))
-    if len(machine.seen) == REGISTRY["fails_at"]:
-        raise RuntimeError("on purpose")
-    return F.cross_entropy(output, target)
+    def use(self, fails_at):
+        self.total += 1
+        self.seen.append(1)
+        if len(self.seen) == fails_at:
+            raise RuntimeError("on purpose")
 
 
 def searched_with(machine, fails_at=None, **options):
-    """A search whose loss changes a machine."""
-    REGISTRY.update(machine=lambda: machine, fails_at=fails_at)
+    """A search in which every forward changes a machine."""
     t = training()
-    find_lr(t.model, t.loader, loss_fn=using_machine, optimizer=t.optimizer, steps=12, progress=False, **options)
+    t.model.machine = machine
+    t.model.register_forward_pre_hook(lambda module, _: module.machine.use(fails_at))
+    sweep(t, **options)
 
 
 def test_what_is_named_is_put_back_also():

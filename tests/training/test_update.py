@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.amp import GradScaler
-from twins import Training, check_no_trace, dataset, refused, state_of, sweep, training
+from twins import Training, check_no_trace, dataset, refused, state_of, sweep, sweep_by_step, training
 
 from lrfinder import TorchLoop
 
@@ -144,7 +144,7 @@ def scaled(**options):
 
 def sweep_scaled(t, **options):
     """A range test with the training's own scaler."""
-    return sweep(t, autocast=torch.float16, scaler=t.scaler, clip_grad_norm=1.0, **options)
+    return sweep(t, **{"autocast": torch.float16, "scaler": t.scaler, "clip_grad_norm": 1.0, **options})
 
 
 OVERFLOWING = {"init_scale": 2.0**20, "growth_interval": 4}
@@ -164,16 +164,11 @@ def test_an_overflowing_step_is_repeated_and_not_recorded():
     assert recorded == curve.losses
 
 
-def sweep_by_its_step(t):
-    """A range test through the training's own step, which uses the scaler."""
-    return sweep(t, loss_fn=None, train_step=t.update, scaler=t.scaler)
-
-
 @pytest.mark.parametrize("before", [0, 6])
-@pytest.mark.parametrize("search", [sweep_scaled, sweep_by_its_step])
+@pytest.mark.parametrize("search", [sweep_scaled, sweep_by_step])
 def test_a_scaled_training_goes_on_as_if_nothing_had_been(search, before):
     """Ten steps after a sweep, skipped ones among them, equal those of a twin that never swept."""
-    check_no_trace(partial(scaled, **OVERFLOWING), search, before=before)
+    check_no_trace(partial(scaled, **OVERFLOWING), lambda t: search(t, scaler=t.scaler), before=before)
 
 
 def test_a_scaler_that_is_switched_off_changes_nothing():
@@ -209,26 +204,17 @@ def test_the_ninth_skipped_step_in_a_row_ends_the_sweep(calls, seen):
     assert (found.stopped, len(found.curve), len(count)) == seen
 
 
-def test_a_scaler_with_lbfgs_is_refused():
-    """LBFGS evaluates its closure often, which a scaler cannot follow."""
-    t = training(optimizer=torch.optim.LBFGS)
+REFUSED = [
+    ({"autocast": "bf16"}, "`autocast` must be torch.bfloat16, torch.float16 or None, got 'bf16'"),
+    ({"clip_grad_value": -1.0}, r"`clip_grad_value` must be positive or None, got -1\.0"),
+    ({"scaler": GradScaler("cpu")}, "`scaler` must be None with LBFGS, which evaluates its closure often, got a Grad"),
+]
 
-    with refused(t, "`scaler` must be None with LBFGS, which evaluates its closure often, got a GradScaler"):
-        sweep(t, scaler=GradScaler("cpu"))
 
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ({"autocast": torch.float64}, "`autocast` must be torch.bfloat16, torch.float16 or None, got torch.float64"),
-        ({"autocast": "bf16"}, "`autocast` must be torch.bfloat16, torch.float16 or None, got 'bf16'"),
-        ({"clip_grad_value": -1.0}, r"`clip_grad_value` must be positive or None, got -1\.0"),
-    ],
-    ids=["dtype", "text", "clip"],
-)
+@pytest.mark.parametrize(("options", "sentence"), REFUSED)
 def test_an_update_that_cannot_be_made_is_refused(options, sentence):
-    """Precisions and bounds that do not exist are named."""
-    t = training().train(2)
+    """Precisions and bounds that do not exist are named; LBFGS cannot follow a scaler."""
+    t = training(optimizer=torch.optim.LBFGS)
 
     with refused(t, sentence):
         sweep(t, **options)
