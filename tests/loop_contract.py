@@ -13,13 +13,7 @@ LR = 1e-3
 
 @dataclass
 class Subject:
-    """A loop in a training that is at its start.
-
-    Args:
-        loop: What the laws are for.
-        state: Everything of the training, random streams included, in a form that can be compared.
-        rates: The rate of each swept group now.
-    """
+    """A loop in a training at its start, everything of the training in comparable form, each swept group's rate."""
 
     loop: Loop
     state: Callable[[], object]

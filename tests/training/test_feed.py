@@ -76,16 +76,6 @@ def test_the_epoch_is_counted_in_draws(per_draw, draws):
     assert Feed([1, 2, 3, 4, 5], per_draw).draws_per_epoch == draws
 
 
-def test_a_stopped_feed_starts_anew():
-    """After `stop` the stream begins with the first batch."""
-    feed = Feed([1, 2, 3])
-    drawn(feed, 2)
-
-    feed.stop()
-
-    assert feed.draw() == [1]
-
-
 def test_nothing_is_drawn_before_it_is_asked_for():
     """Making a feed does not start the loader."""
     starts = []

@@ -28,13 +28,6 @@ def test_the_least_of_what_is_known(numbers, least):
     assert found == [least] * 2
 
 
-def test_batches_are_cut_to_the_shortest():
-    """Each keeps as many as the member with the fewest has."""
-    found = together(lambda group: distributed.truncate_to_shortest([1] * (4 - group.rank), CPU, group))
-
-    assert found == [[1] * 3] * 2
-
-
 def test_the_mean_keeps_its_digits():
     """Numbers are averaged in double precision, tensors in their own."""
     found = together(

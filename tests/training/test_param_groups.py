@@ -120,7 +120,7 @@ def test_the_bases_are_those_that_a_scheduler_noted():
 
 
 def test_facts_are_of_all_groups():
-    """The size of the weights is the root mean square of what is trained, unknown beside a lazy one; betas are those of the reference group."""
+    """Betas are of the reference group, the size of the weights of all: a root mean square, unknown with a lazy one."""
     weights = [torch.nn.Parameter(torch.full((4,), value)) for value in (1.0, 7.0)]
     adam = torch.optim.Adam([{"params": weights, "betas": (0.8, 0.9), "maximize": True}])
     found = ParamGroups([adam])
