@@ -23,8 +23,8 @@ MACHINERY = ("_parameters", "_buffers", "_modules", "_hooks", "_hooks_with_kwarg
 class Meter:
     """An object with a running state, as a GradScaler or an average keeps it."""
 
-    def __init__(self):
-        self.count, self.history, self.mean = 0, [], torch.zeros(())
+    def __init__(self, inner=None):
+        self.count, self.history, self.mean, self.inner = 0, [], torch.zeros(()), inner
 
 
 class Teacher:
@@ -63,18 +63,18 @@ class Net(nn.Module):
         super().__init__()
         self.stem = nn.Linear(4, 8)
         self.norm = nn.BatchNorm1d(8)
-        self.still = nn.BatchNorm1d(8).eval()
+        self.fixed = nn.BatchNorm1d(8).eval()
         self.frozen = nn.Linear(8, 8).requires_grad_(False)
         self.drop = nn.Dropout(0.3)
         self.head = nn.Linear(8, 3)
         self.register_buffer("running", torch.zeros(8), persistent=False)
         self.calls, self.sizes, self.totals = 0, [], {"samples": 0, "by_size": {}}
         self.level, self.recent, self.table = torch.zeros(1), deque(maxlen=3), np.zeros(2)
-        self.meter, self.meters = Meter(), [Meter()]
+        self.meter, self.meters = Meter(), [Meter(inner=Meter())]
 
     def forward(self, x):
         h = self.norm(self.stem(x)) + 0.01 * random.random() + 0.01 * float(np.random.rand())
-        h = self.drop(self.still(self.frozen(h).relu() + h))
+        h = self.drop(self.fixed(self.frozen(h).relu() + h))
         self._count(h.detach())
         return self.head(h)
 
@@ -88,7 +88,7 @@ class Net(nn.Module):
         self.table += 1
         self.running = 0.9 * self.running + h.mean(0)
         self.last = h
-        for meter in (self.meter, *self.meters):
+        for meter in (self.meter, *self.meters, self.meters[0].inner):
             meter.count += 1
             meter.history.append(meter.count)
             meter.mean.add_(h.mean())
@@ -110,7 +110,7 @@ class Training:
             self.seen.append((batch, self._step(batch) if self.update is None else self.update(self.model, batch)))
         return self
 
-    def climb(self, lrs):
+    def sweep_by_hand(self, lrs):
         """The losses of a range test written by hand: one group, one batch and one step per rate."""
         for lr in lrs:
             (group,) = self.optimizer.param_groups
@@ -158,6 +158,28 @@ def sweep(t, **options):
     return find_lr(given.pop("model", t.model), given.pop("loader", t.loader), **given)
 
 
+def sweep_by_step(t, **options):
+    """A range test through the training's own step."""
+    return sweep(t, **{"loss_fn": None, "train_step": t.update, **options})
+
+
+def pairs():
+    """Four batches of eight and one of four."""
+    x, y = dataset().tensors
+    return list(zip(x.split(8), y.split(8), strict=True))
+
+
+def seeded():
+    """A generator of one's own."""
+    return torch.Generator().manual_seed(7)
+
+
+def check_no_trace(build, disturb=sweep, before=0, after=10):
+    """Compare a training that was disturbed with its twin that was not, some steps later."""
+    disturbed, undisturbed = twins(build, disturb, before, after)
+    assert disturbed == undisturbed
+
+
 def twins(build, disturb=sweep, before=0, after=10):
     """The states of a training that was disturbed and of its twin that was not, ten steps later."""
     states = []
@@ -188,6 +210,8 @@ def state_of(training):
     """Everything that the guard promises to put back, in plain values that compare bit for bit."""
     modules = [m for m in (training.model, training.loss_fn) if isinstance(m, nn.Module)]
     optimizers = training.optimizer if isinstance(training.optimizer, list) else [training.optimizer]
+    of_devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    of_devices += [torch.mps.get_rng_state()] if torch.backends.mps.is_available() else []
     return {
         "parameters": [plain(dict(m.named_parameters())) for m in modules],
         "requires_grad": [[p.requires_grad for p in m.parameters()] for m in modules],
@@ -195,14 +219,9 @@ def state_of(training):
         "buffers": [plain(dict(m.named_buffers())) for m in modules],
         "attributes": [{name: plain(_attributes(sub)) for name, sub in m.named_modules()} for m in modules],
         "optimizer": [plain(optimizer.state_dict()) for optimizer in optimizers],
-        "streams": plain([random.getstate(), np.random.get_state(), torch.get_rng_state(), *_streams_of_devices()]),
+        "streams": plain([random.getstate(), np.random.get_state(), torch.get_rng_state(), *of_devices]),
         "seen": plain(training.seen),
     }
-
-
-def _streams_of_devices():
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return [*cuda, *([torch.mps.get_rng_state()] if torch.backends.mps.is_available() else [])]
 
 
 def identities(training):

@@ -61,53 +61,27 @@ def trained(model, optimizer, batches):
     return losses, weights(model)
 
 
-def found_in_mid_training(kind, rank, evaluate_on="validation", search=find, size=8):
+def found_in_mid_training(rank, kind, evaluate_on="validation", search=find, size=8):
     """What a search finds where the ranks' loaders differ, and whether the training ends as one without it."""
     traces, found = [], None
     for searches in (True, False):
         model = WRAPPERS[kind](network())
         optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), 1e-2)
         train, val = samples(9 + 2 * rank, size, seed=rank), samples(3 + rank, 8, seed=10 + rank)
+        options = {"accumulate": 2, "clip_grad_norm": 1.0, "evaluate_on": evaluate_on, "val_loader": val}
         torch.manual_seed(rank)
         before = trained(model, optimizer, train[:4])
         if searches:
-            options = {
-                "optimizer": optimizer,
-                "accumulate": 2,
-                "clip_grad_norm": 1.0,
-                "evaluate_on": evaluate_on,
-                "val_loader": val,
-            }
-            found = search(model, train, **options)
+            found = search(model, train, optimizer=optimizer, **options)
         traces.append((before, trained(model, optimizer, train[:4])))
     return {"same": traces[0] == traces[1], "found": json.loads(found.to_json())}
-
-
-def ddp(rank):
-    """Find under DDP."""
-    return found_in_mid_training("ddp", rank)
-
-
-def fsdp2(rank):
-    """Find under FSDP2."""
-    return found_in_mid_training("fsdp2", rank)
-
-
-def fsdp2_training(rank):
-    """Find under FSDP2 by the losses of the training."""
-    return found_in_mid_training("fsdp2", rank, "training")
-
-
-def ddp_training(rank):
-    """Find under DDP by the losses of the training."""
-    return found_in_mid_training("ddp", rank, "training")
 
 
 def tuned(rank):
     """Tune under FSDP2, where one rank's batches are larger and leave it less room to keep them."""
     pilot.KEPT_BYTES = 4_200
     tune = partial(tune_lr, loss_fn=F.cross_entropy, total_steps=800, budget=250, progress=False)
-    return found_in_mid_training("fsdp2", rank, "training", tune, 8 + 4 * rank)
+    return found_in_mid_training(rank, "fsdp2", "training", tune, 8 + 4 * rank)
 
 
 def plateau(rank):
@@ -132,11 +106,6 @@ def parts(rank, ranks=2, optimizer=torch.optim.AdamW):
     return {"found": json.loads(found.to_json())}
 
 
-def line_search(rank):
-    """Find with an optimizer that decides by the loss how far it goes."""
-    return parts(rank, optimizer=lambda p, lr: torch.optim.LBFGS(p, lr, max_iter=4, line_search_fn="strong_wolfe"))
-
-
 def in_trouble(rank, trouble, troubled=1):
     """Find with a loss that makes trouble on one rank; the error of this rank, if any, and whether all is put back."""
     model, calls = DistributedDataParallel(network()), []
@@ -152,21 +121,6 @@ def in_trouble(rank, trouble, troubled=1):
         error = f"{type(raised).__name__}: {raised}"
     kept = weights(model) == before
     return {"kept": kept, "error": error, "curve": found and [len(found), found.stopped]}
-
-
-def not_a_number(rank):
-    """NaN on the second rank."""
-    return in_trouble(rank, lambda: float("nan"))
-
-
-def raising(rank):
-    """An exception on the second rank."""
-    return in_trouble(rank, lambda: [][0])
-
-
-def chief_raising(rank):
-    """An exception on the rank that holds the store."""
-    return in_trouble(rank, lambda: [][0], troubled=0)
 
 
 def held_out_on_one(rank):
@@ -186,11 +140,28 @@ def setup():
     return {"model": model, "loader": samples(24, 8, seed=dist.get_rank()), "loss_fn": F.cross_entropy}
 
 
+SEARCHES = {
+    "ddp": partial(found_in_mid_training, kind="ddp"),
+    "fsdp2": partial(found_in_mid_training, kind="fsdp2"),
+    "ddp_training": partial(found_in_mid_training, kind="ddp", evaluate_on="training"),
+    "fsdp2_training": partial(found_in_mid_training, kind="fsdp2", evaluate_on="training"),
+    "tuned": tuned,
+    "plateau": plateau,
+    "parts": parts,
+    "line_search": partial(parts, optimizer=partial(torch.optim.LBFGS, max_iter=4, line_search_fn="strong_wolfe")),
+    "not_a_number": partial(in_trouble, trouble=lambda: float("nan")),
+    "raising": partial(in_trouble, trouble=lambda: [][0]),
+    "chief_raising": partial(in_trouble, trouble=lambda: [][0], troubled=0),
+    "held_out_on_one": held_out_on_one,
+}
+"""What two processes may do together, each as a function of the rank."""
+
+
 def main(*names):
-    """Run the functions of these names, then print what this rank has seen in each."""
+    """Make the searches of these names, then print what this rank has seen in each."""
     warnings.simplefilter("ignore")
     dist.init_process_group("gloo")
-    print(json.dumps({name: globals()[name](dist.get_rank()) for name in names}))
+    print(json.dumps({name: SEARCHES[name](dist.get_rank()) for name in names}))
 
 
 if __name__ == "__main__":

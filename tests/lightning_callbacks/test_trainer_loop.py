@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from fits import Net, fit, loader, pl
-from loop_contract import LAWS, Case
+from loop_contract import LAWS, Subject
 from torch import nn
 from torch.optim import lr_scheduler
 from twins import plain
@@ -105,7 +105,7 @@ def test_a_trainer_keeps_the_laws_of_a_loop(law, parts):
 
     def check(loop):
         rates = lambda: [group["lr"] for group in loop.optimizers[0].param_groups]  # noqa: E731
-        law(Case(loop, partial(state_of, loop), rates))
+        law(Subject(loop, partial(state_of, loop), rates))
         seen.append(loop)
 
     fit(Net, [AtFirstBatch(check)], val=partial(loader, shuffle=False), accumulate_grad_batches=parts, max_epochs=1)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from sites import SITES, Blown, Fuse, trained
+from sites import SITES, Blown, Fuse, before_call, trained
 from torch.utils.data import DataLoader, Dataset
 from twins import dataset, identities, state_of
 
@@ -140,17 +140,6 @@ def passages():
     return _in_turn(lines)
 
 
-def _in_turn(lines):
-    """Every line that was passed, with one of its passages."""
-    return [(line, (0, n // 2, n - 1)[i % 3]) for i, (line, n) in enumerate(sorted(lines.passed.items()))]
-
-
-def outcome_at_line(line, passage):
-    """What became of a training into whose search Ctrl-C fell at a line."""
-    torch.manual_seed(0)
-    return _after(trained(), KeyboardInterrupt, Lines(line, passage))
-
-
 def passages_while_leaving():
     """Every line that is passed after a first Ctrl-C, with its first, middle or last passage, in turn."""
     torch.manual_seed(0)
@@ -161,12 +150,13 @@ def passages_while_leaving():
     return _in_turn(lines)
 
 
+def _in_turn(lines):
+    """Every line that was passed, with one of its passages."""
+    return [(line, (0, n // 2, n - 1)[i % 3]) for i, (line, n) in enumerate(sorted(lines.passed.items()))]
+
+
 def leaving(lines):
     """A search that Ctrl-C ends in a trial, from where on the lines count."""
-
-    def loss_fn(output, target):
-        fuse()
-        return F.cross_entropy(output, target)
 
     def interrupt(*args):
         lines.active = True
@@ -174,7 +164,13 @@ def leaving(lines):
 
     fuse = Fuse(50, interrupt)
     fuse.is_active = True
-    return trained(loss_fn=loss_fn)
+    return trained(loss_fn=before_call(fuse, F.cross_entropy))
+
+
+def outcome_at_line(line, passage):
+    """What became of a training into whose search Ctrl-C fell at a line."""
+    torch.manual_seed(0)
+    return _after(trained(), KeyboardInterrupt, Lines(line, passage))
 
 
 def outcome_of_a_second(line, passage):

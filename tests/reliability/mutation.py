@@ -21,55 +21,45 @@ ROOT = Path(__file__).parents[2]
 TIMEOUT = 120
 
 SCHEDULES = (["tests/schedules/test_laws.py"], ["tests/schedules"])
+SHAPES = (
+    "anneal",
+    "bound",
+    "compose",
+    "cosine",
+    "cyclic",
+    "exponential",
+    "inverse",
+    "plateau",
+    "power",
+    "ramp",
+    "stable",
+)
 TESTS = {
     "snapshot.snapshot": (
         ["tests/snapshot/test_snapshot.py", "tests/snapshot/test_signals.py"],
         ["tests/snapshot/test_trace_free.py", "tests/reliability/test_faults.py"],
     ),
+    "training.feed": (["tests/training/test_feed.py"], ["tests/training/test_loaders.py"]),
+    "training.loss": (["tests/training/test_loss.py"], ["tests/training/test_inputs.py"]),
+    "training.param_groups": (["tests/training/test_param_groups.py"], ["tests/training/test_optimizers.py"]),
+    "training.scheduler": (["tests/training/test_scheduler.py"],),
     "search.sweep": (["tests/search/test_sweep.py"], ["tests/search/test_validation_sweep.py"]),
-    "evidence.rules": (["tests/evidence/test_rules.py"],),
-    "evidence.edge": (["tests/evidence/test_edge.py"],),
-    "evidence.status": (["tests/evidence/test_status.py"],),
     "evidence.outcome": (["tests/evidence/test_outcome.py"], ["tests/search/test_explore.py"]),
     "search.budget": (["tests/search/test_budget.py"], ["tests/test_tune.py"]),
-    "search.explore": (["tests/search/test_explore.py"],),
     "search.edge": (["tests/search/test_edge_trials.py"],),
-    "search.pilot": (["tests/search/test_pilot.py"],),
+    **{f"evidence.{name}": ([f"tests/evidence/test_{name}.py"],) for name in ("rules", "edge", "status")},
+    **{f"search.{name}": ([f"tests/search/test_{name}.py"],) for name in ("explore", "pilot")},
     "checks": (["tests/test_checks.py"], *SCHEDULES),
-    "schedules.anneal": (["tests/schedules/test_anneal.py"], *SCHEDULES),
-    "schedules.bound": (["tests/schedules/test_bound.py"], *SCHEDULES),
-    "schedules.compose": (["tests/schedules/test_compose.py"], *SCHEDULES),
-    "schedules.cosine": (["tests/schedules/test_cosine.py"], *SCHEDULES),
-    "schedules.cyclic": (["tests/schedules/test_cyclic.py"], *SCHEDULES),
-    "schedules.exponential": (["tests/schedules/test_exponential.py"], *SCHEDULES),
-    "schedules.inverse": (["tests/schedules/test_inverse.py"], *SCHEDULES),
-    "schedules.plateau": (["tests/schedules/test_plateau.py"], *SCHEDULES),
-    "schedules.power": (["tests/schedules/test_power.py"], *SCHEDULES),
-    "schedules.ramp": (["tests/schedules/test_ramp.py"], *SCHEDULES),
-    "schedules.stable": (["tests/schedules/test_stable.py"], *SCHEDULES),
+    **{f"schedules.{name}": ([f"tests/schedules/test_{name}.py"], *SCHEDULES) for name in SHAPES},
     "schedules.warmup": (["tests/schedules/test_compose.py"], *SCHEDULES),
 }
 """Modules of the package, with their own tests (the examples in their docstrings included) and the wider ones."""
 
-FLIPS = {
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-    ast.Add: ast.Sub,
-    ast.Sub: ast.Add,
-    ast.Mult: ast.Div,
-    ast.Div: ast.Mult,
+PAIRS = ((ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq), (ast.Is, ast.IsNot), (ast.In, ast.NotIn))
+PAIRS += ((ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.And, ast.Or))
+FLIPS = {one: other for pair in PAIRS for one, other in (pair, pair[::-1])} | {
     ast.FloorDiv: ast.Mult,
     ast.Pow: ast.Mult,
-    ast.And: ast.Or,
-    ast.Or: ast.And,
 }
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 

@@ -31,8 +31,8 @@ def main(rank, file, how, call):
     try:
         sweep(t, loss_fn=loss_fn, steps=80)
     except BaseException as error:
-        told = (str(error), *getattr(error, "__notes__", ()))
-        print(type(error).__name__, state_of(t) == before, *told, flush=True)
+        words = (str(error), *getattr(error, "__notes__", ()))
+        print(type(error).__name__, state_of(t) == before, *words, flush=True)
     os._exit(0)  # the process group cannot be left in good order
 
 

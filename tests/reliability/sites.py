@@ -3,9 +3,11 @@
 import io
 from contextlib import redirect_stderr
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
+from torch.utils.data import DataLoader, Dataset
 from twins import Net, Training, dataset
 
 from lrfinder import find_lr, tune_lr
@@ -63,22 +65,24 @@ class Scenario:
 def trained(model=None, optimizer=torch.optim.Adam, loader=None, loss_fn=F.cross_entropy, **options):
     """A training with every kind of state; its moments are made by one step with what is given."""
     model = Net() if model is None else model
-    loader = torch.utils.data.DataLoader(dataset(), 8, shuffle=True) if loader is None else loader
+    loader = DataLoader(dataset(), 8, shuffle=True) if loader is None else loader
     return Scenario(Training(model, optimizer(model.parameters(), lr=1e-3), loader, loss_fn), options)
+
+
+def before_call(fuse, function):
+    """The function, with the fuse in front of it."""
+
+    def fused(*args):
+        fuse()
+        return function(*args)
+
+    return fused
 
 
 def _in_forward(fuse):
     model = Net()
     model.head.register_forward_pre_hook(lambda *_: fuse())
     return trained(model)
-
-
-def _in_loss(fuse):
-    def loss_fn(output, target):
-        fuse()
-        return F.cross_entropy(output, target)
-
-    return trained(loss_fn=loss_fn)
 
 
 def _in_backward(fuse):
@@ -91,10 +95,8 @@ def _in_backward(fuse):
 
 
 class Flaky:
-    """A loader whose batches may fail to come."""
-
     def __init__(self, fuse):
-        self.fuse, self.inner, self.given = fuse, torch.utils.data.DataLoader(dataset(), 8, shuffle=True), 0
+        self.fuse, self.inner, self.given = fuse, DataLoader(dataset(), 8, shuffle=True), 0
 
     def __iter__(self):
         for batch in self.inner:
@@ -103,13 +105,7 @@ class Flaky:
             yield batch
 
 
-def _in_loader(fuse):
-    return trained(loader=Flaky(fuse))
-
-
-class FlakyRows(torch.utils.data.Dataset):
-    """Rows that may fail to come, counted."""
-
+class FlakyRows(Dataset):
     def __init__(self, fuse):
         self.fuse, self.inner, self.given = fuse, dataset(), 0
 
@@ -120,10 +116,6 @@ class FlakyRows(torch.utils.data.Dataset):
         self.fuse()
         self.given += 1
         return self.inner[i]
-
-
-def _in_data_set(fuse):
-    return trained(loader=torch.utils.data.DataLoader(FlakyRows(fuse), 8, shuffle=True))
 
 
 def halfway(fuse):
@@ -163,7 +155,7 @@ def _in_scaler(fuse):
 
 
 def _in_train_step(fuse):
-    scenario = trained()
+    scenario = trained(loss_fn=None)
     t = scenario.training
 
     def train_step(model, batch):
@@ -174,20 +166,8 @@ def _in_train_step(fuse):
         fuse()
         return loss.item()
 
-    scenario.options |= {"train_step": train_step, "loss_fn": None}
+    scenario.options["train_step"] = train_step
     return scenario
-
-
-def _in_rule(fuse):
-    def own(curve):
-        fuse()
-        return curve.lrs[3]
-
-    return trained(rule=own)
-
-
-def _in_validation(fuse):
-    return trained(val_loader=Flaky(fuse))
 
 
 class Refusing(dict):
@@ -258,40 +238,29 @@ def _in_bar(fuse):
 
 SITES = {
     "the model's forward": _in_forward,
-    "the loss function": _in_loss,
+    "the loss function": lambda fuse: trained(loss_fn=before_call(fuse, F.cross_entropy)),
     "the backward pass": _in_backward,
-    "a loader of your own": _in_loader,
-    "a data set": _in_data_set,
+    "a loader of your own": lambda fuse: trained(loader=Flaky(fuse)),
+    "a data set": lambda fuse: trained(loader=DataLoader(FlakyRows(fuse), 8, shuffle=True)),
     "the optimizer, half way through a step": _in_optimizer,
     "the GradScaler": _in_scaler,
     "a `train_step`": _in_train_step,
-    "a rule of your own": _in_rule,
-    "the validation loader": _in_validation,
+    "a rule of your own": lambda fuse: trained(rule=before_call(fuse, lambda curve: curve.lrs[3])),
+    "the validation loader": lambda fuse: trained(val_loader=Flaky(fuse)),
     "the progress bar": _in_bar,
     "the copy for the snapshot": _in_snapshot,
     "an object that refuses to be put back": _in_restore,
 }
 """Where a fault may be put: each makes a training and its search around a fuse."""
 
-
-def _while_tuning(make):
-    def made(fuse):
-        scenario = make(fuse)
-        scenario.search = scenario.tune
-        return scenario
-
-    return made
+TUNED = ("the model's forward", "the loss function", "the backward pass", "a loader of your own")
+TUNED += ("the optimizer, half way through a step", "the GradScaler", "the validation loader")
 
 
-SITES |= {
-    f"{site}, tuning": _while_tuning(SITES[site])
-    for site in (
-        "the model's forward",
-        "the loss function",
-        "the backward pass",
-        "a loader of your own",
-        "the optimizer, half way through a step",
-        "the GradScaler",
-        "the validation loader",
-    )
-}
+def _while_tuning(fuse, make):
+    scenario = make(fuse)
+    scenario.search = scenario.tune
+    return scenario
+
+
+SITES |= {f"{site}, tuning": partial(_while_tuning, make=SITES[site]) for site in TUNED}

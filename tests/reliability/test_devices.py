@@ -7,13 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
-from twins import Training, sweep, twins
+from twins import Training, check_no_trace, sweep
 
 from lrfinder import Status
 
 cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 mps = pytest.mark.skipif(not torch.backends.mps.is_available(), reason="no MPS device here")
-DEVICES = [pytest.param("cuda", marks=cuda), pytest.param("mps", marks=mps)]
 
 
 def classes(dtype=torch.float32, device="cpu", **options):
@@ -28,56 +27,35 @@ def classes(dtype=torch.float32, device="cpu", **options):
 
 
 def search(t, **options):
-    """A sweep and a race of a training on whatever device."""
+    """A sweep and trials of a training on whatever device."""
     return sweep(t, **{"loss_fn": F.cross_entropy, "steps": 100, "total_steps": 500, **options})
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_every_precision_leaves_no_trace(dtype):
-    """The training goes on bit for bit in double and in brain precision."""
-    swept, undisturbed = twins(partial(classes, dtype), partial(search, steps=75), before=3)
+WAYS = [
+    *({"dtype": dtype} for dtype in (torch.float64, torch.bfloat16)),
+    pytest.param({"device": "cuda"}, marks=cuda),
+    pytest.param({"device": "mps"}, marks=mps),
+]
+STEPS = [pytest.param({"device": "cuda", kind: True}, marks=cuda) for kind in ("fused", "capturable", "foreach")]
 
-    assert swept == undisturbed
+
+@pytest.mark.parametrize("way", WAYS + STEPS, ids=str)
+def test_every_precision_and_device_leaves_no_trace(way):
+    """The training goes on bit for bit; moments, counters and random streams are as before on any device."""
+    check_no_trace(partial(classes, **way), partial(search, steps=75), before=3)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-def test_every_precision_finds_about_the_same(dtype):
-    """What is found differs from single precision by less than a factor of three."""
-    torch.manual_seed(1)
-    single = search(classes())
-    torch.manual_seed(1)
-    found = search(classes(dtype))
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_every_precision_and_device_finds_about_the_same(way):
+    """What is found differs from single precision on the CPU by less than a factor of three."""
+    found = []
+    for options in ({}, way):
+        torch.manual_seed(1)
+        found.append(search(classes(**options)))
 
-    assert (found.status, found.facts.precision) == (Status.OK, str(dtype).removeprefix("torch."))
+    single, found = found
+    assert (found.status, found.facts.precision) == (Status.OK, str(way.get("dtype", torch.float32))[6:])
     assert 1 / 3 < found.lr / single.lr < 3
-
-
-@pytest.mark.parametrize("device", DEVICES)
-def test_every_device_leaves_no_trace(device):
-    """Parameters, moments, the device's own random stream and the host's are as before."""
-    swept, undisturbed = twins(partial(classes, device=device), partial(search, steps=75), before=3)
-
-    assert swept == undisturbed
-
-
-@pytest.mark.parametrize("device", DEVICES)
-def test_every_device_finds_about_what_the_cpu_finds(device):
-    """The rate is that of the CPU within a factor of three."""
-    torch.manual_seed(1)
-    host = search(classes())
-    torch.manual_seed(1)
-    found = search(classes(device=device))
-
-    assert 1 / 3 < found.lr / host.lr < 3
-
-
-@cuda
-@pytest.mark.parametrize("options", [{"fused": True}, {"capturable": True}, {"foreach": True}], ids=str)
-def test_every_kind_of_step_on_cuda_leaves_no_trace(options):
-    """Fused, capturable and foreach steps keep their moments and counters on the device."""
-    swept, undisturbed = twins(partial(classes, device="cuda", **options), partial(search, steps=75), before=3)
-
-    assert swept == undisturbed
 
 
 @cuda

@@ -11,10 +11,6 @@ from twins import identities, state_of, sweep
 from lrfinder import InputError, tune_lr
 
 
-class Blown(Exception):
-    """Raised by a loss function at a call that was drawn."""
-
-
 def tune(t, **options):
     """A tuning over the whole training, its loss function and optimizer included: a sweep and a pilot."""
     given = {"loss_fn": t.loss_fn, "optimizer": t.optimizer, "total_steps": 1_000, "budget": 130, "progress": False}
@@ -36,18 +32,18 @@ def interrupted(t, call, error, by=sweep, **options):
 
 DISTURBANCES = {
     "sweep": lambda t: sweep(t, steps=12),
-    "race": lambda t: sweep(t, steps=80),
-    "two races": lambda t: sweep(t, steps=200),
+    "trials": lambda t: sweep(t, steps=80),
+    "trials twice": lambda t: sweep(t, steps=200),
     "accumulated": lambda t: sweep(t, steps=75, accumulate=2),
     "clipped": lambda t: sweep(t, steps=12, clip_grad_norm=0.1, clip_grad_value=0.5),
     "validated": lambda t: sweep(t, steps=80, val_loader=t.loader),
     "all copied": lambda t: sweep(t, steps=12, snapshot="all"),
-    "error in the sweep": lambda t: interrupted(t, 7, Blown),
-    "error in a race": lambda t: interrupted(t, 50, Blown, steps=80),
+    "error in the sweep": lambda t: interrupted(t, 7, ZeroDivisionError),
+    "error in a trial": lambda t: interrupted(t, 50, ZeroDivisionError, steps=80),
     "Ctrl-C": lambda t: interrupted(t, 30, KeyboardInterrupt, steps=80),
     "tuned": tune,
     "tuned on validation": lambda t: tune(t, val_loader=t.loader),
-    "error in a pilot": lambda t: interrupted(t, 70, Blown, by=tune),
+    "error in a pilot": lambda t: interrupted(t, 70, ZeroDivisionError, by=tune),
     "Ctrl-C in a pilot": lambda t: interrupted(t, 60, KeyboardInterrupt, by=tune),
     "twice": lambda t: (sweep(t, steps=12), sweep(t, steps=80)),
 }

@@ -133,29 +133,20 @@ def test_a_huge_file_is_refused_unread(tmp_path):
 
 
 FIELDS = [
-    (("evidence", "smooth", "lrs"), [1.0], "`smooth` must be lists of one length"),
-    (("evidence", "edge_trials", 0, "lrs", 0), 9.0, "`lrs` must be at rates that are positive and ascend"),
     (("evidence", "edge_trials", 0, "losses"), [1.0], "`losses` must be as many as `lrs`"),
     (("evidence", "edge_trials", 0, "steps"), 0, "`steps` must be positive, got 0"),
-    (("evidence", "edge_trials", 0, "factor"), 0.0, "`factor` must be positive, got 0.0"),
     (("evidence", "status"), "fine", "'fine' is not a valid"),
     (("evidence", "suggestions", "divergence"), -1.0, "`divergence` must be a positive rate or None, got -1.0"),
-    (("evidence", "diverged_at"), 0.0, "`diverged_at` must be a positive rate or None, got 0.0"),
     (("evidence", "facts", "reference"), 7, "`reference` must be the index of a base, got 7"),
     (("evidence", "facts", "model"), 7, "`model` must be of type str, got 7"),
-    (("evidence", "curve", "stopped"), "tired", "`stopped` must be one of 'completed', 'diverged', 'non_finite', got"),
     (("evidence", "noise"), "loud", "`noise` must be a finite number, got 'loud'"),
     (("evidence", "suggestions"), [], r"`suggestions` must be a mapping, got \[\]"),
     (("evidence", "extra"), 1, r"`Evidence` must have the fields cost_steps, .*, got \['extra'\]"),
     (("plan", "interval"), [1.0], r"`interval` must be a list of 2, got \[1.0\]"),
-    (("plan", "interval"), [1.0, 0.5], "`interval` must be positive and hold `lr`="),
-    (("plan", "warmup"), -1, "`warmup` must be at least 0, got -1"),
-    (("plan", "total_steps"), 0, "`total_steps` must be positive or None, got 0"),
     (("plan", "lr"), "delete", "`Plan` must be whole, got"),
     (("plan", "reasons"), "because", "`reasons` must be a list, got 'because'"),
     (("plan", "factors", 0, "name"), "luck", "`name` must be one of 'fitted', .*, got 'luck'"),
     (("plan", "estimates", 0, "source"), "guess", "`source` must be one of 'edge', .*, got 'guess'"),
-    (("plan", "schedule"), {"family": "os.system"}, "os.system"),
     (("schema",), 3, "`schema` must be 2, or 1, got 3; made by another version of lrfinder"),
     (("schema",), "delete", "'schema'"),
     (("evidence",), {}, "'curve'"),
@@ -175,7 +166,7 @@ NAMES = [
     "<b>bold</b> & \\frac{$",
     "two\nlines\r\n",
     "nul\0 esc\x1b[31m",
-    "‮right to left",
+    "\u202eright to left",
     "x" * 5_000,
 ]
 

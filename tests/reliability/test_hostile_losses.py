@@ -18,7 +18,6 @@ from lrfinder import Facts, LRResult, find_lr
 from lrfinder.advice.request import Request
 from lrfinder.evidence.curve import LARGEST, Curve
 from lrfinder.evidence.evidence import add_edge_trials, read_curve
-from lrfinder.evidence.rules import RULES
 from lrfinder.evidence.status import Status
 from lrfinder.result import conclude
 from lrfinder.search.edge import STEPS
@@ -76,14 +75,6 @@ def test_any_curve_gives_a_sound_result(data, curve, total):
         evidence = add_edge_trials(evidence, data.draw(st.lists(short_trials(curve), max_size=2)))
 
     assert is_sound(conclude(evidence, Request(total), curve.lrs or [1e-7, 10.0]), curve)
-
-
-@given(curve=curves())
-def test_every_rule_gives_a_rate_inside_or_none(curve):
-    """Every rate lies in the swept range, for finite losses of any size."""
-    rates = [rule(curve) for rule in RULES.values()]
-
-    assert all(lr is None or curve.lrs[0] <= lr <= curve.lrs[-1] for lr in rates)
 
 
 def classes():

@@ -19,7 +19,7 @@ long = pytest.mark.long
     ("how", "call"), [("killed", 45), pytest.param("killed", 5, marks=long), pytest.param("failed", 45, marks=long)]
 )
 def test_a_rank_that_is_lost_ends_the_others(how, call, tmp_path):
-    """In the sweep or in a race: nobody waits, the error says what happened, everything is put back."""
+    """In the sweep or in a trial: nobody waits, the error says what happened, everything is put back."""
     path = os.pathsep.join([str(SCRIPT.parents[1]), str(SCRIPT.parents[2])])
     words = [str(tmp_path / "store"), how, str(call)]
     ranks = [

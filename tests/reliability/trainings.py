@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrizations
 from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, RandomSampler, WeightedRandomSampler
-from twins import Training
+from twins import Training, seeded
 
 WIDTH, SAMPLES, CLASSES = 4, 30, 3
 
@@ -116,7 +116,7 @@ OPTIMIZERS = {
     "Adafactor": {},
     "LBFGS": {"max_iter": [2], "history_size": [3], "line_search_fn": [None, "strong_wolfe"]},
 }
-"""Every class of torch.optim for dense parameters of any shape, each with what it can be told."""
+"""Every class of torch.optim for dense parameters of any shape, each with options that it takes."""
 
 
 class Rows(Dataset):
@@ -144,49 +144,35 @@ class Stream(IterableDataset):
         return (self.rows[self.rng.randrange(SAMPLES)] for _ in range(SAMPLES))
 
 
-def _generator():
-    return torch.Generator().manual_seed(5)
-
-
-def _sampled(rows, size, sampler, **options):
-    return DataLoader(rows, batch_size=size, sampler=sampler, **options)
-
-
-def _batched(rows, size):
-    return DataLoader(rows, batch_sampler=BatchSampler(RandomSampler(rows, generator=_generator()), size, True))
+def _sampled(rows, size, sampler):
+    return DataLoader(rows, batch_size=size, sampler=sampler)
 
 
 LOADERS = {
-    "in order": lambda rows, size: DataLoader(rows, size),
-    "shuffled": lambda rows, size: DataLoader(rows, size, shuffle=True),
-    "shuffled, last dropped": lambda rows, size: DataLoader(rows, size, shuffle=True, drop_last=True),
-    "generator": lambda rows, size: DataLoader(rows, size, shuffle=True, generator=_generator()),
-    "random sampler": lambda rows, size: _sampled(rows, size, RandomSampler(rows, generator=_generator())),
+    "in order": DataLoader,
+    "shuffled": partial(DataLoader, shuffle=True),
+    "shuffled, last dropped": partial(DataLoader, shuffle=True, drop_last=True),
+    "generator": lambda rows, size: DataLoader(rows, size, shuffle=True, generator=seeded()),
+    "random sampler": lambda rows, size: _sampled(rows, size, RandomSampler(rows, generator=seeded())),
     "replacement": lambda rows, size: _sampled(rows, size, RandomSampler(rows, replacement=True, num_samples=40)),
     "weighted": lambda rows, size: _sampled(rows, size, WeightedRandomSampler(torch.rand(SAMPLES), 25)),
-    "batch sampler": _batched,
+    "batch sampler": lambda rows, size: DataLoader(
+        rows, batch_sampler=BatchSampler(RandomSampler(rows, generator=seeded()), size, drop_last=True)
+    ),
     "iterable": lambda rows, size: DataLoader(Stream(rows), size),
     "list": lambda rows, size: list(DataLoader(rows, size)),
-    "worker": lambda rows, size: DataLoader(rows, size, shuffle=True, num_workers=1),
+    "worker": partial(DataLoader, shuffle=True, num_workers=1),
     "persistent worker": lambda rows, size: DataLoader(
-        rows, size, shuffle=True, num_workers=1, persistent_workers=True, generator=_generator()
+        rows, size, shuffle=True, num_workers=1, persistent_workers=True, generator=seeded()
     ),
 }
-
-
-def optimizers():
-    """A class with options that it takes."""
-    return st.sampled_from(sorted(OPTIMIZERS)).flatmap(
-        lambda name: st.tuples(
-            st.just(name), st.fixed_dictionaries({key: st.sampled_from(v) for key, v in OPTIMIZERS[name].items()})
-        )
-    )
 
 
 @st.composite
 def recipes(draw, loaders=tuple(LOADERS)):
     """Any training that these parts allow."""
-    name, options = draw(optimizers())
+    name = draw(st.sampled_from(sorted(OPTIMIZERS)))
+    options = {key: draw(st.sampled_from(values)) for key, values in OPTIMIZERS[name].items()}
     tokens, dtype = draw(st.booleans()), draw(st.sampled_from([torch.float32, torch.float64, torch.bfloat16]))
     blocks = draw(st.lists(st.sampled_from([*BLOCKS, "shared", "shared"]), max_size=4))
     if dtype == torch.bfloat16:

@@ -57,7 +57,7 @@ def test_a_validation_curve_is_that_of_a_hand_written_loop():
     t, after = training(network, shuffle=False), []
 
     for lr in curve.lrs:
-        t.climb([lr])
+        t.sweep_by_hand([lr])
         x, y = (torch.cat(parts) for parts in zip(*validation, strict=True))
         with torch.no_grad():
             after.append(F.cross_entropy(t.model.eval()(x), y).item())

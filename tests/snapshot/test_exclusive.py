@@ -1,6 +1,7 @@
 """One search at a time runs in a process."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -8,13 +9,22 @@ from lrfinder.errors import InputError
 from lrfinder.snapshot.exclusive import clear, exclusive
 
 
-def test_every_further_search_inside_a_search_is_refused():
-    """That one was refused does not open the door for the next; the end of the first does."""
-    for _ in range(2):
+def _may_search():
+    """Whether a search may begin."""
+    try:
         with exclusive():
-            for _ in range(2):
-                with pytest.raises(InputError, match="the only one in its process"), exclusive():
-                    pass
+            return True
+    except InputError as error:
+        return "the only one in its process" not in str(error)
+
+
+def test_every_further_search_inside_or_beside_a_search_is_refused():
+    """That one was refused does not open the door for the next, in any thread; the end of the first does."""
+    with ThreadPoolExecutor(1) as beside:
+        for _ in range(2):
+            with exclusive():
+                assert [_may_search(), _may_search(), beside.submit(_may_search).result()] == [False] * 3
+            assert beside.submit(_may_search).result()
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
@@ -45,16 +55,7 @@ def test_a_process_that_was_forked_in_a_search_may_search():
     with exclusive():
         child = os.fork()
         if child == 0:
-            os._exit(_may_search())
+            os._exit(not _may_search())
         status = os.waitpid(child, 0)[1]
 
     assert status == 0
-
-
-def _may_search():
-    """0 where a search may begin, 1 where it is refused."""
-    try:
-        with exclusive():
-            return 0
-    except InputError:
-        return 1

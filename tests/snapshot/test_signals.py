@@ -56,31 +56,56 @@ class Preserved:
         return self.model.weight.item() == self.meter.count == 0
 
 
-@pytest.mark.parametrize("times", [1, 3])
-def test_ctrl_c_in_the_midst_of_a_restore_is_raised_after_it(times):
-    """What comes after the interrupted part is put back too, and KeyboardInterrupt ends the block, however often."""
-    t = Preserved(Signalling(times=times))
+@pytest.fixture
+def _worker_died():
+    """A handler like that of torch, which raises an error when a worker of a loader has died."""
 
-    with pytest.raises(KeyboardInterrupt, match=r"^$"), t.block():
-        t.change()
+    def raise_error(*_):
+        raise RuntimeError("a worker was killed")
+
+    before = signal.signal(signal.SIGCHLD, raise_error)
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.usefixtures("_worker_died")
+@pytest.mark.parametrize(
+    ("signalling", "error", "raised"),
+    [
+        (Signalling(), None, KeyboardInterrupt),
+        (Signalling(times=3), None, KeyboardInterrupt),
+        (Signalling(), ZeroDivisionError("boom"), KeyboardInterrupt),
+        (Signalling(signal.SIGCHLD), None, RuntimeError),
+    ],
+    ids=["once", "thrice", "after an error", "a dead worker"],
+)
+def test_a_signal_in_the_midst_of_a_restore_is_raised_after_it(signalling, error, raised):
+    """What comes after the interrupted part is put back too; an error of the block is the context of the signal's."""
+    t = Preserved(signalling)
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+
+    with pytest.raises(raised, match=r"^$|^a worker was killed$") as caught, t.block():
+        t.change(error)
 
     assert t.is_whole
+    assert caught.value.__context__ is error
+    assert {number: signal.getsignal(number) for number in handlers} == handlers
 
 
-def test_ctrl_c_in_the_midst_of_refilling_a_dictionary_is_raised_after_it():
-    """A dictionary that is empty for a moment, because a key was added, does not stay so."""
-    refilled = Refilled(a=1)
-    t = Preserved(refilled)
+@pytest.mark.parametrize("guard", [lambda module: preserved([module], []), lambda module: forward_only([module])])
+def test_ctrl_c_in_the_midst_of_refilling_a_dictionary_is_raised_after_it(guard):
+    """A dictionary that is empty for a moment, because a key was added, does not stay so, in either guard."""
+    module = nn.BatchNorm1d(1)
+    module.held = Refilled(a=1)
 
     def change():
-        t.change()
-        refilled["new"] = 2
+        module.held["new"] = 2
+        module.running_mean.fill_(7.0)
 
-    with pytest.raises(KeyboardInterrupt, match=r"^$"), t.block():
+    with pytest.raises(KeyboardInterrupt, match=r"^$"), guard(module):
         change()
 
-    assert refilled == {"a": 1}
-    assert t.is_whole
+    assert (module.held, module.running_mean.item()) == ({"a": 1}, 0.0)
 
 
 def test_ctrl_c_in_a_restore_within_the_block_is_raised_after_it():
@@ -100,50 +125,6 @@ def _restored(t, snapshot, seen):
         snapshot.restore()
     finally:
         seen.append(t.is_whole)
-
-
-def test_ctrl_c_in_the_restore_after_an_error_is_raised_with_the_error_behind_it():
-    """The error of the block is the context of the interrupt."""
-    t = Preserved(Signalling())
-
-    with pytest.raises(KeyboardInterrupt, match=r"^$") as caught, t.block():
-        t.change(ZeroDivisionError("boom"))
-
-    assert isinstance(caught.value.__context__, ZeroDivisionError)
-    assert t.is_whole
-
-
-@pytest.fixture
-def _worker_died():
-    """A handler like that of torch, which raises an error when a worker of a loader has died."""
-
-    def raise_error(*_):
-        raise RuntimeError("a worker was killed")
-
-    before = signal.signal(signal.SIGCHLD, raise_error)
-    yield
-    signal.signal(signal.SIGCHLD, before)
-
-
-@pytest.mark.usefixtures("_worker_died")
-def test_the_error_of_another_signal_is_raised_after_the_restore():
-    """As torch raises one for a worker that died."""
-    t = Preserved(Signalling(signal.SIGCHLD))
-
-    with pytest.raises(RuntimeError, match="a worker was killed"), t.block():
-        t.change()
-
-    assert t.is_whole
-
-
-def test_the_handlers_are_as_before():
-    """After a restore that was interrupted each signal has its handler again."""
-    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
-
-    with pytest.raises(KeyboardInterrupt, match=r"^$"), Preserved(Signalling()).block():
-        pass
-
-    assert {number: signal.getsignal(number) for number in before} == before
 
 
 def test_signals_wait_for_the_end_of_the_outermost_block():
@@ -175,22 +156,6 @@ def test_a_training_is_put_back_in_another_thread():
     thread.join()
 
     assert t.is_whole
-
-
-def test_ctrl_c_while_a_forward_is_put_back_is_raised_after_it():
-    """The guard of a forward alone holds signals back as well."""
-    model = nn.BatchNorm1d(1)
-    model.held = Refilled(a=1)
-
-    def change():
-        model.held["new"] = 2
-        model.running_mean.fill_(7.0)
-
-    with pytest.raises(KeyboardInterrupt, match=r"^$"), forward_only([model]):
-        change()
-
-    assert model.held == {"a": 1}
-    assert model.running_mean.item() == 0.0
 
 
 def test_a_training_that_failed_is_put_back_once():

@@ -31,20 +31,19 @@ def ones():
     return torch.ones(2, 3)
 
 
-@pytest.mark.parametrize(
-    "batch",
-    [
-        [ones(), "text"],
-        (ones(), 3),
-        Pair(ones(), None),
-        {"x": ones(), "n": 1},
-        OrderedDict(x=ones()),
-        UserDict(x=ones()),
-        Sample(ones()),
-        {"nested": [(ones(),)]},
-    ],
-    ids=lambda batch: type(batch).__name__,
-)
+BATCHES = [
+    [ones(), "text"],
+    (ones(), 3),
+    Pair(ones(), None),
+    {"x": ones(), "n": 1},
+    OrderedDict(x=ones()),
+    UserDict(x=ones()),
+    Sample(ones()),
+    {"nested": [(ones(),)]},
+]
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=lambda batch: type(batch).__name__)
 def test_every_tensor_moves_and_containers_keep_their_type(batch):
     """Lists, tuples, mappings and dataclasses come back as they were, with their tensors moved."""
     moved = to_device(batch, META)
@@ -54,16 +53,13 @@ def test_every_tensor_moves_and_containers_keep_their_type(batch):
     assert all(tensor.device.type == "cpu" for _, tensor in tensors(batch))
 
 
-def test_a_batch_that_moves_itself_is_asked_to():
-    """An object with `to` is moved by it."""
-    assert to_device(Graph(), META).device == META
-
-
-def test_a_tensor_that_is_there_is_not_copied():
-    """Nothing is copied on the device that a batch is on already."""
+def test_what_needs_no_copy_stays():
+    """A batch with `to` moves itself; strings, numbers, None and what is on the device already stay as they are."""
     x = ones()
 
+    assert to_device(Graph(), META).device == META
     assert to_device([x], x.device)[0] is x
+    assert to_device(["a", 1, None, ()], META) == ["a", 1, None, ()]
 
 
 def test_what_is_shared_between_processes_is_copied_to_be_kept():
@@ -75,11 +71,6 @@ def test_what_is_shared_between_processes_is_copied_to_be_kept():
 
     assert (kept.is_shared(), shared.is_shared(), left is own) == (False, True, True)
     assert torch.equal(kept, shared)
-
-
-def test_what_is_no_tensor_stays():
-    """Strings, numbers and None pass through."""
-    assert to_device(["a", 1, None, ()], META) == ["a", 1, None, ()]
 
 
 @pytest.mark.parametrize(

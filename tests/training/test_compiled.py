@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from twins import training, twins
 
 from lrfinder import find_lr
 
@@ -61,7 +62,7 @@ def counter():
     torch._dynamo.reset()
 
 
-CASES = {
+WAYS = {
     "plain": (None, False, {}),
     "foreach": (None, False, {"foreach": True}),
     "fused": (None, False, {"fused": True}),
@@ -69,11 +70,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("before", [0, 4], ids=["fresh", "in mid-training"])
-def test_a_search_compiles_nothing_that_the_training_does_not(counter, case, before):
+def test_a_search_compiles_nothing_that_the_training_does_not(counter, way, before):
     """Sweep, trials and the training after them take the very graphs of the training alone."""
-    autocast, channels_last, fast = CASES[case]
+    autocast, channels_last, fast = WAYS[way]
     model = Images().to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
     compiled, optimizer = torch.compile(model, backend=counter), torch.optim.AdamW(model.parameters(), **fast)
     data = batches(channels_last=channels_last)
@@ -99,3 +100,18 @@ def test_measuring_on_validation_batches_compiles_their_graph_once(counter):
         graphs.append(counter.graphs)
 
     assert graphs == [2, 2]
+
+
+def compiled(counter):
+    """A training of a compiled model, with its compiler made anew."""
+    torch._dynamo.reset()
+    t = training(lambda: nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3)))
+    t.model = torch.compile(t.model, backend=counter)
+    return t
+
+
+def test_a_compiled_training_goes_on_as_if_nothing_had_been(counter):
+    """Ten steps after a sweep equal those of a twin, but for the functions that were compiled for each."""
+    swept, undisturbed = (s | {"attributes": None} for s in twins(lambda: compiled(counter), before=3))
+
+    assert swept == undisturbed

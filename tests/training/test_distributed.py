@@ -23,14 +23,14 @@ def environment(**more):
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths, **more}
 
 
-def two_ranks(*cases):
-    """What each rank has seen in every case; a rank that waits forever fails."""
+def two_ranks(*names):
+    """What each rank has seen in every search; a rank that waits forever fails."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     job = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    command = [sys.executable, str(SCRIPT), *cases]
+    command = [sys.executable, str(SCRIPT), *names]
     ranks = [subprocess.Popen(command, env=environment(RANK=str(i), **job), **pipes) for i in range(2)]
     try:
         outputs = [rank.communicate(timeout=200) for rank in ranks]
@@ -39,7 +39,7 @@ def two_ranks(*cases):
             rank.kill()
     assert [rank.returncode for rank in ranks] == [0, 0], outputs
     first, second = (json.loads(out) for out, _ in outputs)
-    return {case: (first[case], second[case]) for case in cases}
+    return {name: (first[name], second[name]) for name in names}
 
 
 def came_to(evidence):
@@ -49,57 +49,52 @@ def came_to(evidence):
 
 @pytest.fixture(scope="module")
 def seen():
-    """What both ranks have seen in the cases that end well for both, one after the other."""
+    """What both ranks have seen in the searches that end well for both, one after the other."""
     return two_ranks(*SEARCHES, "tuned", "plateau", "parts", "line_search", "not_a_number", "held_out_on_one")
 
 
-@pytest.mark.parametrize("case", [*SEARCHES, "tuned", "plateau", "parts", "line_search", "not_a_number"])
-def test_ranks_agree(seen, case):
+@pytest.mark.parametrize("name", [*SEARCHES, "tuned", "plateau", "parts", "line_search", "not_a_number"])
+def test_ranks_agree(seen, name):
     """Curve, trials, decision and number are the same on both to the last digit."""
-    first, second = seen[case]
+    first, second = seen[name]
 
     assert first == second
 
 
-@pytest.mark.parametrize("case", [*SEARCHES, "tuned", "plateau"])
-def test_ranks_with_unequal_loaders_leave_no_trace(seen, case):
+@pytest.mark.parametrize("name", [*SEARCHES, "tuned", "plateau"])
+def test_ranks_with_unequal_loaders_leave_no_trace(seen, name):
     """With accumulation, clipping, validation batches and a frozen part the training goes on as without a search."""
-    first, second = seen[case]
+    first, second = seen[name]
 
     assert first["same"]
     assert second["same"]
 
 
-@pytest.mark.parametrize("case", ["ddp", "fsdp2"])
-def test_an_epoch_is_as_long_as_the_shortest_loader(seen, case):
+@pytest.mark.parametrize("name", ["ddp", "fsdp2"])
+def test_an_epoch_is_as_long_as_the_shortest_loader(seen, name):
     """Nine batches on one rank and eleven on the other are five steps of two; the plan counts by them."""
-    found = seen[case][1]["found"]
+    found = seen[name][1]["found"]
 
     assert (found["evidence"]["facts"]["ranks"], found["evidence"]["facts"]["steps_per_epoch"]) == (2, 5)
     assert found["plan"]["total_steps"] == 150
 
 
-@pytest.mark.parametrize("case", [*SEARCHES, "parts", "line_search"])
-def test_ranks_make_trials(seen, case):
+@pytest.mark.parametrize("name", [*SEARCHES, "parts", "line_search"])
+def test_ranks_make_trials(seen, name):
     """Trials are run over all ranks, also for an optimizer that evaluates its closure often."""
-    (trials,) = seen[case][0]["found"]["evidence"]["edge_trials"]
+    (trials,) = seen[name][0]["found"]["evidence"]["edge_trials"]
 
     assert trials["is_sure"]
 
 
-def test_ranks_with_room_for_fewer_batches_make_pilots_with_the_others(seen):
-    """Larger batches on one rank leave it less room to keep them; all make their pilots with what it can keep."""
+def test_ranks_make_pilots_together(seen):
+    """With what the rank with the least room can keep; on a plateau, after one trial that moved nothing, two."""
     (pilot,) = seen["tuned"][0]["found"]["evidence"]["pilots"]
+    plateau = seen["plateau"][0]["found"]["evidence"]
 
     assert len(pilot["lrs"]) > 1
-
-
-def test_ranks_leave_a_plateau_together(seen):
-    """After one trial that moved nothing both make two long ones."""
-    evidence = seen["plateau"][0]["found"]["evidence"]
-
-    assert [len(trials["lrs"]) for trials in evidence["edge_trials"]] == [1]
-    assert [(len(trials["lrs"]), trials["steps"] > 100) for trials in evidence["pilots"]] == [(2, True)]
+    assert [len(trials["lrs"]) for trials in plateau["edge_trials"]] == [1]
+    assert [(len(trials["lrs"]), trials["steps"] > 100) for trials in plateau["pilots"]] == [(2, True)]
 
 
 @pytest.mark.parametrize(("plain", "shards"), [("ddp", "fsdp2"), ("ddp_training", "fsdp2_training")])
@@ -134,10 +129,10 @@ def test_validation_batches_on_one_rank_alone_are_refused_on_all(seen):
     assert "got None on rank 1" in second["error"]
 
 
-@pytest.mark.parametrize(("case", "troubled"), [("raising", 1), ("chief_raising", 0)])
-def test_an_exception_on_one_rank_ends_both_with_its_reason(case, troubled):
+@pytest.mark.parametrize(("name", "troubled"), [("raising", 1), ("chief_raising", 0)])
+def test_an_exception_on_one_rank_ends_both_with_its_reason(name, troubled):
     """The other rank does not wait for it in vain, and says which rank failed with what; both put all back."""
-    seen = two_ranks(case)[case]
+    seen = two_ranks(name)[name]
 
     reason = "IndexError: list index out of range"
     assert [rank["kept"] for rank in seen] == [True, True]

@@ -37,20 +37,14 @@ def test_the_mean_keeps_its_digits():
     assert found == [pytest.approx([0.6, 1.0], rel=1e-15)] * 2
 
 
-def test_a_step_that_one_member_skips_is_skipped_by_both():
-    """None of them has a loss of it."""
-    losses = (torch.tensor(1.5), None)
+@pytest.mark.parametrize(("losses", "mean"), [((1.5, None), None), ((1.5, math.nan), math.nan), ((1.0, 2.0), 1.5)])
+def test_a_step_has_the_mean_loss_of_both(losses, mean):
+    """One that a member skips is skipped by both; else the number of samples is averaged too."""
+    tensors = [None if loss is None else torch.tensor(loss) for loss in losses]
 
-    assert together(lambda group: Ranks(group, CPU).mean_of_step(losses[group.rank], 8)) == [None, None]
+    found = together(lambda group: Ranks(group, CPU).mean_of_step(tensors[group.rank], 8 + group.rank))
 
-
-def test_a_step_that_both_make_has_the_mean_loss():
-    """NaN on one of them is NaN on both, and the samples are averaged all the same."""
-    losses = (torch.tensor(1.5), torch.tensor(math.nan))
-
-    found = together(lambda group: Ranks(group, CPU).mean_of_step(losses[group.rank], 8 + group.rank))
-
-    assert [(math.isnan(loss), samples) for loss, samples in found] == [(True, 8.5)] * 2
+    assert found == [None if mean is None else (pytest.approx(mean, nan_ok=True), 8.5)] * 2
 
 
 def test_what_is_no_group_is_refused():

@@ -1,23 +1,32 @@
 """Every kind of loader: what it yields after a sweep is what it would have yielded without."""
 
+import gc
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, Subset, WeightedRandomSampler
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    Sampler,
+    Subset,
+    WeightedRandomSampler,
+)
 from torchdata.stateful_dataloader import StatefulDataLoader
-from twins import Net, Training, dataset, plain, refused, sweep, training, twins
+from twins import Net, Training, check_no_trace, dataset, pairs, plain, refused, seeded, sweep, training
 
-from lrfinder import InputError, TorchLoop
-from lrfinder.training.feed import Feed
+from lrfinder import TorchLoop
 
 pytestmark = pytest.mark.filterwarnings("ignore:'set_vital' is deprecated:UserWarning")  # torchdata with a newer torch
 
 
 class Stream(IterableDataset):
-    """Samples without a length."""
+    """Samples without a length, other ones in each epoch if asked for."""
 
     def __init__(self, epochs_differ=False):
         self.x, self.y = dataset().tensors
@@ -28,88 +37,123 @@ class Stream(IterableDataset):
         return iter(zip(self.x + 0.1 * self.epoch, self.y, strict=True))
 
 
-class Noisy(Dataset):
-    """Samples with noise from a generator of their own."""
+class Jitter:
+    """A transform with a generator and a counter; it collates too, and holds its own method."""
 
-    def __init__(self, generator):
-        self.x, self.y = dataset().tensors
-        self.generator = generator
+    def __init__(self, generator=None):
+        self.generator, self.count, self.itself = generator or np.random.default_rng(4), 0, self.collate
+
+    def __call__(self, x):
+        if isinstance(x, list):
+            return self.collate(x)
+        self.count += 1
+        if isinstance(self.generator, torch.Generator):
+            return x + 0.01 * self.count + torch.randn((), generator=self.generator)
+        return x + 0.01 * self.count + float(self.generator.normal())
+
+    def collate(self, rows):
+        x, y = (torch.stack(column) for column in zip(*rows, strict=True))
+        return self(x), y
+
+
+class Transformed(Dataset):
+    """A data set with a counter, whose samples pass through an object."""
+
+    def __init__(self, transform):
+        self.inner, self.transform, self.given = dataset(), transform, 0
 
     def __len__(self):
-        return len(self.x)
+        return len(self.inner)
 
-    def __getitem__(self, index):
-        return self.x[index] + self._noise(), self.y[index]
-
-    def _noise(self):
-        if isinstance(self.generator, torch.Generator):
-            return torch.randn((), generator=self.generator)
-        return float(self.generator.random())
+    def __getitem__(self, i):
+        self.given += 1
+        x, y = self.inner[i]
+        return self.transform(x) + 0.01 * self.given, y
 
 
-class Reshuffled:
-    """A loader of the user's own that counts its epochs and shuffles by that count."""
+class Skipping(Sampler):
+    """A sampler around another, with a count of its own."""
 
-    def __init__(self):
-        self.data, self.epoch = dataset(), 0
+    def __init__(self, inner):
+        self.inner, self.epoch = inner, 0
 
     def __iter__(self):
         self.epoch += 1
-        order = torch.randperm(36, generator=torch.Generator().manual_seed(self.epoch))
-        return (self.data[rows] for rows in order.split(8))
+        return (index for index in self.inner if index % 7 != self.epoch % 7)
+
+    def __len__(self):
+        return len(self.inner)
 
 
-class Anew:
-    """A factory that the twin's loop, too, can iterate."""
+class Drawing:
+    """A loader written by hand, with an epoch, a generator and an order that it shuffles in place."""
 
-    def __init__(self, factory):
-        self.factory = factory
+    def __init__(self):
+        self.data, self.epoch, self.order = dataset(), 0, list(range(36))
+        self.rng = np.random.default_rng(3)
 
     def __iter__(self):
-        return iter(self.factory())
+        self.epoch += 1
+        np.random.default_rng(self.epoch).shuffle(self.order)
+        self.rng.shuffle(self.order)
+        return (self.data[self.order[at : at + 8]] for at in range(0, 36, 8))
 
 
-def pairs():
-    """Batches of eight and a last one of four."""
-    x, y = dataset().tensors
-    return list(zip(x.split(8), y.split(8), strict=True))
+def weighted():
+    """A sampler with a generator of its own."""
+    return WeightedRandomSampler(torch.ones(36), 30, generator=seeded())
 
 
-def seeded():
-    """A generator of one's own."""
-    return torch.Generator().manual_seed(7)
+def batches_of_six():
+    """A batch sampler over one with a generator of its own."""
+    return BatchSampler(RandomSampler(range(36), generator=seeded()), 6, drop_last=False)
 
 
-def batch_sampler(generator):
-    """Weighted samples in batches of six."""
-    return BatchSampler(WeightedRandomSampler(torch.ones(36), 30, generator=generator), 6, drop_last=False)
+def loaded(data=dataset, kind=DataLoader, **options):
+    """What makes a loader of eight samples a batch anew at each call; options that are functions are called."""
+
+    def made():
+        given = {name: value() if callable(value) else value for name, value in options.items()}
+        size = {} if "batch_sampler" in given else {"batch_size": 8}
+        return kind(data(), **{**size, **given})
+
+    return made
 
 
-def in_order(length):
-    """The loader's data set behind another."""
-    return Subset(Noisy(seeded()), range(length))
+def resumed():
+    """A state that was loaded and not yet used."""
+    saved = over(LOADERS["stateful, own generator"]).train(3).loader.state_dict()
+    loader = LOADERS["stateful, own generator"]()
+    loader.load_state_dict(saved)
+    return loader
 
 
+shuffled = partial(loaded, shuffle=True)
+stateful = partial(loaded, kind=StatefulDataLoader)
 LOADERS = {
-    "shuffled": lambda: DataLoader(dataset(), batch_size=8, shuffle=True),
-    "unequal last batch": lambda: DataLoader(dataset(34), batch_size=8),
-    "own generator": lambda: DataLoader(dataset(), batch_size=8, shuffle=True, generator=seeded()),
-    "weighted sampler": lambda: DataLoader(
-        dataset(), batch_size=8, sampler=WeightedRandomSampler(torch.ones(36), 30, generator=seeded())
-    ),
-    "batch sampler": lambda: DataLoader(dataset(), batch_sampler=batch_sampler(seeded())),
-    "batch sampler as sampler": lambda: DataLoader(dataset(), batch_size=None, sampler=batch_sampler(seeded())),
-    "no length": lambda: DataLoader(Stream(), batch_size=8),
-    "no length, epochs differ": lambda: DataLoader(Stream(epochs_differ=True), batch_size=8),
-    "noise of torch": lambda: DataLoader(Noisy(seeded()), batch_size=8),
-    "noise of numpy": lambda: DataLoader(Noisy(np.random.default_rng(3)), batch_size=8),
-    "noise within a subset": lambda: DataLoader(in_order(30), batch_size=8),
+    "shuffled": shuffled(),
+    "unequal last batch": loaded(lambda: dataset(34)),
+    "own generator": shuffled(generator=seeded),
+    "weighted sampler": loaded(sampler=weighted),
+    "sampler within a sampler": loaded(sampler=lambda: Skipping(RandomSampler(range(36), generator=seeded()))),
+    "batch sampler": loaded(batch_sampler=batches_of_six),
+    "batch sampler as sampler": loaded(batch_size=None, sampler=batches_of_six),
+    "no length": loaded(Stream),
+    "no length, epochs differ": loaded(lambda: Stream(epochs_differ=True)),
+    "noise of torch": shuffled(lambda: Transformed(Jitter(seeded()))),
+    "noise of numpy": loaded(lambda: Transformed(Jitter())),
+    "noise within a subset": loaded(lambda: Subset(Transformed(Jitter()), range(30))),
+    "collate object": loaded(collate_fn=Jitter),
+    "collate method": loaded(collate_fn=lambda: Jitter().collate),
     "list": pairs,
-    "own loader that counts": Reshuffled,
-    "generator factory": lambda: Anew(lambda: (pair for pair in pairs())),
-    "stateful": lambda: StatefulDataLoader(dataset(), batch_size=8, shuffle=True),
-    "stateful, own generator": lambda: StatefulDataLoader(dataset(), batch_size=8, shuffle=True, generator=seeded()),
-    "stateful, no length": lambda: StatefulDataLoader(Stream(epochs_differ=True), batch_size=8),
+    "written by hand": Drawing,
+    "two workers": shuffled(num_workers=2, generator=seeded),
+    "two persistent workers": shuffled(num_workers=2, persistent_workers=True, generator=seeded),
+    "stateful": stateful(shuffle=True),
+    "stateful, own generator": stateful(shuffle=True, generator=seeded),
+    "stateful, no length": stateful(lambda: Stream(epochs_differ=True)),
+    "stateful, resumed": resumed,
+    "stateful, a worker": stateful(shuffle=True, generator=seeded, num_workers=1),
 }
 
 
@@ -124,58 +168,7 @@ def over(loader):
 @pytest.mark.parametrize("loader", LOADERS.values(), ids=LOADERS)
 def test_every_loader_goes_on_as_if_nothing_had_been(loader, before):
     """The batches, the losses and the weights of twelve steps equal those of a twin that never swept."""
-    swept, undisturbed = twins(partial(over, loader), before=before, after=12)
-
-    assert swept == undisturbed
-
-
-class Unmeasured:
-    """A loader that inherits a length which it does not know."""
-
-    def __init__(self, error):
-        self.batches, self.error = pairs(), error
-
-    def __iter__(self):
-        return iter(self.batches)
-
-    def __len__(self):
-        raise self.error
-
-
-@pytest.mark.parametrize("error", [NotImplementedError, TypeError, AttributeError])
-def test_a_loader_that_cannot_tell_its_length_is_swept(error):
-    """The curve is that of the same batches in a list; the length of an epoch is not known."""
-    listed = sweep(over(pairs))
-
-    found = sweep(over(lambda: Unmeasured(error("no length"))))
-
-    assert found.curve == listed.curve
-    assert (found.facts.steps_per_epoch, listed.facts.steps_per_epoch) == (None, 5)
-
-
-def test_a_factory_is_called_for_every_pass():
-    """A function that makes generators is as good as a loader."""
-    calls = []
-
-    def factory():
-        calls.append(1)
-        yield from pairs()
-
-    sweep(over(pairs), loader=factory)
-
-    assert len(calls) == 3
-
-
-@pytest.mark.parametrize("persistent", [False, True], ids=["fresh", "persistent"])
-def test_two_workers_go_on_as_if_nothing_had_been(persistent):
-    """Batches that the user's own workers have prefetched are not lost."""
-
-    def build():
-        return training(num_workers=2, persistent_workers=persistent, generator=seeded())
-
-    swept, undisturbed = twins(build, before=2, after=6)
-
-    assert swept == undisturbed
+    check_no_trace(partial(over, loader), before=before, after=12)
 
 
 def test_a_pool_of_persistent_workers_is_not_touched():
@@ -191,6 +184,18 @@ def test_a_pool_of_persistent_workers_is_not_touched():
     assert all(worker.is_alive() for worker in iterator._workers)
 
 
+def test_no_worker_outlives_the_sweep():
+    """The sweep ends its own workers and makes none persist in the user's loader."""
+    t = training(num_workers=1, persistent_workers=True)
+    gc.collect()
+    others = {child.pid for child in torch.multiprocessing.active_children()}
+
+    sweep(t)
+
+    assert t.loader._iterator is None
+    assert {child.pid for child in torch.multiprocessing.active_children()} <= others
+
+
 @pytest.mark.parametrize("before", [0, 3])
 def test_the_state_of_a_stateful_loader_is_as_before(before):
     """What it would save in a checkpoint is the same, in mid-epoch too."""
@@ -202,64 +207,27 @@ def test_the_state_of_a_stateful_loader_is_as_before(before):
     assert plain(t.loader.state_dict()) == held
 
 
-def test_a_resumed_stateful_loader_goes_on_where_it_was():
-    """A state that was loaded and not yet used is still there after a sweep."""
-    saved = over(LOADERS["stateful, own generator"]).train(3).loader.state_dict()
-
-    def resumed():
-        t = over(LOADERS["stateful, own generator"])
-        t.loader.load_state_dict(saved)
-        return t
-
-    swept, undisturbed = twins(resumed)
-
-    assert swept == undisturbed
-
-
-def test_a_stateful_loader_with_workers_goes_on_as_if_nothing_had_been():
-    """Its own workers are not shared with the sweep."""
-    build = partial(
-        over, lambda: StatefulDataLoader(dataset(), batch_size=8, shuffle=True, generator=seeded(), num_workers=1)
-    )
-
-    swept, undisturbed = twins(build, before=2, after=6)
-
-    assert swept == undisturbed
-
-
 def test_a_small_last_batch_counts_by_its_samples():
-    """In an accumulated window of eight and one, the mean is over nine samples."""
-    torch.manual_seed(1)
+    """In an accumulated batch of eight and one, the mean is over nine samples."""
     model, (x, y) = nn.Linear(4, 3), dataset(9).tensors
-    loop = TorchLoop(model, DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=8), accumulate=2)
+    loop = TorchLoop(model, list(zip(x.split(8), y.split(8), strict=True)), accumulate=2)
 
     loss = loop.loss(loop.draw())
 
     assert loss == pytest.approx(nn.functional.cross_entropy(model(x), y).item())
 
 
-def test_the_validation_loader_is_named_where_it_is_empty():
-    """The sentence says which of the two loaders yields nothing."""
+@pytest.mark.parametrize(
+    ("loader", "sentence"),
+    [
+        ([], "`val_loader` must yield at least one batch, got none from this list"),
+        (iter([1]), "`val_loader` must be something that can be iterated anew, got a list_iterator"),
+    ],
+    ids=["empty", "iterator"],
+)
+def test_a_validation_loader_that_cannot_be_used_is_named(loader, sentence):
+    """The sentence says which of the two loaders it is about."""
     t = training().train(2)
 
-    with refused(t, "`val_loader` must yield at least one batch, got none from this list"):
-        sweep(t, val_loader=[])
-
-
-def test_the_validation_loader_is_named_where_it_ends_for_good():
-    """An iterator is refused by its own name."""
-    t, once = training().train(2), iter([1])
-
-    with refused(t, "`val_loader` must be something that can be iterated anew, got a list_iterator"):
-        sweep(t, val_loader=once)
-
-
-@pytest.mark.parametrize("name", ["loader", "val_loader"])
-def test_a_factory_that_returns_the_finished_iterator_is_refused(name):
-    """The sentence says which loader it is, and to make the iterator inside the function."""
-    once = iter([1, 2])
-    feed = Feed(lambda: once, name=name)
-    feed.draw(), feed.draw()
-
-    with pytest.raises(InputError, match=f"`{name}` must return a fresh iterator at each call, got the finished one"):
-        feed.draw()
+    with refused(t, sentence):
+        sweep(t, val_loader=loader)

@@ -1,4 +1,3 @@
-from collections import namedtuple
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -15,8 +14,6 @@ CLASSES = torch.tensor([0, 2, 1, 0])
 
 
 class Returns(nn.Module):
-    """A model that returns what it is told to."""
-
     def __init__(self, output):
         super().__init__()
         self.output = output
@@ -26,8 +23,6 @@ class Returns(nn.Module):
 
 
 class Own(nn.Module):
-    """A model that takes the target and makes the loss itself."""
-
     def forward(self, x, y):
         return F.cross_entropy(x, y)
 
@@ -41,99 +36,115 @@ class Dressed(nn.Module):
 
 
 class Two(nn.Module):
-    """A model with two inputs."""
-
     def forward(self, a, b):
         return a - b
 
 
-def test_a_loss_function_gets_output_and_target():
-    """The model is called on the batch without its last item, and the loss is `loss_fn(output, target)`."""
-    loss = BatchLoss(Two(), F.mse_loss)
+class Holds(nn.Module):
+    """A model that holds another, whose arguments are not its own."""
 
-    assert loss((X, X + 1, X)) == F.mse_loss(X - (X + 1), X)
-    assert loss.source == "mse_loss(output, target)"
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
 
-
-def test_a_lone_tensor_is_its_own_target():
-    """An autoencoder's batch is input and target at once."""
-    loss = BatchLoss(nn.Identity(), lambda output, target: (output - 2 * target).sum())
-
-    assert loss(X) == -X.sum()
+    def forward(self, x):
+        return self.module(x, 2.0)
 
 
-@pytest.mark.parametrize("key", ["labels", "target"])
-def test_a_mapping_names_its_target(key):
-    """With a loss function, the target of a mapping is its `labels` or `target`."""
+class Anything(nn.Module):
+    """A model with one named input, which takes any other as well."""
 
-    class Model(nn.Module):
-        def forward(self, x, **_):
-            return x
-
-    assert BatchLoss(Model(), F.cross_entropy)({"x": X, key: CLASSES}) == F.cross_entropy(X, CLASSES)
+    def forward(self, x, **others):
+        return x - others.get("b", 0)
 
 
-@pytest.mark.parametrize(
-    "output",
-    [
-        torch.tensor(2.5),
-        {"loss": torch.tensor(2.5)},
-        SimpleNamespace(loss=torch.tensor(2.5)),
-        namedtuple("Output", "loss logits")(torch.tensor(2.5), X),
-        {"loss": torch.tensor([2.5])},
-    ],
-    ids=["scalar", "mapping", "object", "namedtuple", "one element"],
-)
-def test_a_model_may_return_its_own_loss(output):
-    """A scalar, or an object or mapping with `loss`, is the loss."""
-    loss = BatchLoss(Returns(output))
-
-    assert loss((X, CLASSES)).shape == ()
-    assert loss((X, CLASSES)) == 2.5
-    assert loss.source == "returned by the model"
+@dataclass
+class Labelled:
+    inputs: torch.Tensor
+    labels: torch.Tensor
 
 
-def test_a_model_that_takes_the_target_gets_it():
-    """Where `forward` asks for as many arguments as the batch has, it gets them all."""
-    assert BatchLoss(Own())((X, CLASSES)) == F.cross_entropy(X, CLASSES)
+@dataclass
+class Sample:
+    x: torch.Tensor
+    y: torch.Tensor
 
 
-def test_a_mapping_is_passed_as_keyword_arguments():
-    """A batch of the Hugging Face kind reaches a model of that kind."""
-    loss = BatchLoss(Dressed())
+class Takes(nn.Module):
+    """A model that takes the batch whole and makes the loss itself."""
 
-    assert loss({"input_ids": X, "labels": CLASSES}) == F.cross_entropy(X, CLASSES)
-
-
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8])
-def test_integer_targets_mean_cross_entropy(dtype):
-    """Targets of any integer type are classes."""
-    loss = BatchLoss(nn.Identity())
-
-    assert loss((X, CLASSES.to(dtype))) == F.cross_entropy(X, CLASSES)
-    assert loss.source == "cross_entropy, inferred from integer targets"
+    def forward(self, batch):
+        inputs, labels = batch.values() if isinstance(batch, dict) else (batch.inputs, batch.labels)
+        return F.cross_entropy(inputs, labels)
 
 
-def test_integer_targets_per_pixel_mean_cross_entropy_over_the_second_dimension():
-    """An image of classes is compared with logits of shape N x C x H x W."""
-    logits, classes = torch.randn(2, 5, 3, 4), torch.randint(0, 5, (2, 3, 4))
-
-    assert BatchLoss(nn.Identity())((logits, classes)) == F.cross_entropy(logits, classes)
+def twice_off(output, target):
+    """A loss that knows output from target."""
+    return (output - 2 * target).sum()
 
 
-def test_integer_targets_per_token_mean_cross_entropy_over_the_last_dimension():
-    """A text of classes is compared with logits of shape N x T x C."""
-    logits, classes = torch.randn(2, 7, 5), torch.randint(0, 5, (2, 7))
-
-    assert BatchLoss(nn.Identity())((logits, classes)) == F.cross_entropy(logits.flatten(0, 1), classes.flatten())
+def own_step(model, batch):
+    """A loss that needs no output."""
+    return torch.tensor(9.0)
 
 
-def test_float_targets_mean_squared_error():
-    """Float targets of the output's shape are regressed on."""
-    loss = BatchLoss(nn.Identity())
+OWN = "returned by the model"
+CE, MSE = "cross_entropy, inferred from integer targets", "mse_loss, inferred from float targets of the output's shape"
+ENTROPY, OFF = F.cross_entropy(X, CLASSES), F.mse_loss(X - (X + 1), X)
+PIXELS, TOKENS = torch.randn(2, 5, 3, 4), torch.randn(2, 7, 5)
+WITH_IDS = {"a": X, "b": X + 1, "ids": ["one", "two"], "y": X}
+BATCHES = {
+    "output and target": (Two(), {"loss_fn": F.mse_loss}, (X, X + 1, X), OFF, "mse_loss(output, target)"),
+    "lone tensor": (nn.Identity(), {"loss_fn": twice_off}, X, -X.sum(), "twice_off(output, target)"),
+    "labels of a mapping": (Anything(), {"loss_fn": F.cross_entropy}, {"x": X, "labels": CLASSES}, ENTROPY, None),
+    "target of a mapping": (Anything(), {"loss_fn": F.cross_entropy}, {"x": X, "target": CLASSES}, ENTROPY, None),
+    "model with the target": (Own(), {}, (X, CLASSES), ENTROPY, OWN),
+    "keyword arguments": (Dressed(), {}, {"input_ids": X, "labels": CLASSES}, ENTROPY, OWN),
+    "whole mapping": (Takes(), {}, {"inputs": X, "labels": CLASSES}, ENTROPY, OWN),
+    "whole dataclass": (Takes(), {}, Labelled(X, CLASSES), ENTROPY, OWN),
+    "what is not taken, given": (Two(), {"loss_fn": F.mse_loss}, WITH_IDS, OFF, None),
+    "what is not taken, inferred": (Two(), {}, WITH_IDS, OFF, MSE),
+    "classes in int64": (nn.Identity(), {}, (X, CLASSES), ENTROPY, CE),
+    "classes in int32": (nn.Identity(), {}, (X, CLASSES.int()), ENTROPY, CE),
+    "classes in uint8": (nn.Identity(), {}, (X, CLASSES.byte()), ENTROPY, CE),
+    "classes of pixels": (
+        nn.Identity(),
+        {},
+        (PIXELS, PIXELS.argmax(1)),
+        F.cross_entropy(PIXELS, PIXELS.argmax(1)),
+        CE,
+    ),
+    "classes of tokens": (
+        nn.Identity(),
+        {},
+        (TOKENS, TOKENS.argmax(-1)),
+        F.cross_entropy(TOKENS.flatten(0, 1), TOKENS.argmax(-1).flatten()),
+        CE,
+    ),
+    "floats": (nn.Identity(), {}, (X, X + 2), 4.0, MSE),
+    "logits of a mapping": (Returns({"loss": None, "logits": X}), {}, (X, CLASSES), ENTROPY, CE),
+    "logits of an object": (Returns(SimpleNamespace(loss=None, logits=X)), {}, (X, CLASSES), ENTROPY, CE),
+    "loss_step": (Two(), {"loss_step": own_step}, (X, CLASSES), 9.0, "own_step(model, batch)"),
+    "other keywords": (Anything(), {}, {"x": X, "b": X + 1, "y": X}, OFF, MSE),
+    "one input of another name": (nn.Identity(), {"loss_fn": F.mse_loss}, {"data": X, "y": X + 2}, 4.0, None),
+    "two inputs and a target": (Two(), {}, ((X, X + 1), X), OFF, MSE),
+    "dataclass": (Anything(), {}, Sample(X, X + 2), 4.0, MSE),
+    "a module that holds another": (Holds(Two()), {}, (X, X), 4.0, MSE),
+    "own scalar": (Returns(torch.tensor(2.5)), {}, (X, CLASSES), 2.5, OWN),
+    "own, of a mapping": (Returns({"loss": torch.tensor(2.5)}), {}, (X, CLASSES), 2.5, OWN),
+    "own, of an object": (Returns(SimpleNamespace(loss=torch.tensor(2.5))), {}, (X, CLASSES), 2.5, OWN),
+    "own, one element": (Returns({"loss": torch.tensor([2.5])}), {}, (X, CLASSES), 2.5, OWN),
+}
 
-    assert loss((X, X + 2)) == pytest.approx(4.0)
-    assert loss.source == "mse_loss, inferred from float targets of the output's shape"
+
+@pytest.mark.parametrize(("model", "given", "batch", "value", "source"), BATCHES.values(), ids=BATCHES)
+def test_the_loss_of_every_kind_of_batch(model, given, batch, value, source):
+    """A scalar: that of the function given, else the model's own, else what targets of that type mean."""
+    loss = BatchLoss(model, **given)
+
+    assert loss(batch).shape == ()
+    assert float(loss(batch)) == pytest.approx(float(value))
+    assert source in (loss.source, None)
 
 
 @pytest.mark.parametrize(
@@ -147,11 +158,13 @@ def test_float_targets_mean_squared_error():
         (X[:, :1], CLASSES),
         ((X, X), CLASSES),
         ({"scores": X}, CLASSES),
+        (torch.randn(2, 3, 3), torch.zeros(2, 3, dtype=torch.long)),
+        (torch.randn(2, 3, 3, 3), torch.zeros(2, 3, 3, dtype=torch.long)),
     ],
-    ids=["broadcast", "bool", "no target", "length", "one logit", "one class", "tuple", "mapping"],
+    ids=["broadcast", "bool", "no target", "length", "one logit", "one class", "tuple", "mapping", "tokens", "pixels"],
 )
 def test_a_loss_that_cannot_be_inferred_is_refused(output, target):
-    """Whatever might be meant is not guessed: shapes that only broadcast, one logit, several outputs."""
+    """Nothing is guessed: shapes that only broadcast, one logit, several outputs, two dimensions of classes."""
     with pytest.raises(InputError, match=r"the loss cannot be inferred: the model returns .* pass `loss_fn=`"):
         BatchLoss(Returns(output))((X, target))
 
@@ -205,60 +218,9 @@ def test_a_model_that_stops_returning_its_loss_is_refused():
         loss({"input_ids": X})
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 3), (2, 3, 3, 3)], ids=["tokens", "pixels"])
-def test_an_output_with_two_dimensions_of_classes_is_refused(shape):
-    """Where classes may be in the second dimension or in the last, neither is guessed."""
-    classes = torch.zeros(shape[:1] + shape[2:], dtype=torch.long)
-
-    with pytest.raises(InputError, match="the loss cannot be inferred: the model returns"):
-        BatchLoss(nn.Identity())((torch.randn(shape), classes))
-
-
-@dataclass
-class Labelled:
-    inputs: torch.Tensor
-    labels: torch.Tensor
-
-
-class Takes(nn.Module):
-    """A model that takes the batch whole and makes the loss itself."""
-
-    def forward(self, batch):
-        inputs, labels = batch.values() if isinstance(batch, dict) else (batch.inputs, batch.labels)
-        return F.cross_entropy(inputs, labels)
-
-
-@pytest.mark.parametrize("batch", [{"inputs": X, "labels": CLASSES}, Labelled(X, CLASSES)], ids=["dict", "dataclass"])
-def test_a_model_that_takes_the_batch_gets_it_whole(batch):
-    """A forward with one argument that is no part of the batch is called with all of it, labels included."""
-    loss = BatchLoss(Takes())
-
-    assert loss(batch) == F.cross_entropy(X, CLASSES)
-    assert loss.source == "returned by the model"
-
-
-@pytest.mark.parametrize("loss_fn", [None, F.mse_loss], ids=["inferred", "given"])
-def test_what_a_forward_does_not_take_is_left_out(loss_fn):
-    """An identifier or a weight in a batch that is a mapping does not reach a model without such an argument."""
-    batch = {"a": X, "b": X + 1, "ids": ["one", "two"], "y": X}
-
-    assert BatchLoss(Two(), loss_fn)(batch) == F.mse_loss(X - (X + 1), X)
-
-
-@pytest.mark.parametrize(
-    "output", [{"loss": None, "logits": X}, SimpleNamespace(loss=None, logits=X)], ids=["mapping", "object"]
-)
-def test_logits_without_a_loss_are_compared_with_the_target(output):
-    """An output that leaves its loss None is inferred from its logits."""
-    loss = BatchLoss(Returns(output))
-
-    assert loss((X, CLASSES)) == F.cross_entropy(X, CLASSES)
-    assert loss.source == "cross_entropy, inferred from integer targets"
-
-
 @pytest.mark.parametrize("name", ["loss_fn", "loss_step"])
 @pytest.mark.parametrize("given", ["mse", nn.CrossEntropyLoss], ids=["name", "class"])
 def test_a_loss_that_is_no_function_is_refused(name, given):
-    """A name, or a class where an instance is meant, is told at once."""
+    """Neither a name nor a class, where an instance is meant."""
     with pytest.raises(InputError, match=f"`{name}` must be a function .*, got .* an instance of a loss class, as in"):
         BatchLoss(nn.Identity(), **{name: given})

@@ -1,5 +1,6 @@
 """Every optimizer, groups, several optimizers and wrapped ones: the curve of a hand-written loop, and no trace."""
 
+import logging
 from functools import partial
 
 import pytest
@@ -9,7 +10,7 @@ from quadratic import Quadratic
 from quadratic import swept as swept_quadratic
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
-from twins import Net, Training, refused, sweep, training, twins
+from twins import Net, Training, check_no_trace, refused, sweep, sweep_by_step, training
 
 PLAIN = ("ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop")
 SWITCHES = {
@@ -31,13 +32,10 @@ SWITCHES = {
     "Muon": getattr(torch.optim, "Muon", None),
 }
 OPTIMIZERS = {**{name: getattr(torch.optim, name) for name in PLAIN}, **SWITCHES}
-if OPTIMIZERS["Muon"] is None:
-    del OPTIMIZERS["Muon"]
+OPTIMIZERS = {name: made for name, made in OPTIMIZERS.items() if made is not None}
 
 
 class Words(nn.Module):
-    """A bag of words with sparse gradients."""
-
     def __init__(self):
         super().__init__()
         self.words = nn.Embedding(10, 3, sparse=True)
@@ -47,8 +45,6 @@ class Words(nn.Module):
 
 
 class Matrices(nn.Module):
-    """Parameters of two dimensions alone."""
-
     def __init__(self):
         super().__init__()
         self.body = nn.Sequential(nn.Linear(4, 8, bias=False), nn.Tanh(), nn.Linear(8, 3, bias=False))
@@ -84,18 +80,9 @@ def test_every_optimizer_is_swept_as_it_trains(name):
     found = seeded(name, partial(sweep, steps=12, lr_min=1e-4, lr_max=1.0))
     sign = -1 if "maximize" in name else 1
 
-    by_hand = seeded(name, lambda t: t.climb(found.curve.lrs))
+    by_hand = seeded(name, lambda t: t.sweep_by_hand(found.curve.lrs))
 
     assert [sign * loss for loss in by_hand] == found.curve.losses
-
-
-@pytest.mark.parametrize("before", [0, 3])
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_every_optimizer_goes_on_as_if_nothing_had_been(name, before):
-    """Ten steps after a sweep equal those of a twin that never swept."""
-    swept, undisturbed = twins(partial(with_optimizer, name), before=before)
-
-    assert swept == undisturbed
 
 
 def test_an_optimizer_that_maximizes_equals_one_that_minimizes_the_negative():
@@ -126,33 +113,18 @@ def rates(t):
     return [group.get("lr") for group in t.optimizer.param_groups]
 
 
-def test_groups_keep_their_ratios_at_every_step_of_a_sweep():
-    """What the optimizer steps with is the sweep's rate for the first group, and a tenth and three times it."""
+def test_groups_keep_their_ratios():
+    """Sweep and apply set the first group's rate, and give the others a tenth and three times it."""
     t = of_groups(0.1, 0.01, 0.3)
     used = []
     t.optimizer.register_step_pre_hook(lambda *_: used.append(rates(t)))
 
-    found = sweep(t, steps=20, lr_max=1.0)
+    found = sweep(t, steps=60, lr_min=1e-4)
+    found.apply(t.optimizer)
 
     assert [first for first, *_ in used] == found.curve.lrs
     assert [[b / a, c / a] for a, b, c in used] == [pytest.approx([0.1, 3.0])] * len(used)
-
-
-def test_groups_keep_their_ratios_when_a_result_is_applied():
-    """The suggestion is the first group's; the others follow it."""
-    t = of_groups(0.1, 0.01, 0.3)
-    found = sweep(t, steps=60, lr_min=1e-4)
-
-    found.apply(t.optimizer)
-
     assert rates(t) == pytest.approx([found.lr, found.lr / 10, found.lr * 3])
-
-
-def test_groups_go_on_as_if_nothing_had_been():
-    """Ten steps after a sweep of three groups equal those of a twin that never swept."""
-    swept, undisturbed = twins(partial(of_groups, 0.1, 0.01, 0.3), before=3)
-
-    assert swept == undisturbed
 
 
 class Relative(Optimizer):
@@ -197,22 +169,6 @@ def test_a_group_without_a_rate_is_left_alone(missing):
     assert ("lr" in t.optimizer.param_groups[0]) is not missing
 
 
-@pytest.mark.parametrize("missing", [False, True], ids=["none", "absent"])
-def test_a_group_without_a_rate_goes_on_as_if_nothing_had_been(missing):
-    """Ten steps after a sweep beside such a group equal those of a twin that never swept."""
-    swept, undisturbed = twins(partial(with_lrless_group, missing), before=3)
-
-    assert swept == undisturbed
-
-
-def test_an_optimizer_without_any_rate_is_refused():
-    """There is nothing to sweep."""
-    t = of_groups(None, None, optimizer=Relative)
-
-    with refused(t, "`optimizer` must have a group with an `lr` and a trainable parameter, got none"):
-        sweep(t)
-
-
 def test_tensor_rates_stay_the_same_objects():
     """A tensor rate is filled in place for the sweep, and back with the same bits."""
     rate = torch.tensor(1e-3)
@@ -228,10 +184,10 @@ def test_tensor_rates_stay_the_same_objects():
 
 
 class Wrapped:
-    """An optimizer around another, with handles of its own, that is no `torch.optim.Optimizer`."""
+    """An optimizer around another that is no `torch.optim.Optimizer`, with a handle that cannot be copied."""
 
     def __init__(self, optimizer):
-        self.optimizer, self.handle, self.steps = optimizer, object(), 0
+        self.optimizer, self.handle, self.steps = optimizer, logging.getLogger("wrapped"), 0
 
     param_groups = property(lambda self: self.optimizer.param_groups)
     state = property(lambda self: self.optimizer.state)
@@ -254,8 +210,6 @@ class WithoutClosure(Wrapped):
 
 
 class Twice(Wrapped):
-    """A wrapper around a wrapper."""
-
     def __init__(self, optimizer):
         super().__init__(Wrapped(optimizer))
 
@@ -302,13 +256,17 @@ def test_a_wrapped_optimizer_is_swept_as_the_inner_one(wrapper):
     assert curves[0] == curves[1]
 
 
-@pytest.mark.parametrize("before", [0, 3])
-@pytest.mark.parametrize("wrapper", WRAPPERS)
-def test_a_wrapped_optimizer_goes_on_as_if_nothing_had_been(wrapper, before):
-    """The state of the optimizer inside is put back, whatever else the wrapper holds."""
-    swept, undisturbed = twins(partial(wrapped, wrapper), before=before)
+BUILDS = {name: partial(with_optimizer, name) for name in OPTIMIZERS}
+BUILDS |= {wrapper.__name__: partial(wrapped, wrapper) for wrapper in WRAPPERS}
+BUILDS |= {"three groups": partial(of_groups, 0.1, 0.01, 0.3)}
+BUILDS |= {f"a group without a rate, {missing}": partial(with_lrless_group, missing) for missing in (False, True)}
 
-    assert swept == undisturbed
+
+@pytest.mark.parametrize("before", [0, 3])
+@pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS)
+def test_every_optimizer_goes_on_as_if_nothing_had_been(build, before):
+    """Ten steps after a sweep equal those of a twin that never swept, whatever a wrapper or a group holds."""
+    check_no_trace(build, before=before)
 
 
 def test_an_optimizer_that_never_calls_its_closure_is_refused():
@@ -319,20 +277,10 @@ def test_an_optimizer_that_never_calls_its_closure_is_refused():
         sweep(t)
 
 
-class Critic(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.body = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
-        self.calls = 0
-
-    def forward(self, x):
-        self.calls += 1
-        return self.body(x)
-
-
 def adversaries():
     """A generator, a critic, their optimizers and the step that trains both."""
-    generator, critic = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Linear(8, 4)), Critic()
+    generator = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Linear(8, 4))
+    critic = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
     optimizers = [Adam(generator.parameters(), lr=1e-3), Adam(critic.parameters(), lr=4e-3)]
 
     def train_step(model, batch):
@@ -356,17 +304,10 @@ def gan():
     return Training(both, optimizers, training(shuffle=False).loader, None, update=train_step)
 
 
-def sweep_gan(t, **options):
-    """A range test through the GAN's own step."""
-    return sweep(t, loss_fn=None, train_step=t.update, **options)
-
-
 @pytest.mark.parametrize("sweeping", [None, 0, 1], ids=["joint", "generator", "critic"])
 def test_two_optimizers_go_on_as_if_nothing_had_been(sweeping):
     """Both networks and both optimizers are put back, whichever was swept."""
-    swept, undisturbed = twins(gan, partial(sweep_gan, sweep=sweeping), before=3)
-
-    assert swept == undisturbed
+    check_no_trace(gan, partial(sweep_by_step, sweep=sweeping), before=3)
 
 
 @pytest.mark.parametrize(
@@ -379,37 +320,33 @@ def test_two_optimizers_are_swept_jointly_or_one_of_them(sweeping, factors):
     for optimizer, seen in zip(t.optimizer, used, strict=True):
         optimizer.register_step_pre_hook(lambda o, *_, seen=seen: seen.append(o.param_groups[0]["lr"]))
 
-    lrs = sweep_gan(t, sweep=sweeping).curve.lrs
+    found = sweep_by_step(t, sweep=sweeping)
 
-    expected = [
-        [kept if factor is None else factor * lr for lr in lrs]
-        for factor, kept in zip(factors, (1e-3, 4e-3), strict=True)
-    ]
-    assert list(used) == [pytest.approx(rates) for rates in expected]
+    for seen, factor, kept in zip(used, factors, (1e-3, 4e-3), strict=True):
+        assert seen == pytest.approx([kept if factor is None else factor * lr for lr in found.curve.lrs])
+    assert found.facts.optimizer == ("Adam" if sweeping is not None else "Adam and Adam")
 
 
-def test_a_joint_result_is_applied_to_all():
-    """The facts name both optimizers, and their bases."""
-    facts = sweep_gan(gan()).evidence.facts
+LISTS = [({"sweep": i}, f"`sweep` must be the index of an optimizer, 0 to 1, or None, got {i!r}") for i in (2, -1, "a")]
+LISTS += [
+    (
+        {"train_step": None, "loss_fn": F.mse_loss},
+        "`optimizer` must be one optimizer where the steps are ours, got 2; pass `train_step=`",
+    ),
+    (
+        {"optimizer": ["adam"]},
+        "must be a torch optimizer, or a list of them, got str",
+    ),
+]
 
-    assert (facts.optimizer, facts.bases) == ("Adam and Adam", (1e-3, 4e-3))
 
-
-@pytest.mark.parametrize("index", [2, -1, "critic", 0.5])
-def test_an_optimizer_that_is_not_there_cannot_be_swept(index):
-    """`sweep` is an index into the list."""
+@pytest.mark.parametrize(("options", "sentence"), LISTS)
+def test_a_list_of_optimizers_that_cannot_be_swept_is_refused(options, sentence):
+    """`sweep` is an index into the list, its steps are the user's, and each of it is an optimizer."""
     t = gan()
 
-    with refused(t, f"`sweep` must be the index of an optimizer, 0 to 1, or None, got {index!r}"):
-        sweep_gan(t, sweep=index)
-
-
-def test_several_optimizers_need_a_step_of_their_own():
-    """Ours would not know which loss is whose."""
-    t = gan()
-
-    with refused(t, "`optimizer` must be one optimizer where the steps are ours, got 2; pass `train_step=`"):
-        sweep(t, loss_fn=F.mse_loss)
+    with refused(t, sentence):
+        sweep_by_step(t, **options)
 
 
 @pytest.mark.parametrize("sweeping", [None, 0], ids=["joint", "generator"])
@@ -419,15 +356,7 @@ def test_a_network_that_the_model_does_not_hold_is_refused(sweeping):
     t = Training(generator, optimizers, training(shuffle=False).loader, critic, update=train_step)
 
     with refused(t, "got a Adam that holds none of them; .* several networks are one nn.ModuleList"):
-        sweep_gan(t, sweep=sweeping)
-
-
-def test_every_optimizer_of_a_list_must_be_one():
-    """A name among them is named."""
-    t = gan()
-
-    with refused(t, "`optimizer` must be a torch optimizer, or a list of them, got str"):
-        sweep_gan(t, optimizer=[t.optimizer[0], "adam"])
+        sweep_by_step(t, sweep=sweeping)
 
 
 @pytest.mark.parametrize("h", [1.0, 5.0, 100.0])
@@ -440,13 +369,3 @@ def test_lbfgs_makes_every_quadratic_one_of_curvature_one(h):
 
     after_first = [[loss / f.curve.losses[1] for loss in f.curve.losses[1:45]] for f in (newton, descent)]
     assert after_first[0] == pytest.approx(after_first[1], rel=1e-6)
-
-
-def test_lbfgs_finds_the_same_rate_at_every_curvature():
-    """A rate is a share of the Newton step, whatever the scale of the problem."""
-    options = {"max_iter": 1}
-
-    rates = [swept_quadratic(Quadratic(h), torch.optim.LBFGS, options=options, lr_min=1e-4).lr for h in (1.0, 10.0)]
-
-    assert rates[1] == pytest.approx(rates[0], rel=0.05)
-    assert 0.01 < rates[0] < 1

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from rates import freeze, rates, run, sgd
 from torch.optim.lr_scheduler import (
     ChainedScheduler,
     ConstantLR,
@@ -19,27 +20,6 @@ from lrfinder import attach
 from lrfinder.errors import InputError
 from lrfinder.schedules import Linear, Warmup
 from lrfinder.training.param_groups import ParamGroups, find_reference, rescale
-
-
-def sgd(*rates, tensors=False):
-    """An optimizer with one group per rate."""
-    made = [torch.tensor(rate) if tensors else rate for rate in rates]
-    return torch.optim.SGD([{"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate} for rate in made], lr=1.0)
-
-
-def rates(optimizer):
-    """Every group's rate."""
-    return [float(group["lr"]) for group in optimizer.param_groups]
-
-
-def run(optimizer, scheduler, steps):
-    """Every group's rate at each of so many steps."""
-    used = []
-    for _ in range(steps):
-        used.append(rates(optimizer))
-        optimizer.step()
-        scheduler.step()
-    return used
 
 
 def sequential(optimizer):
@@ -66,59 +46,46 @@ SCHEDULERS = {
     "nested": nested,
     "ours": lambda optimizer: attach(optimizer, Warmup(Linear(10), 2)),
 }
-CYCLIC = {
-    "one cycle": lambda optimizer, peaks: OneCycleLR(optimizer, peaks, total_steps=14, cycle_momentum=False),
-    "cyclic": lambda optimizer, peaks: CyclicLR(
-        optimizer, [peak / 10 for peak in peaks], peaks, step_size_up=4, cycle_momentum=False
+SCHEDULERS |= {
+    "one cycle": lambda optimizer: OneCycleLR(optimizer, rates(optimizer), total_steps=14, cycle_momentum=False),
+    "cyclic": lambda optimizer: CyclicLR(
+        optimizer, [rate / 10 for rate in rates(optimizer)], rates(optimizer), step_size_up=4, cycle_momentum=False
     ),
 }
+
+
+def options_of(optimizer):
+    """Every group's rates, bounds and other numbers."""
+    groups = optimizer.param_groups
+    return [{key: float(v) for key, v in g.items() if isinstance(v, (float, torch.Tensor))} for g in groups]
+
+
+def check_goes_on(optimizer, attached, twin, expected, before=0, given=None):
+    """Scale an optimizer to 0.3 after some steps, and compare it with a twin that had that rate from the start."""
+    run(optimizer, attached, before)
+    run(twin, expected, before)
+
+    rescale(optimizer, 0.3, *(given or [attached]))
+
+    assert attached.get_last_lr() == pytest.approx(rates(optimizer))
+    for _ in range(8):
+        assert options_of(optimizer) == [pytest.approx(group) for group in options_of(twin)]
+        run(optimizer, attached, 1)
+        run(twin, expected, 1)
 
 
 @pytest.mark.parametrize("before", [0, 5])
 @pytest.mark.parametrize("scheduler", SCHEDULERS.values(), ids=SCHEDULERS)
 def test_no_scheduler_undoes_it(scheduler, before):
-    """The steps that follow are those of a training that had the new rates from the start."""
-    optimizer, twin = sgd(0.1, 0.02), sgd(0.3, 0.06)
-    attached, expected = scheduler(optimizer), scheduler(twin)
-    run(optimizer, attached, before)
-    run(twin, expected, before)
+    """What follows is a training that had the new rates from the start: those of a log, each group's other numbers."""
+    optimizer, twin = (sgd(*pair, momentum=0.9) for pair in ((0.1, 0.02), (0.3, 0.06)))
 
-    rescale(optimizer, 0.3, attached)
-
-    for mine, its in zip(run(optimizer, attached, 7), run(twin, expected, 7), strict=True):
-        assert mine == pytest.approx(its, rel=1e-12)
-
-
-@pytest.mark.parametrize("before", [0, 5])
-@pytest.mark.parametrize("scheduler", CYCLIC.values(), ids=CYCLIC)
-def test_the_peak_of_a_cycle_becomes_the_rate(scheduler, before):
-    """A scheduler that rises to a peak reaches the new rate there, and its ends follow."""
-    optimizer, twin = sgd(1.0, 1.0), sgd(1.0, 1.0)
-    attached, expected = scheduler(optimizer, [0.1, 0.02]), scheduler(twin, [0.3, 0.06])
-    run(optimizer, attached, before)
-    run(twin, expected, before)
-
-    rescale(optimizer, 0.3, attached)
-
-    used = run(optimizer, attached, 8)
-    for mine, its in zip(used, run(twin, expected, 8), strict=True):
-        assert mine == pytest.approx(its, rel=1e-9)
-
-
-def test_a_one_cycle_reaches_exactly_the_rate():
-    """The highest rate of the whole cycle is the one that was applied."""
-    optimizer = sgd(1.0)
-    attached = OneCycleLR(optimizer, 0.1, total_steps=10, cycle_momentum=False)
-
-    rescale(optimizer, 0.3, attached)
-
-    assert max(rate for [rate] in run(optimizer, attached, 9)) == pytest.approx(0.3, rel=1e-12)
+    check_goes_on(optimizer, scheduler(optimizer), twin, scheduler(twin), before)
 
 
 def test_the_first_trainable_group_gets_the_rate_and_the_others_keep_their_ratio():
     """A frozen group and one at zero follow."""
-    optimizer = sgd(1.0, 0.1, 0.01, 0.0)
-    optimizer.param_groups[0]["params"][0].requires_grad_(False)
+    optimizer = freeze(sgd(1.0, 0.1, 0.01, 0.0), 0)
 
     rescale(optimizer, 0.5)
 
@@ -126,18 +93,10 @@ def test_the_first_trainable_group_gets_the_rate_and_the_others_keep_their_ratio
     assert optimizer.param_groups[1]["lr"] == 0.5
 
 
-def without_a_rate_or_frozen():
-    """Two optimizers, whose first groups have no rate or nothing to train."""
-    first, second = sgd(0.1, 0.1), sgd(0.1, 0.3)
-    first.param_groups[0]["lr"] = None
-    first.param_groups[1]["params"][0].requires_grad_(False)
-    second.param_groups[0]["params"][0].requires_grad_(False)
-    return first, second
-
-
 def test_the_reference_group_has_a_rate_and_something_to_train():
-    """It is the first such group over all optimizers: for the search, for what is applied, and by its place."""
-    optimizers = without_a_rate_or_frozen()
+    """It is the first such group over all optimizers: for the search, for what is applied, and by its index."""
+    optimizers = freeze(sgd(0.1, 0.1), 1), freeze(sgd(0.1, 0.3), 0)
+    optimizers[0].param_groups[0]["lr"] = None
     optimizer, index = find_reference(optimizers)
 
     groups = ParamGroups(optimizers)
@@ -147,6 +106,31 @@ def test_the_reference_group_has_a_rate_and_something_to_train():
     assert (optimizer is optimizers[1], index, groups.reference) == (True, 1, 2)
     assert groups.group is optimizer.param_groups[index]
     assert (groups.read(), optimizer.param_groups[0]["lr"]) == (1.2, 0.4)
+
+
+def test_the_bases_are_those_that_a_scheduler_noted():
+    """A warm-up may hold every rate at 0 at the moment; `initial_lr` holds the ratios, and 0 stays 0."""
+    optimizer = sgd(0.1, 0.2, 0.0)
+    LambdaLR(optimizer, lambda step: min(step / 5, 1.0))
+
+    groups = ParamGroups([optimizer])
+    groups.write(0.5)
+
+    assert (groups.bases, rates(optimizer)) == ((0.1, 0.2, 0.0), [0.5, 1.0, 0.0])
+
+
+def test_facts_are_of_all_groups():
+    """Betas are of the reference group, the size of the weights of all: a root mean square, unknown with a lazy one."""
+    weights = [torch.nn.Parameter(torch.full((4,), value)) for value in (1.0, 7.0)]
+    adam = torch.optim.Adam([{"params": weights, "betas": (0.8, 0.9), "maximize": True}])
+    found = ParamGroups([adam])
+
+    facts = found.facts()
+
+    assert (facts.weights, facts.betas, found.maximizes) == (5.0, (0.8, 0.9), True)
+    assert (facts.optimizer, facts.optimizers, facts.relative_step) == ("Adam", 1, False)
+    assert ParamGroups([torch.optim.Adagrad(weights)]).facts().betas == (0.0, 0.0)
+    assert ParamGroups([torch.optim.SGD([*weights, torch.nn.UninitializedParameter()])]).facts().weights is None
 
 
 def test_a_rate_other_than_the_peak_can_become_the_new_one():
@@ -162,33 +146,21 @@ def test_a_rate_other_than_the_peak_can_become_the_new_one():
     assert attached.base_lrs[0] == pytest.approx(0.123 / 0.7**3)
 
 
-def test_the_initial_rate_follows():
-    """A group that has decayed keeps its place on the way down, with a new start."""
-    optimizer = sgd(0.1)
-    run(optimizer, StepLR(optimizer, 1), 1)
-
-    rescale(optimizer, 0.5)
-
-    assert optimizer.param_groups[0]["initial_lr"] == 0.5
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.05)
-
-
 def test_tensor_rates_are_filled_in_place():
     """A compiled step holds on to the tensor, so it stays the same object."""
-    optimizer = sgd(0.1, 0.2, tensors=True)
-    tensors = [group["lr"] for group in optimizer.param_groups]
+    optimizer, twin = sgd(0.1, 0.2, tensors=True), sgd(0.3, 0.6, tensors=True)
+    held = [id(group["lr"]) for group in optimizer.param_groups]
 
-    rescale(optimizer, 0.5)
+    check_goes_on(optimizer, StepLR(optimizer, 2), twin, StepLR(twin, 2))
 
-    assert [id(group["lr"]) for group in optimizer.param_groups] == [id(tensor) for tensor in tensors]
-    assert rates(optimizer) == [0.5, 1.0]
+    assert [id(group["lr"]) for group in optimizer.param_groups] == held
 
 
 def test_a_tensor_rate_that_groups_share_is_scaled_once():
     """One tensor that is the rate of two groups ends at the new rate, not at its ratio squared."""
-    shared = torch.tensor(0.1)
-    groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": shared} for _ in range(2)]
-    optimizer = torch.optim.SGD(groups, lr=1.0)
+    shared, optimizer = torch.tensor(0.1), sgd(0.1, 0.1)
+    for group in optimizer.param_groups:
+        group["lr"] = shared
 
     rescale(optimizer, 0.5)
 
@@ -199,58 +171,22 @@ def test_a_tensor_rate_that_groups_share_is_scaled_once():
 def test_a_scheduler_that_is_given_twice_is_scaled_once():
     """A part passed beside the sequence that holds it goes on as one of a training that had the rate from the start."""
     optimizer, twin = sgd(0.1), sgd(0.3)
-    attached, expected = sequential(optimizer), sequential(twin)
+    attached = sequential(optimizer)
 
-    rescale(optimizer, 0.3, attached, *attached._schedulers, attached)
-
-    for mine, its in zip(run(optimizer, attached, 7), run(twin, expected, 7), strict=True):
-        assert mine == pytest.approx(its, rel=1e-12)
+    check_goes_on(optimizer, attached, twin, sequential(twin), given=[attached, *attached._schedulers, attached])
 
 
-def test_a_scheduler_goes_on_with_tensor_rates():
-    """Tensors stay tensors, and the next steps are at the new rates."""
-    optimizer, twin = sgd(0.1, tensors=True), sgd(0.3, tensors=True)
-    attached, expected = StepLR(optimizer, 2), StepLR(twin, 2)
-
-    rescale(optimizer, 0.3, attached)
-
-    for mine, its in zip(run(optimizer, attached, 5), run(twin, expected, 5), strict=True):
-        assert mine == pytest.approx(its)
-    assert isinstance(optimizer.param_groups[0]["lr"], torch.Tensor)
-
-
-def test_the_rate_that_a_scheduler_reports_follows():
-    """`get_last_lr` returns the new rate at once, for a log that reads it before the next step."""
-    optimizer = sgd(0.1)
-    attached = LambdaLR(optimizer, lambda step: 1.0)
-
-    rescale(optimizer, 0.3, attached)
-
-    assert attached.get_last_lr() == [0.3]
-
-
-def test_momentum_and_other_options_stay():
-    """Nothing but rates is scaled."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1, momentum=0.9, weight_decay=0.01)
-
-    rescale(optimizer, 0.3)
-
-    assert optimizer.param_groups[0]["momentum"] == 0.9
-    assert optimizer.param_groups[0]["weight_decay"] == 0.01
-
-
-def test_a_reference_group_at_zero_is_refused():
-    """No ratio can be formed with it."""
-    with pytest.raises(InputError, match=r"the reference group's LR must be positive .* got 0.0; set it"):
-        rescale(sgd(0.0, 0.1), 0.3)
-
-
-def test_an_optimizer_with_nothing_to_train_is_refused():
-    """There is no group whose rate is meant."""
-    optimizer = sgd(0.1)
-    optimizer.param_groups[0]["params"][0].requires_grad_(False)
-
-    with pytest.raises(
-        InputError, match="`optimizer` must have a group with an `lr` and a trainable parameter, got none"
-    ):
+@pytest.mark.parametrize(
+    ("optimizer", "sentence"),
+    [
+        (sgd(0.0, 0.1), r"the reference group's LR must be positive .* got 0.0; set it"),
+        (freeze(sgd(0.1), 0), "`optimizer` must have a group with an `lr` and a trainable parameter, got none"),
+    ],
+    ids=["zero", "frozen"],
+)
+def test_an_optimizer_without_a_reference_rate_is_refused(optimizer, sentence):
+    """No ratio can be formed with 0, and a frozen group's rate is not meant."""
+    with pytest.raises(InputError, match=sentence):
         rescale(optimizer, 0.3)
+    with pytest.raises(InputError, match=r"reference group 0 must be positive, got 0.0|got none that has both"):
+        ParamGroups([optimizer])

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from rates import freeze, rates, run, sgd
+from torch.optim.lr_scheduler import ChainedScheduler, LambdaLR, LRScheduler, OneCycleLR, StepLR
 
 from lrfinder.advice.plan import Plan
 from lrfinder.errors import InputError
 from lrfinder.schedules import (
-    Constant,
     Cosine,
     Custom,
     Exponential,
@@ -28,24 +29,16 @@ ANY = pytest.mark.parametrize(
 )
 
 
-def sgd(*rates, **options):
-    """An optimizer with one group per rate."""
-    return torch.optim.SGD([{"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate} for rate in rates], **options)
+def add_group(optimizer, rate):
+    """Add a group in mid-training."""
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "lr": rate})
 
 
-def rates(optimizer):
-    """Every group's rate."""
-    return [float(group["lr"]) for group in optimizer.param_groups]
-
-
-def run(optimizer, scheduler, steps):
-    """The first group's rate at each of so many steps."""
-    used = []
-    for _ in range(steps):
-        used.append(rates(optimizer)[0])
-        optimizer.step()
-        scheduler.step()
-    return used
+def without_rate():
+    """An optimizer whose second group leaves the rate to it."""
+    optimizer = sgd(0.1, 0.2)
+    optimizer.param_groups[1]["lr"] = None
+    return optimizer
 
 
 def test_the_rate_is_the_peak_times_the_factor():
@@ -55,68 +48,35 @@ def test_the_rate_is_the_peak_times_the_factor():
 
     used = run(optimizer, attach(optimizer, schedule, lr=0.1), 15)
 
-    assert used == [0.1 * schedule(t) for t in range(15)]
+    assert used == [[0.1 * schedule(t)] for t in range(15)]
 
 
 def test_groups_keep_their_ratios():
-    """The first trainable group peaks at `lr`; the others keep their distance from it."""
-    optimizer = sgd(1.0, 0.1, 0.01)
-    optimizer.param_groups[0]["params"][0].requires_grad_(False)
+    """The first trainable group peaks at `lr`; a warm-up of another scheduler may hold the rates at anything."""
+    optimizer = freeze(sgd(1.0, 0.1, 0.01), 0)
+    LambdaLR(optimizer, [lambda epoch: 2.0, lambda epoch: 0.0, lambda epoch: 1.0])
 
     attach(optimizer, Linear(10), lr=0.5)
 
     assert rates(optimizer) == pytest.approx([5.0, 0.5, 0.05])
 
 
-def test_a_peak_needs_a_group_to_train():
-    """Where every parameter is frozen there is no group that the rate could be for."""
-    optimizer = sgd(0.1, 0.2)
-    for group in optimizer.param_groups:
-        group["params"][0].requires_grad_(False)
-
-    with pytest.raises(
-        InputError, match="`optimizer` must have a group with an `lr` and a trainable parameter, got none"
-    ):
-        attach(optimizer, Linear(10), lr=0.5)
-    assert rates(optimizer) == [0.1, 0.2]
-
-
-def test_every_group_needs_a_rate():
-    """One that leaves the rate to its optimizer cannot follow a schedule."""
-    optimizer = sgd(0.1, 0.2)
-    optimizer.param_groups[1]["lr"] = None
-
-    with pytest.raises(InputError, match=r"`optimizer` must have an `lr` in every group .* got none in group 1"):
-        attach(optimizer, Linear(10), lr=0.5)
-
-
 def test_without_a_rate_the_current_one_is_the_peak():
     """`lr=None` takes each group's current rate, whatever an earlier scheduler noted as its initial one."""
     optimizer = sgd(0.1, 0.01)
-    torch.optim.lr_scheduler.StepLR(optimizer, 10)
+    StepLR(optimizer, 10)
     optimizer.param_groups[0]["lr"] = 0.003
 
     scheduler = attach(optimizer, Linear(10))
 
-    assert rates(optimizer) == [0.003, 0.01]
-    assert scheduler.base_lrs == [0.003, 0.01]
-    assert [group["initial_lr"] for group in optimizer.param_groups] == [0.003, 0.01]
-
-
-def test_the_initial_rate_is_the_base_where_a_scheduler_was_before():
-    """Ratios come from `initial_lr`: a warm-up of another scheduler may hold the rates at anything."""
-    optimizer = sgd(0.1, 0.01)
-    torch.optim.lr_scheduler.LambdaLR(optimizer, [lambda epoch: 0.0, lambda epoch: 1.0])
-
-    attach(optimizer, Linear(10), lr=0.5)
-
-    assert rates(optimizer) == pytest.approx([0.5, 0.05])
+    initial = [group["initial_lr"] for group in optimizer.param_groups]
+    assert rates(optimizer) == scheduler.base_lrs == initial == [0.003, 0.01]
 
 
 def test_what_other_schedulers_left_is_dropped():
     """Entries that torch's own schedulers write into the groups are gone, so that nothing can snap back to them."""
     optimizer = sgd(0.1, momentum=0.9)
-    torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
+    OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
     torch.optim.swa_utils.SWALR(optimizer, swa_lr=0.05)
 
     attach(optimizer, Linear(10), lr=0.5)
@@ -163,7 +123,6 @@ def test_a_run_resumes_to_the_bit(schedule, done):
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     resumed.load_state_dict(copy.deepcopy(scheduler.state_dict()))
 
-    assert rates(second) == rates(first)
     assert run(second, resumed, 20) == run(first, scheduler, 20)
 
 
@@ -175,7 +134,6 @@ def test_a_state_brings_its_schedule_and_its_rates():
 
     resumed.load_state_dict(json.loads(json.dumps(scheduler.state_dict())))
 
-    assert rates(second) == rates(first)
     assert second.param_groups[0]["initial_lr"] == 0.1
     assert run(second, resumed, 20) == run(first, scheduler, 20)
 
@@ -193,19 +151,13 @@ def test_last_epoch_resumes_like_torch(schedule):
     assert resumed.last_epoch == scheduler.last_epoch == 6
 
 
-def test_resuming_needs_to_know_the_peak():
-    """Without `initial_lr` and without `lr` nobody can know the peak from a rate that has already fallen."""
-    with pytest.raises(InputError, match="`lr` must be given where no scheduler ever wrote `initial_lr`, got None"):
-        attach(sgd(0.3), Linear(10), last_epoch=5)
-
-
 @ANY
 def test_a_group_added_later_joins_at_its_own_rate(schedule):
     """A group that appears in mid-training keeps its rate until the next step and then follows the same shape."""
     optimizer = sgd(0.3)
     scheduler = attach(optimizer, schedule, lr=0.1)
     run(optimizer, scheduler, 4)
-    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.01})
+    add_group(optimizer, 0.01)
     ratio = 0.01 / rates(optimizer)[0]
 
     for _ in range(20):
@@ -221,7 +173,7 @@ def test_a_group_added_after_the_end_has_no_factor_to_be_divided_by():
     scheduler = attach(optimizer, Linear(2))
     run(optimizer, scheduler, 3)
 
-    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.01})
+    add_group(optimizer, 0.01)
     run(optimizer, scheduler, 1)
 
     assert scheduler.base_lrs == [0.3, 0.01]
@@ -234,7 +186,7 @@ def test_a_state_with_an_added_group_fits_before_and_after_it_is_added_again():
     run(first, scheduler, 3)
 
     resumed.load_state_dict(scheduler.state_dict())
-    second.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "lr": 9.0})
+    add_group(second, 9.0)
     run(first, scheduler, 1)
     run(second, resumed, 1)
 
@@ -243,31 +195,30 @@ def test_a_state_with_an_added_group_fits_before_and_after_it_is_added_again():
 
 def test_tensor_rates_are_filled_in_place():
     """A rate that is a tensor stays that tensor, so that a compiled step sees every change."""
-    rate = torch.tensor(0.5)
-    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.ones(1))], lr=rate, capturable=False, foreach=False)
+    optimizer = sgd(0.5, tensors=True)
     held = optimizer.param_groups[0]["lr"]
 
     scheduler = attach(optimizer, Linear(4), lr=0.25)
     used = run(optimizer, scheduler, 5)
-
-    assert optimizer.param_groups[0]["lr"] is held
-    assert used == [0.25, 0.1875, 0.125, 0.0625, 0.0]
-    assert scheduler.base_lrs == [0.25]
     scheduler.load_state_dict(attach(sgd(0.5), Linear(4)).state_dict())
+
+    assert used == [[0.25], [0.1875], [0.125], [0.0625], [0.0]]
     assert optimizer.param_groups[0]["lr"] is held
     assert held == 0.5
 
 
-def test_a_stray_epoch_is_ignored():
-    """Callers that pass an epoch to `step` move the schedule by one step like any other."""
+def test_an_attached_schedule_is_a_torch_scheduler():
+    """Trainers that ask for torch's class, and torch's own containers, accept it; an epoch passed to it is ignored."""
     optimizer = sgd(1.0)
     scheduler = attach(optimizer, Linear(10))
-    optimizer.step()
 
+    optimizer.step()
+    ChainedScheduler([scheduler]).step()
     scheduler.step(7)
     scheduler.step(epoch=3)
 
-    assert rates(optimizer) == [0.8]
+    assert isinstance(scheduler, LRScheduler)
+    assert rates(optimizer) == scheduler.get_last_lr() == [0.7]
 
 
 def test_the_wrong_order_is_reported_by_torch():
@@ -278,40 +229,17 @@ def test_the_wrong_order_is_reported_by_torch():
         scheduler.step()
 
 
-def test_an_attached_schedule_is_a_torch_scheduler():
-    """Trainers that ask for torch's class, and torch's own containers, accept it."""
-    optimizer = sgd(1.0)
-    scheduler = attach(optimizer, Linear(10))
-
-    chain = torch.optim.lr_scheduler.ChainedScheduler([scheduler])
-    optimizer.step()
-    chain.step()
-
-    assert isinstance(scheduler, torch.optim.lr_scheduler.LRScheduler)
-    assert rates(optimizer) == scheduler.get_last_lr() == [0.9]
-
-
-def test_attaching_again_replaces_the_schedule():
-    """The last scheduler attached owns the rates, whatever the first one's bases were."""
-    optimizer = sgd(0.3)
-    run(optimizer, attach(optimizer, Linear(10), lr=0.1), 5)
-
-    used = run(optimizer, attach(optimizer, Constant(), lr=0.2), 3)
-
-    assert used == [0.2, 0.2, 0.2]
-
-
 def test_an_open_end_cools_down_when_told():
     """The rate is flat until `begin_cooldown`, then falls over its steps, also in a run that resumes meanwhile."""
     optimizer = sgd(1.0)
     scheduler = attach(optimizer, Warmup(StableDecay(None, floor=0.2), 2))
-    assert run(optimizer, scheduler, 6) == [0.5, 1, 1, 1, 1, 1]
+    assert run(optimizer, scheduler, 6) == [[0.5], *[[1.0]] * 5]
 
     scheduler.begin_cooldown(4)
     resumed = attach(sgd(1.0), StableDecay(None))
     resumed.load_state_dict(scheduler.state_dict())
 
-    assert run(optimizer, scheduler, 6) == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2, 0.2])
+    assert run(optimizer, scheduler, 6) == [pytest.approx([rate]) for rate in (1.0, 0.8, 0.6, 0.4, 0.2, 0.2)]
     assert resumed.schedule == scheduler.schedule
     with pytest.raises(InputError, match="`schedule` must be open-ended to cool down, got Then"):
         scheduler.begin_cooldown(4)
@@ -339,7 +267,7 @@ def test_a_plateau_cuts_groups_that_were_added_later():
     scheduler = attach(optimizer, ReduceOnPlateau(0.5, patience=0))
     scheduler.step(1.0)
     scheduler.step(1.0)
-    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.1})
+    add_group(optimizer, 0.1)
 
     scheduler.step(1.0)
 
@@ -380,7 +308,7 @@ def test_a_plateau_resumes_with_its_memory():
 @pytest.mark.parametrize(
     ("attached", "state", "message"),
     [
-        (Linear(5), torch.optim.lr_scheduler.StepLR(sgd(1.0), 3).state_dict(), "`state_dict` must be one of this"),
+        (Linear(5), StepLR(sgd(1.0), 3).state_dict(), "`state_dict` must be one of this"),
         (Linear(5), attach(sgd(1.0), ReduceOnPlateau()).state_dict(), "`state_dict` must be one of this scheduler"),
         (Linear(5), attach(sgd(1.0), Custom(abs)).state_dict(), "got the function 'abs'; pass it as Custom"),
         (ReduceOnPlateau(), attach(sgd(1.0), Linear(5)).state_dict(), "`state_dict` must be one of this scheduler"),
@@ -403,15 +331,6 @@ def test_foreign_states_change_nothing(attached, state, message):
     assert scheduler.state_dict() == before
 
 
-@pytest.mark.parametrize(("rate", "lr"), [(0.0, 0.1), (0.0, None)])
-def test_a_rate_of_zero_has_no_shape(rate, lr):
-    """A reference group at 0 can neither be scaled nor be a peak."""
-    with pytest.raises(
-        InputError, match=r"the reference group's rate|`lr` must be given where every group's rate is 0"
-    ):
-        attach(sgd(rate), Linear(10), lr=lr)
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -422,16 +341,25 @@ def test_a_rate_of_zero_has_no_shape(rate, lr):
         ({"schedule": "linear"}, r"got 'linear'; pass CATALOGUE\['linear'\].build"),
         ({"schedule": lambda step: float("nan")}, "must give finite factors of at least 0, got nan"),
         ({"last_epoch": -2}, "`last_epoch` must be a whole number of at least -1, got -2"),
+        ({"last_epoch": 5}, "`lr` must be given where no scheduler ever wrote `initial_lr`, got None"),
+        ({"last_epoch": 0}, "`lr` must be given where no scheduler ever wrote `initial_lr`, got None"),
         ({"optimizer": {}}, "`optimizer` must be a torch Optimizer, got dict"),
         ({"schedule": None}, r"got NoneType; pass found\.plan\.schedule .* find_lr\(\.\.\., total_steps=\.\.\.\)"),
         ({"schedule": Plan(0.1, (0.05, 0.2), None, None, 0)}, r"got Plan; pass found\.plan\.schedule and lr="),
+        ({"optimizer": sgd(0.0), "lr": 0.1}, "the reference group's rate"),
+        ({"optimizer": sgd(0.0)}, "`lr` must be given where every group's rate is 0"),
+        ({"optimizer": without_rate(), "lr": 0.5}, r"must have an `lr` in every group .* got none in group 1"),
+        (
+            {"optimizer": freeze(sgd(0.1, 0.2), 0, 1), "lr": 0.5},
+            "a group with an `lr` and a trainable parameter, got none",
+        ),
     ],
 )
 def test_bad_arguments_change_nothing(arguments, message):
     """What cannot be used raises with the value shown, and the optimizer is as before."""
-    optimizer = sgd(0.1)
+    given = {"optimizer": sgd(0.1), "schedule": Linear(10)} | arguments
+    before = repr(given["optimizer"])
 
     with pytest.raises(InputError, match=message):
-        attach(**{"optimizer": optimizer, "schedule": Linear(10)} | arguments)
-    assert optimizer.param_groups[0]["lr"] == 0.1
-    assert "initial_lr" not in optimizer.param_groups[0]
+        attach(**given)
+    assert repr(given["optimizer"]) == before

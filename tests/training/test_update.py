@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.amp import GradScaler
-from twins import Training, dataset, plain, refused, state_of, sweep, training, twins
+from twins import Training, check_no_trace, dataset, refused, state_of, sweep, sweep_by_step, training
 
 from lrfinder import TorchLoop
 
@@ -42,13 +42,14 @@ def losses(t, **options):
 @pytest.mark.parametrize(
     ("small", "large"),
     [([8] * 4, [32]), ([8] * 8, [32, 32]), ([8] * 6, [32, 16]), ([8, 8, 8, 3, 5], [27, 5]), ([8, 2], [10])],
-    ids=["one window", "two windows", "partial window", "unequal batch", "short loader"],
+    ids=["one step", "two steps", "partial batch", "unequal batch", "short loader"],
 )
-def test_an_accumulated_curve_is_that_of_the_large_batch(small, large):
-    """Four batches of eight are one of 32, and the last, partial window is the batch that is left."""
-    accumulated = losses(classification(small, torch.float64), accumulate=4)
+@pytest.mark.parametrize("options", [{}, {"clip_grad_norm": 0.05}], ids=["plain", "clipped"])
+def test_an_accumulated_curve_is_that_of_the_large_batch(small, large, options):
+    """Four batches of eight are one of 32, clipped once; the last, partial step is the batch that is left."""
+    accumulated = losses(classification(small, torch.float64), accumulate=4, **options)
 
-    assert accumulated == pytest.approx(losses(classification(large, torch.float64)), abs=1e-6)
+    assert accumulated == pytest.approx(losses(classification(large, torch.float64), **options), abs=1e-6)
 
 
 def clipped_by_hand(clip, optimizer, model, batch):
@@ -72,7 +73,7 @@ def test_a_clipped_curve_is_that_of_a_hand_written_loop(options, clip):
     """The curve is, bit for bit, that of a loop that calls torch's own clipping before the step."""
     curve = sweep(classification([8] * 4), steps=20, lr_min=1e-3, lr_max=1.0, **options).curve
 
-    by_hand = classification([8] * 4, update=partial(clipped_by_hand, clip)).climb(curve.lrs)
+    by_hand = classification([8] * 4, update=partial(clipped_by_hand, clip)).sweep_by_hand(curve.lrs)
 
     assert by_hand == curve.losses
     assert by_hand != losses(classification([8] * 4))
@@ -143,7 +144,7 @@ def scaled(**options):
 
 def sweep_scaled(t, **options):
     """A range test with the training's own scaler."""
-    return sweep(t, autocast=torch.float16, scaler=t.scaler, clip_grad_norm=1.0, **options)
+    return sweep(t, **{"autocast": torch.float16, "scaler": t.scaler, "clip_grad_norm": 1.0, **options})
 
 
 OVERFLOWING = {"init_scale": 2.0**20, "growth_interval": 4}
@@ -156,7 +157,7 @@ def test_an_overflowing_step_is_repeated_and_not_recorded():
 
     while len(recorded) < 12:
         before = by_hand.scaler.get_scale()
-        losses = by_hand.climb([curve.lrs[len(recorded)]])
+        losses = by_hand.sweep_by_hand([curve.lrs[len(recorded)]])
         recorded += losses[-1:] if by_hand.scaler.get_scale() >= before else []
 
     assert len(by_hand.seen) >= 15
@@ -164,33 +165,10 @@ def test_an_overflowing_step_is_repeated_and_not_recorded():
 
 
 @pytest.mark.parametrize("before", [0, 6])
-def test_a_scaled_training_goes_on_as_if_nothing_had_been(before):
+@pytest.mark.parametrize("search", [sweep_scaled, sweep_by_step])
+def test_a_scaled_training_goes_on_as_if_nothing_had_been(search, before):
     """Ten steps after a sweep, skipped ones among them, equal those of a twin that never swept."""
-    swept, undisturbed = twins(partial(scaled, **OVERFLOWING), sweep_scaled, before=before)
-
-    assert swept == undisturbed
-
-
-@pytest.mark.parametrize("before", [0, 6])
-def test_the_scaler_is_put_back(before):
-    """Scale, growth and their very tensors are as before; those made at the first step are gone again."""
-    t = scaled(**OVERFLOWING).train(before)
-    state, held = plain(vars(t.scaler)), t.scaler._scale
-
-    sweep_scaled(t)
-
-    assert plain(vars(t.scaler)) == state
-    assert t.scaler._scale is held
-    assert (held is None) is (before == 0)
-
-
-def test_a_scaler_beside_a_step_of_ones_own_is_put_back():
-    """`train_step` uses it, the guard keeps it."""
-    swept, undisturbed = twins(
-        partial(scaled, **OVERFLOWING), lambda t: sweep(t, loss_fn=None, train_step=t.update, scaler=t.scaler), before=3
-    )
-
-    assert swept == undisturbed
+    check_no_trace(partial(scaled, **OVERFLOWING), lambda t: search(t, scaler=t.scaler), before=before)
 
 
 def test_a_scaler_that_is_switched_off_changes_nothing():
@@ -214,59 +192,40 @@ def overflowing(calls):
     return t, count
 
 
-def test_eight_skipped_steps_in_a_row_are_repeated():
-    """The sweep goes on at the same rate with the ninth batch."""
-    t, count = overflowing(range(3, 11))
+@pytest.mark.parametrize(
+    ("calls", "seen"), [(range(3, 11), ("completed", 12, 20)), (range(3, 99), ("non_finite", 2, 11))], ids=["8", "9"]
+)
+def test_the_ninth_skipped_step_in_a_row_ends_the_sweep(calls, seen):
+    """Eight are repeated at the same rate; a gradient that overflows at every scale is no finite training any more."""
+    t, count = overflowing(calls)
 
     found = sweep_scaled(t, lr_max=1e-3)
 
-    assert (found.stopped, len(found.curve), len(count)) == ("completed", 12, 20)
+    assert (found.stopped, len(found.curve), len(count)) == seen
 
 
-def test_the_ninth_skipped_step_in_a_row_ends_the_sweep():
-    """A gradient that overflows at every scale is no finite training any more."""
-    t, count = overflowing(range(3, 99))
-
-    found = sweep_scaled(t)
-
-    assert (found.stopped, len(found.curve), len(count)) == ("non_finite", 2, 11)
+REFUSED = [
+    ({"autocast": "bf16"}, "`autocast` must be torch.bfloat16, torch.float16 or None, got 'bf16'"),
+    ({"clip_grad_value": -1.0}, r"`clip_grad_value` must be positive or None, got -1\.0"),
+    ({"scaler": GradScaler("cpu")}, "`scaler` must be None with LBFGS, which evaluates its closure often, got a Grad"),
+]
 
 
-def test_a_scaler_with_lbfgs_is_refused():
-    """LBFGS evaluates its closure often, which a scaler cannot follow."""
-    t = training(optimizer=torch.optim.LBFGS)
-
-    with refused(t, "`scaler` must be None with LBFGS, which evaluates its closure often, got a GradScaler"):
-        sweep(t, scaler=GradScaler("cpu"))
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ({"autocast": torch.float64}, "`autocast` must be torch.bfloat16, torch.float16 or None, got torch.float64"),
-        ({"autocast": "bf16"}, "`autocast` must be torch.bfloat16, torch.float16 or None, got 'bf16'"),
-        ({"clip_grad_value": -1.0}, r"`clip_grad_value` must be positive or None, got -1\.0"),
-    ],
-    ids=["dtype", "text", "clip"],
-)
+@pytest.mark.parametrize(("options", "sentence"), REFUSED)
 def test_an_update_that_cannot_be_made_is_refused(options, sentence):
-    """Precisions and bounds that do not exist are named."""
-    t = training().train(2)
+    """Precisions and bounds that do not exist are named; LBFGS cannot follow a scaler."""
+    t = training(optimizer=torch.optim.LBFGS)
 
     with refused(t, sentence):
         sweep(t, **options)
 
 
 class Images(nn.Module):
-    """A small convolution that keeps the layouts it was called with."""
-
     def __init__(self):
         super().__init__()
         self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 3)
-        self.layouts = set()
 
     def forward(self, x):
-        self.layouts.add(x.is_contiguous(memory_format=torch.channels_last))
         return self.head(self.conv(x).mean((2, 3)))
 
 
@@ -278,92 +237,22 @@ def images(layout=torch.contiguous_format):
     return Training(net, torch.optim.Adam(net.parameters()), batches)
 
 
-def strides(t):
-    """The layout of every weight and moment."""
-    moments = [value for state in t.optimizer.state.values() for value in state.values()]
-    return [tensor.stride() for tensor in (*t.model.parameters(), *moments)]
-
-
 @pytest.mark.parametrize("wanted", [True, False])
-def test_images_reach_the_model_in_the_layout_asked_for(wanted):
-    """With `channels_last` every batch of four dimensions has that layout, otherwise its own."""
-    t = images()
-    seen = []
-    t.model.register_forward_hook(lambda module, *_: seen.extend(module.layouts))
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["plain", "channels last"])
+def test_images_reach_the_model_in_the_layout_asked_for(wanted, layout):
+    """With `channels_last` batches have that layout, else their own; weights and moments keep contents and strides."""
+    t = images(layout).train(2)
+    tensors = [*t.model.parameters(), *(v for state in t.optimizer.state.values() for v in state.values())]
+    before, strides, seen = state_of(t), [tensor.stride() for tensor in tensors], set()
+    t.model.register_forward_pre_hook(
+        lambda _, args: seen.add(args[0].is_contiguous(memory_format=torch.channels_last))
+    )
 
     sweep(t, channels_last=wanted)
 
-    assert set(seen) == {wanted}
-    assert not any(x.is_contiguous(memory_format=torch.channels_last) for x, _ in t.loader)
-
-
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=["plain", "channels last"])
-def test_weights_keep_their_layout(layout):
-    """Parameters and moments come back with their contents and their strides."""
-    t = images(layout).train(2)
-    before, held = state_of(t), strides(t)
-
-    sweep(t, channels_last=True)
-
-    assert strides(t) == held
+    assert seen == {wanted}
+    assert [tensor.stride() for tensor in tensors] == strides
     assert state_of(t) == before
-
-
-class Counting:
-    """A compiler's backend that counts its graphs and runs them as they are."""
-
-    def __init__(self):
-        self.graphs = 0
-
-    def __call__(self, graph, _):
-        self.graphs += 1
-        return graph.forward
-
-
-def compiled():
-    """A training of a compiled model, and the count of its graphs."""
-    torch.compiler.reset()
-    t, backend = classification([8] * 4), Counting()
-    t.model = torch.compile(t.model, backend=backend)
-    return t, backend
-
-
-@pytest.mark.parametrize("before", [0, 3])
-def test_a_sweep_compiles_no_more_than_one_training_step(before):
-    """Its graphs are those that training has, or would have, and training on compiles nothing new."""
-    alone, of_step = compiled()
-    alone.train(1)
-    t, backend = compiled()
-    t.train(before)
-
-    sweep(t)
-    of_sweep = backend.graphs
-    t.train(3)
-
-    assert of_sweep == of_step.graphs > 0
-    assert backend.graphs == of_sweep
-
-
-def test_a_compiled_training_goes_on_as_if_nothing_had_been():
-    """Ten steps after a sweep equal those of a twin, but for the functions that were compiled for each."""
-    states = twins(lambda: compiled()[0], before=3)
-
-    swept, undisturbed = ({name: kept for name, kept in s.items() if name != "attributes"} for s in states)
-    assert swept == undisturbed
-
-
-def test_a_compiled_model_is_called_as_the_one_inside():
-    """The signature that tells which arguments a batch is for is that of the original."""
-    x, y = dataset(8).tensors
-
-    class Named(Classifier):
-        def forward(self, inputs, labels=None):
-            return {"loss": F.cross_entropy(self.body(inputs), labels)}
-
-    model = Named()
-    loops = [TorchLoop(m, [{"labels": y, "inputs": x}]) for m in (model, torch.compile(model, backend=Counting()))]
-
-    assert loops[0].loss(loops[0].draw()) == loops[1].loss(loops[1].draw())
 
 
 def test_a_sweep_inside_an_autocast_region_is_as_outside():
