@@ -60,7 +60,7 @@ def test_the_suite_is_wide():
     assert len({training.family.source for training in ALL}) >= 12
     assert sum(5000 <= training.total_steps <= 20_000 for training in ALL) >= 10
     assert {training.optimizer_kind for training in ALL} == {"sgd", "momentum", "adaptive"}
-    assert all(isinstance(training.family, trainings.Family) and all(training.family) for training in ALL)
+    assert all(isinstance(training.family, suite.Family) and all(training.family) for training in ALL)
 
 
 def test_a_training_takes_two_steps(training):

@@ -186,9 +186,9 @@ def test_the_plot_has_the_format_of_its_ending(run, project, ending):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("--steps", 40, "--lr-min", 1e-5, "--lr-max", 1, "--seed", 2**63 - 1), (40, 1e-5, 1.0, 500, "warmup")),
-        (("--total-steps", 900, "--seed", 2**32), (28, 1e-7, 10.0, 900, "warmup")),
-        (("--rule", "valley", "--schedule", "constant", "--steps", 40, "--seed", 0), (36, 1e-7, 10.0, 500, "constant")),
+        (("--steps", 40, "--lr-min", 1e-5, "--lr-max", 1, "--seed", 2**63 - 1), (40, 1e-5, 500, "linear")),
+        (("--total-steps", 900, "--seed", 2**32), (28, 1e-7, 900, "linear")),
+        (("--rule", "valley", "--schedule", "cosine", "--steps", 40, "--seed", 0), (39, 1e-7, 500, "cosine")),
     ],
     ids=["range", "horizon", "rule and schedule"],
 )
@@ -196,8 +196,8 @@ def test_options_override_the_factory(run, arguments, expected):
     """What is given counts, seeds beyond NumPy's included; the rest is the factory's, an attribute, or the default."""
     result = found(run, "Setups.setup", *arguments)
 
-    (lrs, plan) = result["evidence"]["curve"]["lrs"], result["plan"]
-    assert (len(lrs), lrs[0], lrs[-1], plan["total_steps"], plan["schedule"]["family"]) == expected
+    lrs, plan = result["evidence"]["curve"]["lrs"], result["plan"]
+    assert (len(lrs), lrs[0], plan["total_steps"], plan["schedule"]["body"]["family"]) == expected
     assert "--rule" not in arguments or plan["lr"] == result["evidence"]["suggestions"]["valley"]
 
 

@@ -150,7 +150,7 @@ def test_every_short_trial_lies_inside_the_picture():
     assert list(line_of(ax, "trial of 14 steps").get_ydata()) == [2.2, 0.9, high]
     assert "trial of 14 steps (at the top: off the scale)" in labels(ax)
     assert "pilot of 60 steps (at the top: off the scale)" in labels(tuned(DIVERGED).plot())
-    assert any(f"edge {EDGE.edge:.2g}" in label for label in labels(result(edge_trials=[EDGE]).plot()))
+    assert any(f"edge of the trials {EDGE.edge:.2g}" in label for label in labels(result(edge_trials=[EDGE]).plot()))
 
 
 def test_the_picture_of_a_tuning_shows_its_parts():

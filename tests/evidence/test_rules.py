@@ -216,3 +216,10 @@ def test_a_rule_that_returns_no_rate_is_refused(answer):
 def test_a_rule_that_is_asked_for_has_a_name(rule, name):
     """A rule by its name, the function of a named rule and a function of one's own are found under their names."""
     assert check_rule(rule) == name
+
+
+@pytest.mark.parametrize("rule", ["steepset", 3, ["valley"]])
+def test_an_unknown_rule_lists_the_known(rule):
+    """What names no rule is answered with all there are."""
+    with pytest.raises(InputError, match="`rule` must be one of steepest, valley, minimum, divergence, a function"):
+        check_rule(rule)

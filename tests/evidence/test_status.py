@@ -6,7 +6,7 @@ import pytest
 import torch
 from builders import trials
 from quadratic import BATCHES, Quadratic, swept, uphill
-from recorded import descent, recorded
+from recorded import descent, noise, recorded
 from torch import nn
 
 from lrfinder import NoSignalError, find_lr
@@ -90,6 +90,13 @@ def test_every_status_has_a_sentence(status):
     """The sentence says what happened and, after a semicolon, what to try where the status is not `ok`."""
     assert status.sentence.endswith(".")
     assert status is Status.OK or ";" in status.sentence
+
+
+def test_pure_noise_is_hardly_ever_ok():
+    """Of fifty curves of pure noise at most three are taken for a signal."""
+    statuses = [status_of(recorded(noise(seed))) for seed in range(50)]
+
+    assert statuses.count("ok") + statuses.count("out_of_range") <= 3
 
 
 @pytest.mark.parametrize(("depth", "status"), [(0.3, "ok"), (1e-4, "flat")])

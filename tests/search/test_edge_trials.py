@@ -41,7 +41,11 @@ def test_the_first_trial_lies_a_quarter_of_a_decade_below_the_edge_that_the_swee
 
 @pytest.mark.parametrize(
     ("sizes", "held_out", "cost"),
-    [([1, 64, 64] * 4 + [1, 64], None, 2.0), ([1] * STEPS, ["a", "b", "c"], 1.0), ([2] * STEPS, ["a", "b", "c"], 0.5)],
+    [
+        ([1, 64, 64] * 4 + [1, 64], None, 2.0),
+        ([1] * STEPS, ["a", "b", "c"], 1.0),
+        ([1] + [2] * (STEPS - 1), ["a", "b", "c"], 0.5),
+    ],
     ids=["the last six steps", "held out", "held out, of two micro-batches"],
 )
 def test_batches_evaluate_a_trial_at_the_cost_of_a_forward(sizes, held_out, cost):

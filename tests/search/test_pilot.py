@@ -65,8 +65,17 @@ def test_pilots_are_evaluated_on_nothing_that_they_were_trained_on(per_epoch, co
         assert trained
         assert evaluated
         assert not set(trained) & set(evaluated)
-    used = [number for pilot in pilots for part in pilot for number in part]
-    assert per_epoch < 1_000 or len(set(used)) == len(used)
+
+
+@pytest.mark.parametrize(("per_epoch", "count"), [(1_000, 4), (2 * 53, 2)])
+def test_pilots_of_one_epoch_have_no_batch_in_common(per_epoch, count):
+    """Where an epoch has room for all of them, if only just, none is left out between them."""
+    loop = Numbered(per_epoch)
+    made = draw_pilots(loop, count, STEPS, horizon(per_epoch, per_epoch))
+
+    used = [number for one in made for part in numbers(one) for number in part]
+    assert len(set(used)) == len(used) == loop.drawn == count * 53
+    assert [one.forward_cost for one in made] == [13 / 3] * count
 
 
 @pytest.mark.parametrize(("epochs", "batches"), [(0.5, 40), (1, 40), (2, 20), (4, 10), (10, 4), (40, 1), (1_000, 1)])
