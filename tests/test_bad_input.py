@@ -18,6 +18,8 @@ RANGES = [
     ({"lr_min": -1e-3}, "`lr_min` must be a positive finite learning rate, got -0.001"),
     ({"lr_min": math.nan}, "`lr_min` must be a positive finite learning rate, got nan"),
     ({"lr_max": math.inf}, "`lr_max` must be a positive finite learning rate, got inf"),
+    ({"lr_min": "1e-7"}, "`lr_min` must be a positive finite learning rate, got '1e-7'"),
+    ({"lr_min": 1.0, "lr_max": 1.0 + 1e-15}, "by more than rounding"),
     ({"steps": 9}, "`steps` must be a whole number of at least 10, got 9"),
     ({"steps": -1}, "`steps` must be a whole number of at least 10, got -1"),
     ({"steps": 50.0}, r"`steps` must be a whole number of at least 10, got 50\.0"),
@@ -49,6 +51,11 @@ OPTIONS = [
     ({"snapshot": "none"}, '`snapshot` must be "auto" or "all", got \'none\''),
     ({"snapshot_device": "gpu"}, "`snapshot_device` must be a device of this machine, .*, got 'gpu'"),
     ({"snapshot_device": "meta"}, "`snapshot_device` must be a device of this machine, .*, got 'meta'"),
+    (
+        {"evaluate_on": "validation"},
+        "validation batches must be given to evaluate on them, got none; pass `val_loader`",
+    ),
+    ({"evaluate_on": "test"}, "`evaluate_on` must be one of training, validation, or None, got 'test'"),
     ({"optimizer": "adam"}, "`optimizer` must be a torch optimizer, or a list of them, got str"),
     ({"optimizer": []}, "`optimizer` must hold at least one optimizer, got an empty list; pass those of the training"),
 ]

@@ -19,22 +19,15 @@ PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md"), ROOT / "RE
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
-def test_every_link_and_picture_of_a_page_is_there(page: Path):
-    """What a page points to inside the repository exists."""
-    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+def test_everything_that_a_page_names_is_there(page: Path):
+    """Links and pictures lead somewhere, scripts and targets can be run, and paths from the root exist."""
+    text, makefile = page.read_text(encoding="utf-8"), (ROOT / "Makefile").read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
+    paths = re.findall(r"`((?:lrfinder|lightning_callbacks|tests|examples|benchmarks|docs)/[\w./]*)`", text)
+    paths += re.findall(r"python ((?:examples|benchmarks)/\S+\.py)", text)
 
-    assert [target for target in targets if "://" not in target and not (page.parent / target).exists()] == []
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
-def test_every_python_file_and_target_a_page_names_is_there(page: Path):
-    """A command that a page tells to run can be run."""
-    text = page.read_text(encoding="utf-8")
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-
-    assert [
-        name for name in re.findall(r"python ((?:examples|benchmarks)/\S+\.py)", text) if not (ROOT / name).exists()
-    ] == []
+    assert [link for link in links if not (page.parent / link).exists()] == []
+    assert [path for path in paths if not (ROOT / path).exists()] == []
     assert [name for name in re.findall(r"`make ([a-z-]+)`", text) if f"\n{name}:" not in makefile] == []
 
 
@@ -66,22 +59,9 @@ def test_the_answers_are_numbered_in_order():
 def test_every_option_that_a_page_names_exists(name):
     """What stands in backticks with an equals sign is an argument of a public function or class."""
     page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    functions = (find_lr, tune_lr, attach, LRResult.recommend, AutoLR, DecaySchedule, Trainer, Trainer.fit)
     shapes = [entry.family for entry in CATALOGUE.values()]
-    known = {
-        argument
-        for function in (
-            find_lr,
-            tune_lr,
-            attach,
-            LRResult.recommend,
-            AutoLR,
-            DecaySchedule,
-            Trainer,
-            Trainer.fit,
-            *shapes,
-        )
-        for argument in inspect.signature(function).parameters
-    }
+    known = {argument for one in (*functions, *shapes) for argument in inspect.signature(one).parameters}
 
     others = {"verbose", "decay_steps"}  # of torch and Keras, of which docs/schedules.md warns
 
@@ -141,13 +121,3 @@ def test_the_direction_of_imports_is_the_one_that_is_tested():
     shown = [tuple(row.split()) for row in architecture("The direction of imports").splitlines()]
 
     assert shown == [tuple(room for room in row if not room.startswith("_")) for row in test_structure.ROWS]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
-def test_every_file_of_the_repository_that_a_page_names_is_there(page: Path):
-    """A path in backticks that begins at the root of the repository leads to a file or a folder."""
-    named = re.findall(
-        r"`((?:lrfinder|lightning_callbacks|tests|examples|benchmarks|docs)/[\w./]*)`", page.read_text(encoding="utf-8")
-    )
-
-    assert [name for name in named if not (ROOT / name).exists()] == []

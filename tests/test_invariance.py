@@ -1,4 +1,4 @@
-"""What the suggestion must not depend on: the steps and the ends of the sweep, and the scale of the loss."""
+"""The suggestion does not depend on the steps and the ends of the sweep; test_known_answers.py has the loss's scale."""
 
 import math
 import statistics
@@ -6,7 +6,6 @@ from functools import lru_cache
 
 import pytest
 import torch
-from quadratic import Quadratic, swept
 from sklearn.datasets import load_digits
 from torch import nn
 from torch.optim import SGD, Adam
@@ -47,13 +46,3 @@ def test_the_suggestion_does_not_move_with_the_sweep(optimizer, options):
     moved = median_log_lr(optimizer, **options) - median_log_lr(optimizer)
 
     assert moved == pytest.approx(0, abs=0.3 if optimizer is SGD and "steps" not in options else 0.15)
-
-
-@pytest.mark.parametrize("loss_scale", [10.0, 1e-3])
-def test_the_suggestion_does_not_move_with_the_loss_scale_under_adam(loss_scale):
-    """A loss in other units has the same rate, where eps is out of the way."""
-    plain, scaled = (
-        swept(Quadratic(2.0, 0.1, factor=factor), Adam, options={"eps": 0.0}).lr for factor in (1.0, loss_scale)
-    )
-
-    assert scaled == pytest.approx(plain, rel=1e-6)

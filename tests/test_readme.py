@@ -10,11 +10,6 @@ README = Path(__file__).parent.parent / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
-def test_readme_has_code():
-    """The README shows at least two blocks of Python."""
-    assert len(BLOCKS) >= 2
-
-
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
 @pytest.mark.filterwarnings("ignore:The number of training batches")
 def test_the_block_with_lightning_needs_no_other(

@@ -11,7 +11,7 @@ import torch
 from builders import EDGE, PILOT, result, trials
 from quadratic import Quadratic, swept, uphill
 
-from lrfinder import Curve, Facts, InputError, LRResult, NoSignalError, Status, find_lr, range_test, tune_lr
+from lrfinder import Curve, Facts, InputError, LRResult, NoSignalError, find_lr, range_test, tune_lr
 from lrfinder.advice.request import PlanOptions, Request
 from lrfinder.result_json import SCHEMA
 from lrfinder.schedules import CATALOGUE, Linear, Warmup
@@ -142,7 +142,7 @@ def test_the_text_is_what_the_file_holds(tmp_path):
 
 def test_a_file_holds_plain_data_and_its_schema():
     """Strings, numbers, booleans and None in lists and dicts, with the number of the schema."""
-    data = json.loads(found().to_json())
+    data = json.loads(found(edge_trials=[EDGE], pilots=[PILOT]).to_json())
 
     assert data["schema"] == SCHEMA == 2
     assert {type(leaf) for leaf in leaves(data)} <= {str, float, int, bool, type(None)}
@@ -204,35 +204,29 @@ def test_the_properties_read_the_records():
 
 
 def test_the_cost_of_a_tuning_is_that_of_its_sweep_and_all_its_trials():
-    """`trials` lists the short trials, then the pilots, and `cost_steps` counts them all."""
+    """`trials` lists the short trials, then the pilots; `cost_steps` counts them all; a file keeps them."""
     x = torch.randn(512, 4)
     batches = [(rows, rows @ torch.ones(4, 1)) for rows in x.split(16)]
 
     tuned = tune_lr(torch.nn.Linear(4, 1), batches, total_steps=900, progress=False)
 
     assert tuned.trials[0].steps == 14 < tuned.trials[-1].steps
+    assert LRResult.parse(tuned.to_json()) == tuned
+    assert {type(lr) for trials in tuned.trials for lr in trials.lrs} == {float}
     assert tuned.cost_steps == math.ceil(len(tuned.curve) + sum(trials.cost for trials in tuned.trials))
 
 
-def test_applying_sets_the_peak_and_keeps_the_ratios():
-    """The reference group gets `lr`, the other keeps its tenth."""
+def test_applying_sets_the_peak_and_carries_the_schedulers_along():
+    """The reference group gets `lr`, the other keeps its tenth, and the next step of a scheduler undoes neither."""
     one, groups = found(), optimizer(0.1, 0.01)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(groups, Linear(10))
 
-    one.apply(groups)
+    one.apply(groups, scheduler)
 
     assert [group["lr"] for group in groups.param_groups] == pytest.approx([one.lr, one.lr / 10])
-
-
-def test_applying_carries_the_schedulers_along():
-    """A scheduler's bases follow, so that its next step does not undo the rate."""
-    one, held = found(), optimizer()
-    scheduler = torch.optim.lr_scheduler.LambdaLR(held, Linear(10))
-
-    one.apply(held, scheduler)
-    held.step()
+    groups.step()
     scheduler.step()
-
-    assert held.param_groups[0]["lr"] == pytest.approx(0.9 * one.lr)
+    assert [group["lr"] for group in groups.param_groups] == pytest.approx([0.9 * one.lr, 0.09 * one.lr])
 
 
 def test_applying_to_a_scheduler_is_refused():
@@ -257,10 +251,3 @@ def test_the_repr_is_one_line_of_what_was_found():
     assert repr(one).startswith(f"LRResult(lr={one.lr}, interval=(")
     assert repr(one).endswith(f"status='ok', schedule={one.plan.schedule})")
     assert repr(nothing()) == "LRResult(lr=None, interval=None, status='flat', schedule=None)"
-
-
-def test_without_a_plan_the_properties_are_none():
-    """A rate and an interval exist where there is a plan, and the status says why there is none."""
-    one = nothing()
-
-    assert (one.plan, one.lr, one.interval, one.status) == (None, None, None, Status.FLAT)

@@ -83,12 +83,6 @@ def test_the_page_lists_the_families_as_the_catalogue_does():
     assert rows == [(e.name, e.frequency, f"{e.quantity}, {e.direction}", e.when) for e in CATALOGUE.values()]
 
 
-def test_the_picture_of_the_page_is_there():
-    """The page shows a file of the folder."""
-    assert "](schedules.png)" in PAGE
-    assert (DOCS / "schedules.png").stat().st_size > 10_000
-
-
 def test_every_footnote_is_called_and_written():
     """The page's notes and their marks are the same."""
     written = re.findall(r"^\[\^(\w+)\]:", PAGE, flags=re.MULTILINE)

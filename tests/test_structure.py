@@ -124,23 +124,27 @@ def loaded_by(code):
     return set(done.stdout.split())
 
 
-def test_importing_the_package_loads_nothing_heavy():
-    """`import lrfinder` loads none of torch, NumPy, scipy, matplotlib, tqdm or Lightning."""
-    heavy = {"torch", "numpy", "scipy", "matplotlib", "tqdm", "lightning", "pytorch_lightning", "lightning_callbacks"}
+LIGHTNING = {"lightning", "pytorch_lightning"}
+LAZY = {"scipy", "matplotlib", *LIGHTNING}
+SHOW = """
+import contextlib, io
+from lrfinder.cli.main import main
+with contextlib.redirect_stdout(io.StringIO()):
+    try: main({arguments})
+    except SystemExit: pass
+"""
+LOADED = {
+    "import lrfinder, lrfinder._version": {"torch", "numpy", "tqdm", "lightning_callbacks", *LAZY},
+    "import lrfinder.schedules": {"torch", "numpy", "scipy"},
+    "from lrfinder import find_lr": {"lightning_callbacks", *LAZY},
+    "import lightning_callbacks": LIGHTNING,
+    SHOW.format(arguments=["--help"]): {"torch", "numpy", *LAZY},
+    SHOW.format(arguments=["schedules"]): {"torch", "numpy", *LAZY},
+    SHOW.format(arguments=["show", "tests/schema_1.json"]): {"torch", *LAZY},
+}
 
-    assert loaded_by("import lrfinder, lrfinder._version") & heavy == set()
 
-
-def test_importing_the_verb_loads_torch_and_no_more():
-    """`from lrfinder import find_lr` leaves scipy, matplotlib and Lightning for when they are used."""
-    heavy = {"scipy", "matplotlib", "lightning", "pytorch_lightning", "lightning_callbacks"}
-
-    assert loaded_by("from lrfinder import find_lr") & heavy == set()
-
-
-def test_a_saved_result_is_shown_without_torch():
-    """`lrfinder show lr.json` reads and prints a result, and loads neither torch nor scipy nor matplotlib."""
-    show = "import contextlib, io; from lrfinder.cli.main import main"
-    quiet = "with contextlib.redirect_stdout(io.StringIO()): main(['show', 'tests/schema_1.json'])"
-
-    assert loaded_by(f"{show}\n{quiet}\n") & {"torch", "scipy", "matplotlib", "lightning", "pytorch_lightning"} == set()
+@pytest.mark.parametrize(("code", "heavy"), LOADED.items(), ids=lambda value: str(value)[-40:])
+def test_nothing_is_loaded_before_it_is_used(code, heavy):
+    """Imports, help, the table of schedules and a saved result leave heavy libraries for when they are used."""
+    assert loaded_by(code) & heavy == set()

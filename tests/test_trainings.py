@@ -55,15 +55,11 @@ def steps_of(training, model, loader, optimizer):
 
 
 def test_the_suite_is_wide():
-    """Seventy trainings and more, of twelve sources and more, and ten and more of 5,000 to 20,000 steps."""
+    """Seventy trainings of twelve named sources, ten of them of 5,000 to 20,000 steps, with optimizers of each kind."""
     assert len(ALL) >= 70
     assert len({training.family.source for training in ALL}) >= 12
     assert sum(5000 <= training.total_steps <= 20_000 for training in ALL) >= 10
     assert {training.optimizer_kind for training in ALL} == {"sgd", "momentum", "adaptive"}
-
-
-def test_every_training_has_its_family():
-    """A source and a kind of model, both named."""
     assert all(isinstance(training.family, suite.Family) and all(training.family) for training in ALL)
 
 
@@ -108,7 +104,7 @@ def test_the_best_constant_prediction_has_its_loss(tiny, loss_fn, targets, expec
     assert training.trivial_loss() == (None if expected is None else pytest.approx(expected, rel=1e-3))
 
 
-def test_missing_data_are_said(monkeypatch, tmp_path):
+def test_missing_data_are_named(monkeypatch, tmp_path):
     """A training on a file that is not there is left out, with the path that was looked for."""
     monkeypatch.setenv("LRFINDER_DATA", str(tmp_path))
 
@@ -135,66 +131,37 @@ def quarters(record, depth):
     return [(grid.exponent(lr), seed) for lr, seed in grid.missing_runs(record, depth)]
 
 
-def test_half_decades_come_first():
-    """All of them between the ends, with one seed, whatever the depth."""
-    assert quarters(record_of({-8: 0.9}), "seeds") == [(-6, 0), (-4, 0), (-2, 0), (0, 0)]
+WHOLE = BOWL | {-5: 0.15, -3: 0.1, -1: 0.5}
+MISSING = {
+    "half decades come first": ({-8: 0.9}, "seeds", [(-6, 0), (-4, 0), (-2, 0), (0, 0)]),
+    "the best lies between": (BOWL, "half", []),
+    "near the low end": ({-8: 0.1, -6: 0.3, -4: 0.9, -2: 0.9, 0: None}, "half", [(-10, 0)]),
+    "near the high end": ({-8: 0.9, -6: 0.9, -4: 0.9, -2: 0.3, 0: 0.2}, "half", [(2, 0)]),
+    "every rate exploded": (dict.fromkeys(BOWL), "half", [(-10, 0)]),
+    "quarter decades near the best": (BOWL, "quarter", [(-5, 0), (-3, 0), (-1, 0)]),
+    "further seeds near the best": (WHOLE, "seeds", [(q, seed) for seed in (1, 2) for q in (-5, -4, -3, -2)]),
+}
 
 
-@pytest.mark.parametrize(
-    ("losses", "beyond"),
-    [
-        (BOWL, []),
-        ({-8: 0.1, -6: 0.3, -4: 0.9, -2: 0.9, 0: None}, [(-10, 0)]),
-        ({-8: 0.9, -6: 0.9, -4: 0.9, -2: 0.3, 0: 0.2}, [(2, 0)]),
-        ({-8: None, -6: None, -4: None, -2: None, 0: None}, [(-10, 0)]),
-    ],
-)
-def test_an_end_near_the_best_is_extended(losses, beyond):
-    """By half a decade at a time; downwards where every rate exploded."""
-    assert quarters(record_of(losses), "half") == beyond
-
-
-def test_quarter_decades_follow_near_the_best():
-    """Beside the two rates whose loss is at most twice the least."""
-    assert quarters(record_of(BOWL), "quarter") == [(-5, 0), (-3, 0), (-1, 0)]
-
-
-def test_further_seeds_follow_near_the_best():
-    """The second before the third, and none at rates that are far from the best."""
-    whole = record_of(BOWL | {-5: 0.15, -3: 0.1, -1: 0.5})
-
-    assert quarters(whole, "seeds") == [(q, seed) for seed in (1, 2) for q in (-5, -4, -3, -2)]
-
-
-def test_a_loss_that_gains_little_is_near_only_within_a_quarter_of_the_gain():
-    """1.9 is less than twice 1.5, but half of what 1.5 gains on the constant's 2.3."""
-    assert grid.near_best({0: 1.5, 1: 1.6, 2: 1.9}, ceiling=2.3) == {0, 1}
+@pytest.mark.parametrize(("losses", "depth", "missing"), MISSING.values(), ids=MISSING)
+def test_runs_are_wanted_where_the_best_may_lie(losses, depth, missing):
+    """The grid is extended by half a decade, then refined and repeated beside losses of at most twice the least."""
+    assert quarters(record_of(losses), depth) == missing
 
 
 def test_what_has_learned_nothing_is_a_constant_or_the_untrained_model():
-    """Whichever is better: an untrained regression is far off its targets, a pretrained model knows much."""
-    assert grid.ceiling_of({"trivial": 10.0, "untrained": 2500.0}) == 10.0
-    assert grid.ceiling_of({"trivial": 3.3, "untrained": 2.9}) == 2.9
-    assert grid.ceiling_of({"trivial": None, "untrained": 0.8}) == 0.8
+    """The better of both is the ceiling, and a loss is near the best within a quarter of the gain below it."""
+    pairs = [(10.0, 2500.0), (3.3, 2.9), (None, 0.8)]
+
+    assert [grid.ceiling_of({"trivial": a, "untrained": b}) for a, b in pairs] == [10.0, 2.9, 0.8]
+    assert grid.near_best({0: 1.5, 1: 1.6, 2: 1.9}, ceiling=2.3) == {0, 1}
 
 
 # Runs that are kept
 
 
-def test_runs_that_are_there_are_not_made_again(tiny, monkeypatch):
-    """A second call makes what is lacking and nothing else, and the file says the same."""
-    first = best_rates.build(tiny, "half", "primary")
-    made = []
-    monkeypatch.setattr(best_rates, "train", lambda *run: made.append(run[2:]))
-
-    again = best_rates.build(tiny, "half", "primary")
-
-    assert made == []
-    assert again == first
-
-
 def test_a_stopped_pass_goes_on(tiny, monkeypatch):
-    """After one run nothing is lost, and the next call starts with the second rate."""
+    """After one run nothing is lost, the next call starts with the second rate, and a third makes nothing."""
     stops = iter([False, False, True])
     best_rates.build(tiny, "half", "primary", enough=lambda: next(stops))
     stored, train, made = best_rates.read(tiny, "primary"), best_rates.train, []
@@ -205,9 +172,12 @@ def test_a_stopped_pass_goes_on(tiny, monkeypatch):
     assert [row[:2] for row in stored["runs"]] == [[0.1, 0]]
     assert made[0] == (0.3162, 0)
     assert stored["runs"][0] in whole["runs"]
+    count = len(made)
+    assert best_rates.build(tiny, "half", "primary") == whole
+    assert len(made) == count
 
 
-def test_a_run_tells_the_losses_along_the_way(tiny):
+def test_a_run_records_the_losses_along_the_way(tiny):
     """Twenty of them, whose least is the best and whose last is the final one; one that explodes has no final one."""
     final, best, late, along = best_rates.train(tiny, lambda step: 1.0, 0.1, 0)
     exploded = best_rates.train(tiny, lambda step: 1.0, 100.0, 0)
@@ -271,8 +241,8 @@ def test_find_lr_drives_the_optimizers_of_the_suite(make):
     inputs = torch.randn(256, 4)
     loader = [(rows, rows.sum(1, keepdim=True)) for rows in inputs.split(16)]
     model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
-    told = {"loss_fn": nn.functional.mse_loss, "total_steps": 500, "progress": False}
+    options = {"loss_fn": nn.functional.mse_loss, "total_steps": 500, "progress": False}
 
-    found = lrfinder.find_lr(model, loader, optimizer=make(model.parameters(), lr=1e-3), **told)
+    found = lrfinder.find_lr(model, loader, optimizer=make(model.parameters(), lr=1e-3), **options)
 
     assert found.lr > 0

@@ -1,6 +1,5 @@
 """`tune_lr` and `tune_loop`: what they refuse, what they cost, what they answer, and that no trace is left."""
 
-import json
 import math
 from dataclasses import replace
 from functools import partial
@@ -12,9 +11,9 @@ from builders import horizon
 from least_squares import LeastSquares
 from quadratic import QuadraticLoop
 from torch import nn
-from twins import dataset, identities, refused, state_of, training, twins
+from twins import dataset, refused, training, twins
 
-from lrfinder import Facts, InputError, LRResult, NoSignalError, TorchLoop, find_lr
+from lrfinder import Facts, InputError, NoSignalError, TorchLoop, find_lr
 from lrfinder.advice.factors import length_factors
 from lrfinder.advice.peak import linear_peak
 from lrfinder.schedules import CATALOGUE, Constant, Linear, ReduceOnPlateau
@@ -96,20 +95,13 @@ def test_a_budget_without_pilots_says_so_and_gives_what_find_lr_gives(budget):
     options = {"loss_fn": t.loss_fn, "optimizer": t.optimizer, "progress": False, "total_steps": TOTAL}
     expected = find_lr(t.model, t.loader, steps=min(budget, 100), **options)
 
-    found = tuned(t, budget=budget)
+    found, enough = tuned(t, budget=budget), tuned(budget=LEAST)
 
     assert (found.lr, found.interval, found.evidence) == (expected.lr, expected.interval, expected.evidence)
     assert found.plan is None or (
         f"The budget of {budget} steps is too small for pilots; they take {LEAST}." in " ".join(str(found).split())
     )
-
-
-def test_the_least_budget_for_a_pilot_suffices():
-    """With what that sentence asks for there is a pilot, and no such sentence."""
-    found = tuned(budget=LEAST)
-
-    assert len(found.evidence.pilots) == 1
-    assert "too small" not in str(found)
+    assert (len(enough.evidence.pilots), "too small" in str(enough)) == (1, False)
 
 
 def test_pilots_that_gain_nothing_leave_the_answer_to_the_search():
@@ -179,12 +171,9 @@ def unreached(model, batch):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"schedule": "linea"}, "`schedule` must be"),
         ({"total_steps": -1}, "`total_steps` must be a positive whole number"),
         ({"budget": 5}, "`budget` must be a whole number of at least 10"),
-        ({"lr_min": 1.0, "lr_max": 0.1}, "`lr_max` must exceed `lr_min`"),
         ({"evaluate_on": "validation"}, "validation batches must be given to evaluate on them, got none; pass"),
-        ({"evaluate_on": "both"}, "`evaluate_on` must be one of training, validation"),
         ({"los_fn": None}, "`tune_lr` got an unexpected keyword argument 'los_fn'; did you mean loss_fn"),
         ({"rule": "valley"}, "`tune_lr` got an unexpected keyword argument 'rule'"),
         (
@@ -246,18 +235,6 @@ def test_the_training_goes_on_as_if_nothing_had_been(disturb):
     assert after == undisturbed
 
 
-@pytest.mark.parametrize("disturb", ["success", "interrupt in a pilot"])
-def test_everything_is_as_before_at_once(disturb):
-    """Every value, flag and stream is what it was, in the same objects."""
-    t = training().train(3)
-    before, same = state_of(t), identities(t)
-
-    DISTURBANCES[disturb](t)
-
-    assert state_of(t) == before
-    assert identities(t) == same
-
-
 def test_the_errors_above_break_out_in_a_pilot():
     """The first forward without a gradient, the evaluation before a pilot, comes before the 150th call."""
     t, calls = training(), []
@@ -278,16 +255,20 @@ def test_the_same_random_state_gives_the_same_answer():
     assert tuned(t) != first
 
 
+@pytest.mark.parametrize("momentum", [0.0, 1.0])
 @pytest.mark.parametrize("count", [1, 2, 7])
 @pytest.mark.parametrize(
     "wrap", [Ending, lambda count: Ending(count).batches, lambda count: lambda: iter(Ending(count))]
 )
-def test_a_loader_that_ends_begins_anew(count, wrap):
-    """It is read as often as is needed, whether it has a length or not."""
-    found = tune_lr(nn.Linear(4, 3), wrap(count), total_steps=TOTAL, budget=ENOUGH, progress=False)
+def test_a_loader_that_ends_begins_anew(wrap, count, momentum):
+    """It is read as often as is needed, with a length or without; a momentum of 1, which never fades, does no harm."""
+    model = nn.Linear(4, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=momentum)
 
-    assert len(found.evidence.pilots) == 1
+    found = tune_lr(model, wrap(count), optimizer=optimizer, total_steps=TOTAL, budget=ENOUGH, progress=False)
+
     assert found.cost_steps > 120
+    assert momentum or len(found.evidence.pilots) == 1
 
 
 class Cliff(LeastSquares):
@@ -309,24 +290,6 @@ def test_trials_that_diverge_bound_the_answer(cliff):
 
     assert cliff / 30 < found.lr < cliff
     assert any(None in trials.losses for trials in found.trials)
-
-
-def test_a_loss_that_is_never_a_number_is_refused():
-    """The first step of the sweep raises."""
-    with pytest.raises(InputError, match="the loss of the very first batch must be finite, got nan"):
-        tuned_loop(Cliff(0.0))
-
-
-@pytest.mark.parametrize("schedule", ["linear", "constant", "cosine", "stable_decay"])
-def test_the_result_survives_a_file_of_plain_numbers(tmp_path, schedule):
-    """What is read equals what was written, pilots and all."""
-    found = tuned_loop(budget=400, schedule=schedule)
-    found.to_json(tmp_path / "found.json")
-
-    assert LRResult.from_json(tmp_path / "found.json") == found
-    (written,) = json.loads((tmp_path / "found.json").read_text())["evidence"]["pilots"]
-    assert len(written["lrs"]) >= 3
-    assert all(isinstance(lr, float) for lr in written["lrs"])
 
 
 def test_validation_batches_evaluate_where_there_are_any():
@@ -366,21 +329,15 @@ def test_no_signal_gives_no_number():
         search(strict=True)
 
 
-def test_another_schedule_has_another_peak():
-    """Planned anew, the peak moves by the factor of the schedule over that of the pilots, and is less certain."""
-    found = tuned_loop(schedule="linear")
+def test_another_schedule_and_another_length_have_another_peak():
+    """Planned anew, the peak moves by the schedules' factors and is less certain; a longer training has a lower one."""
+    found = tuned_loop(schedule="linear", strict=True)
 
     constant = found.recommend(schedule="constant")
 
     factor = CATALOGUE["constant"].peak_factor / CATALOGUE["linear"].peak_factor
     assert constant.lr == pytest.approx(found.lr * factor)
     assert constant.interval[1] / constant.interval[0] > found.interval[1] / found.interval[0]
-
-
-def test_a_longer_training_has_a_lower_peak():
-    """Planned anew for its own length it has its own peak."""
-    found = tuned_loop(schedule="linear")
-
     assert found.recommend(schedule="linear", total_steps=TOTAL).lr == found.lr
     assert found.recommend(schedule="linear", total_steps=100 * TOTAL).lr < found.lr
 
@@ -406,12 +363,6 @@ def test_pilots_have_the_schedule_that_was_asked_for(schedule, facts, factor):
     assert found.lr is not None
 
 
-def test_the_bar_is_silent_where_stderr_is_no_terminal(capfd):
-    """The answer is the same with and without."""
-    assert tuned_loop(progress=True) == tuned_loop(progress=False)
-    assert capfd.readouterr() == ("", "")
-
-
 def test_tune_loop_gives_what_tune_lr_gives():
     """Over the loop that `tune_lr` makes it is the same."""
     t = training()
@@ -430,13 +381,3 @@ def test_the_plan_says_what_a_larger_budget_buys():
 
     assert now == pytest.approx(found.interval[1] / found.lr, rel=0.05)
     assert then < now
-
-
-def test_momentum_that_never_fades_is_survived():
-    """A momentum of 1 has no final speed, and no correction for it."""
-    model = nn.Linear(4, 3)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=1.0)
-
-    found = tune_lr(model, Ending(10).batches, optimizer=optimizer, total_steps=TOTAL, budget=ENOUGH, progress=False)
-
-    assert found.cost_steps > 0

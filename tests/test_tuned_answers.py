@@ -53,30 +53,19 @@ def piloted(loop, steps, shape, first_peak, budget=math.inf):
         return explore(loop, snapshot, batches, **about, shape=shape, budget=budget)
 
 
+@pytest.mark.parametrize("schedule", [Constant(), Linear(1_000)], ids=["constant", "linear"])
 @pytest.mark.parametrize("theta", [1e-3, 1.0, 1e3])
 @pytest.mark.parametrize("h", [1e-3, 1.0, 1e3])
-def test_the_interval_holds_the_best_rate_of_one_curvature(h, theta):
-    """At a constant rate h theta**2 / 2 is solved at 1 / h and diverges above 2 / h, from wherever it starts."""
+def test_the_answer_scales_with_the_curvature(h, theta, schedule):
+    """Neither the start nor the curvature moves lr x h; at a constant rate 1 / h is best and 2 / h too much."""
     loop = QuadraticLoop(h=h)
     loop.theta = theta
 
-    found = tuned(loop, Constant(), 1_000, lr_min=1e-4 / h, lr_max=1e4 / h)
+    found = tuned(loop, schedule, 1_000, lr_min=1e-4 / h, lr_max=1e4 / h)
 
-    assert holds(found, 1 / h)
-    assert found.lr < 2 / h
-
-
-@pytest.mark.parametrize("theta", [1e-3, 1e3])
-@pytest.mark.parametrize("h", [1e-3, 1e3])
-def test_the_answer_scales_with_the_curvature(h, theta):
-    """Neither the start nor the curvature moves lr x h."""
-    loop = QuadraticLoop(h=h)
-    loop.theta = theta
-
-    found = tuned(loop, Linear(1_000), 1_000, lr_min=1e-4 / h, lr_max=1e4 / h)
-
-    unit = tuned(QuadraticLoop(h=1.0), Linear(1_000), 1_000, lr_min=1e-4, lr_max=1e4)
+    unit = tuned(QuadraticLoop(h=1.0), schedule, 1_000, lr_min=1e-4, lr_max=1e4)
     assert found.lr * h == pytest.approx(unit.lr, rel=1e-3)
+    assert schedule != Constant() or (holds(found, 1 / h) and found.lr < 2 / h)
 
 
 def test_a_pilot_follows_the_recursion_with_noise():
@@ -151,14 +140,6 @@ def test_the_interval_holds_the_best_peak_of_least_squares(name, total_steps):
     assert sum(holds(tuned(LeastSquares(seed), schedule, total_steps), best) for seed in range(5)) >= 4
 
 
-def test_the_best_constant_rate_of_least_squares():
-    """It is 1 / kappa, and a pilot of that shape finds it."""
-    bests = [piloted(LeastSquares(seed), SHORT, lambda part: 1.0, first_peak=0.1).best for seed in range(8)]
-
-    assert best_peak(Constant(), 200, bend=KAPPA) == pytest.approx(1 / KAPPA, rel=0.01)
-    assert statistics.geometric_mean(bests) == pytest.approx(1 / KAPPA, rel=0.25)
-
-
 @pytest.mark.parametrize("name", ["constant", "linear"])
 @pytest.mark.parametrize("size", [1, 4, 16, 64, 1_024])
 def test_the_interval_follows_the_batch_size(size, name):
@@ -220,26 +201,6 @@ def test_noise_that_has_taken_over_costs_little(name, total_steps):
 
     least = ends_at(best_peak(schedule, total_steps, bend=KAPPA, noise=NOISE))
     assert max(map(ends_at, suggested)) < (1.08 if name == "constant" else 1.03) * least
-
-
-def best_of(name, steps):
-    """What a pilot of noisy least squares finds for a shape."""
-    schedule = SHAPES[name](steps)
-    return piloted(Recursion(bend=KAPPA, noise=NOISE), steps, lambda part: schedule(part * steps - 0.5), 0.1).best
-
-
-@pytest.mark.parametrize("steps", [50, 200, 1_000])
-def test_annealing_raises_the_best_peak(steps):
-    """At 200 steps a linear decay wants 0.0459 and a constant 0.0198; the pilots see it."""
-    assert best_of("linear", steps) > 1.5 * best_of("constant", steps)
-
-
-@pytest.mark.parametrize("name", SHAPES)
-def test_the_best_peak_falls_with_the_length(name):
-    """A linear decay wants 0.1558, 0.0459 and 0.0108 for 50, 200 and 1,000 steps; the pilots see it."""
-    bests = [best_of(name, steps) for steps in (50, 200, 1_000)]
-
-    assert bests[0] > 2 * bests[1] > 4 * bests[2]
 
 
 @pytest.mark.parametrize("seed", range(4))

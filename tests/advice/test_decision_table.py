@@ -75,17 +75,20 @@ def test_a_training_gets_its_schedule(asked, facts, body, warmup, grade):
 
 
 @pytest.mark.parametrize(
-    ("facts", "minimum", "warmup"), [(SGD, 0.05, 200), (SGD, 0.02, 100), (SGD, None, 100), (ADAM, 0.05, 100)]
+    ("facts", "minimum", "warmup", "runner_up"),
+    [
+        (SGD, 0.05, 200, "one cycle"),
+        (SGD, 0.02, 100, "cosine to zero"),
+        (SGD, None, 100, "cosine to zero"),
+        (ADAM, 0.05, 100, "cosine to zero"),
+    ],
 )
-def test_sgd_near_divergence_is_warmed_up_for_longer(facts, minimum, warmup):
-    """A loss that is lowest at half of the divergence doubles the warm-up of SGD, and of nothing else."""
-    assert decided(Request(2000), facts, minimum).warmup == warmup
+def test_sgd_near_divergence_is_warmed_up_for_longer(facts, minimum, warmup, runner_up):
+    """A loss that is lowest at half of the divergence doubles the warm-up of SGD alone, and one cycle is next best."""
+    decision = decided(Request(2000), facts, minimum)
 
-
-@pytest.mark.parametrize(("minimum", "runner_up"), [(0.05, "one cycle"), (0.01, "cosine to zero")])
-def test_the_runner_up_of_sgd_near_divergence_is_one_cycle(minimum, runner_up):
-    """Elsewhere the next best schedule is a cosine."""
-    assert decided(Request(2000), SGD, minimum).runner_up.startswith(runner_up)
+    assert decision.warmup == warmup
+    assert decision.runner_up.startswith(runner_up)
 
 
 @pytest.mark.parametrize(("steps", "is_cut"), [(2000, True), (100_000, False)])
@@ -96,31 +99,32 @@ def test_the_warm_up_of_adam_says_why_it_is_shorter_than_custom(steps, is_cut):
     ) == is_cut
 
 
-def test_an_optimizer_that_sets_its_own_pace_keeps_the_schedule_that_was_asked_for():
-    """The explanation is its reason without a schedule, and a warning beside one."""
-    explained = decided(Request(2000), PRODIGY).reasons[0].text
-
-    warning = decided(Request(2000, "cosine"), PRODIGY).warnings[-1]
-
-    assert "The optimizer sets its own pace" in explained
-    assert warning.startswith("The optimizer sets its own pace.")
-
-
-@pytest.mark.parametrize("schedule", ["recommended", "cosine"])
-def test_early_stopping_is_warned_of(schedule):
-    """The warning is the same for the schedule of the table and for another that was asked for."""
-    warnings = decided(Request(2000, schedule, early_stopping=True)).warnings
-
-    assert warnings[-1].startswith("Early stopping may end the training")
+@pytest.mark.parametrize(
+    ("asked", "facts", "warning"),
+    [
+        (Request(2000, "cosine"), PRODIGY, "The optimizer sets its own pace."),
+        (Request(2000, early_stopping=True), SGD, "Early stopping may end the training"),
+        (Request(2000, "cosine", early_stopping=True), SGD, "Early stopping may end the training"),
+        (Request(2000, Linear(1000)), SGD, "The schedule ends at step 1,000, the training at 2,000."),
+    ],
+)
+def test_a_schedule_that_may_not_fit_is_warned_of(asked, facts, warning):
+    """The schedule that was asked for is kept; without one the pace of the optimizer is a reason."""
+    assert decided(asked, facts).warnings[-1].startswith(warning)
+    assert "The optimizer sets its own pace" in decided(Request(2000), PRODIGY).reasons[0].text
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
 def test_a_named_family_is_compared_with_the_default(name):
-    """The runner-up is the recommended schedule with its cost by the bound; the default itself has none."""
+    """The runner-up is the recommended schedule with its cost by the bound; the default itself has none.
+
+    The warm-up is that of the schedule: none where the family rises by itself.
+    """
     default = decided(Request(2000)).schedule
 
     decision = decided(Request(2000, name))
 
+    assert decision.warmup == (decision.schedule.steps if isinstance(decision.schedule, Warmup) else 0)
     if decision.schedule == default:
         assert decision.runner_up is None
     else:
@@ -135,18 +139,3 @@ def test_the_predicted_cost_is_the_bounds():
     runner_up = decided(Request(1000, Constant())).runner_up
 
     assert f"{100 * (1 - default / constant):.0f} % less excess loss" in runner_up
-
-
-def test_a_schedule_that_ends_elsewhere_is_warned_of():
-    """A linear decay over another length than the training's names both lengths."""
-    warnings = decided(Request(2000, Linear(1000))).warnings
-
-    assert warnings == ("The schedule ends at step 1,000, the training at 2,000.",)
-
-
-@pytest.mark.parametrize("name", sorted(CATALOGUE))
-def test_the_warm_up_is_that_of_the_schedule(name):
-    """A decision counts the steps of its schedule's own warm-up, none where the family rises by itself."""
-    decision = decided(Request(1000, name))
-
-    assert decision.warmup == (decision.schedule.steps if isinstance(decision.schedule, Warmup) else 0)

@@ -58,7 +58,7 @@ def reach(**options):
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 @pytest.mark.parametrize("facts", KINDS.values(), ids=KINDS)
 def test_the_factors_and_estimates_of_a_plan_are_its_peak(facts, source, asked):
-    """The weighted geometric mean of all estimates with their factors, times the factors of the peak, is `lr`."""
+    """The weighted geometric mean of all estimates with their factors, each once, times those of the peak, is `lr`."""
     plan = make_plan(evidence(facts=facts, **source), asked)
 
     mean = math.prod(plan.peak_of(estimate) ** estimate.weight for estimate in plan.estimates)
@@ -66,18 +66,10 @@ def test_the_factors_and_estimates_of_a_plan_are_its_peak(facts, source, asked):
 
     assert mean * corrections == pytest.approx(plan.lr)
     assert sum(estimate.weight for estimate in plan.estimates) == pytest.approx(1)
-    assert {factor.source for factor in plan.factors} <= {"peak", *(estimate.source for estimate in plan.estimates)}
-
-
-@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
-def test_every_factor_of_a_plan_is_named_once(source):
-    """No correction is counted twice, the schedule's always among them."""
-    factors = make_plan(evidence(facts=KINDS["sgd"], **source), Request(2000)).factors
-
-    names = [(factor.source, factor.name) for factor in factors]
-
+    names = [(factor.source, factor.name) for factor in plan.factors]
     assert len(set(names)) == len(names)
     assert ("peak", "schedule") in names
+    assert {factor.source for factor in plan.factors} <= {"peak", *(estimate.source for estimate in plan.estimates)}
 
 
 def test_the_rules_are_weighed_in_log_space():
@@ -114,25 +106,19 @@ def test_trials_that_improved_nothing_are_averaged_with_the_sweep():
     assert estimate.measured == pytest.approx(math.sqrt(EDGE.edge * swept_edge(found.curve)))
 
 
-def test_a_schedule_moves_the_peak_of_the_trials_by_its_factor():
-    """A constant rate has 0.28 times the peak of a linear decay, after the same trials."""
-    found = evidence(edge_trials=[EDGE], pilots=[PILOT])
+def test_the_estimates_of_trials_are_carried_to_the_peak():
+    """Pilots of as many epochs are corrected for their steps alone and count four fifths in the mean of decades.
 
-    linear, constant = (peak(found, schedule, horizon()).lr for schedule in (LINEAR, Constant()))
-
-    assert constant == pytest.approx(0.28 * linear)
-
-
-def test_pilots_count_four_fifths_in_the_mean():
-    """The mean with the edge of the short trials is taken in decades."""
+    A constant rate has 0.28 times the peak of a linear decay, and the edge of Adagrad counts three times, since
+    fourteen steps hardly show how it shrinks them.
+    """
     edge, pilots, both = (lr_of(PLAIN, **SOURCES[name]) for name in ("edge", "pilots", "both"))
+    linear, constant = (peak(evidence(**SOURCES["both"]), one, horizon()).lr for one in (LINEAR, Constant()))
 
+    assert pilots == pytest.approx(PILOT.best * (60 / 1000) ** 0.2)
     assert both == pytest.approx(edge**0.2 * pilots**0.8)
-
-
-def test_pilots_of_as_many_epochs_are_corrected_for_their_steps_alone():
-    """The best peak of sixty steps counts times (60 / 1000)**0.2 where ten epochs are ten epochs."""
-    assert lr_of(PLAIN, pilots=[PILOT]) == pytest.approx(PILOT.best * (60 / 1000) ** 0.2)
+    assert constant == pytest.approx(0.28 * linear)
+    assert lr_of(ADAGRAD, edge_trials=[EDGE]) == pytest.approx(3 * edge)
 
 
 @pytest.mark.parametrize(
@@ -155,11 +141,6 @@ def test_a_longer_training_wants_a_higher_peak_of_adagrad_alone(source):
     assert grown == pytest.approx([16**-0.2, 16**0.3])
 
 
-def test_the_edge_of_adagrad_counts_three_times():
-    """Fourteen steps hardly show how Adagrad shrinks them; plain gradient descent does not."""
-    assert lr_of(ADAGRAD, edge_trials=[EDGE]) == pytest.approx(3 * lr_of(PLAIN, edge_trials=[EDGE]))
-
-
 @pytest.mark.parametrize(("away", "drawn"), [(0.0, 0.0), (0.1, 0.0399), (1.0, 0.32), (6.0, 0.24)])
 def test_the_peak_is_drawn_less_the_further_the_usual_one_is(away, drawn):
     """In decades it is drawn by two fifths of a small distance, by a third of one, and by a quarter of six."""
@@ -180,24 +161,15 @@ def test_fine_tuning_is_not_drawn_to_the_usual_peak(source):
     assert known.lr == unknown.lr
 
 
-@pytest.mark.parametrize("source", ["edge", "rules"])
-def test_fine_tuning_takes_a_third_of_the_peak(source):
-    """The peak and the lower end of the interval go down, the upper end stays."""
+@pytest.mark.parametrize(("source", "factor"), [("edge", 1 / 3), ("rules", 1 / 3), ("both", 1)])
+def test_fine_tuning_takes_a_third_of_the_peak(source, factor):
+    """The peak and the lower end go down and the upper end stays, unless pilots ran on the pretrained model itself."""
     found = evidence(**SOURCES[source])
 
     scratch, tuned = (peak(found, LINEAR, horizon(), finetune=finetune) for finetune in (False, True))
 
-    assert tuned.lr == pytest.approx(scratch.lr / 3)
-    assert tuned.interval == pytest.approx((scratch.interval[0] / 3, scratch.interval[1]))
-
-
-def test_pilots_need_no_third_for_fine_tuning():
-    """They were run on the pretrained model itself, so that their peak stays."""
-    found = evidence(**SOURCES["both"])
-
-    scratch, tuned = (peak(found, LINEAR, horizon(), finetune=finetune) for finetune in (False, True))
-
-    assert tuned == scratch
+    assert tuned.lr == pytest.approx(factor * scratch.lr)
+    assert tuned.interval == pytest.approx((factor * scratch.interval[0], scratch.interval[1]))
 
 
 def test_the_spread_of_pilots_falls_with_their_length_and_grows_with_the_trainings():
@@ -238,21 +210,21 @@ def start_of(edge_trials=(), earlier=(), facts=None, **options):
     return pilot_start(found, found.curve, earlier, 60, 1.0, horizon(), **options)
 
 
-def test_a_second_pilot_begins_at_the_best_of_the_first():
-    """Its best peak is taken as for a linear decay, whatever schedule it had."""
-    assert start_of([EDGE], [replace(PILOT, factor=0.5)]) == pytest.approx(PILOT.best / 0.5)
+CARRIED = 10 ** linear_peak(measured(edge_trials=[EDGE]), horizon()).center * (60 / 1000) ** -0.2
 
 
-def test_pilots_begin_where_the_short_trials_point():
-    """Sixty steps want a higher peak than the thousand of the training, by the factor that carries it back."""
-    found = measured(edge_trials=[EDGE])
-
-    assert start_of([EDGE]) == pytest.approx(10 ** linear_peak(found, horizon()).center * (60 / 1000) ** -0.2)
-
-
-def test_pilots_begin_at_half_of_the_highest_trial_where_that_was_the_best():
-    """There is no edge then, and the best peak lies anywhere above."""
-    assert start_of([trials((1e-3, 1.5), (1e-2, 1.0))]) == pytest.approx(5e-3)
+@pytest.mark.parametrize(
+    ("edge_trials", "earlier", "first"),
+    [
+        ([EDGE], [replace(PILOT, factor=0.5)], PILOT.best / 0.5),
+        ([EDGE], [], CARRIED),
+        ([trials((1e-3, 1.5), (1e-2, 1.0))], [], 5e-3),
+    ],
+    ids=["the best of an earlier pilot", "where short trials point", "half of the highest, which was the best"],
+)
+def test_pilots_begin_where_earlier_trials_point(edge_trials, earlier, first):
+    """A peak is taken as for a linear decay, and sixty steps want a higher one than the thousand of the training."""
+    assert start_of(edge_trials, earlier) == pytest.approx(first)
 
 
 def test_pilots_without_trials_begin_between_the_sweeps_peak_and_the_usual_one():

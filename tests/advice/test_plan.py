@@ -20,12 +20,8 @@ PLAN = Plan(
 
 
 def test_a_plan_prints_as_one_line():
-    """The line holds the peak, its interval and the schedule in words."""
+    """The line holds the peak, its interval and the schedule in words; a reason has its grade in brackets."""
     assert str(PLAN) == f"peak 2.00e-02 (1e-02 to 5e-02), {describe(PLAN.schedule)}"
-
-
-def test_a_reason_prints_with_the_grade_of_its_evidence():
-    """The grade follows the sentence in brackets."""
     assert str(Reason("It was measured.", "strong")) == "It was measured. [strong evidence]"
 
 
@@ -67,13 +63,6 @@ def test_the_rates_of_a_lost_function_are_not_invented():
 def test_an_open_end_is_shown_to_ten_times_its_warm_up(fields, steps):
     """A known length is shown whole; an unknown one to a thousand steps at least, a tenth of them warm-up at most."""
     assert replace(PLAN, **fields).shown_steps == steps
-
-
-def test_the_outline_stands_for_a_schedule_of_unknown_length():
-    """The shape of a plan is its schedule, else the outline for a thousand steps."""
-    outlined = replace(PLAN, schedule=None, total_steps=None, outline=Linear(1_000))
-
-    assert (PLAN.shape, outlined.shape) == (PLAN.schedule, Linear(1_000))
 
 
 def test_an_estimate_comes_to_its_rate_times_its_own_factors():

@@ -76,27 +76,21 @@ def test_a_named_rule_is_taken_unscaled(name, finetune):
     assert (plan.estimates, plan.factors) == ((), ())
 
 
-def test_a_named_rule_without_answer_gives_no_plan():
-    """No other rule answers for the one that was asked for."""
-    assert (
-        make_plan(evidence(suggestions={"steepest": 1e-2, "divergence": None}), Request(500, rule="divergence")) is None
-    )
+NOTHING = {"steepest": None, "divergence": None}
 
 
-def test_without_a_suggestion_and_without_trials_there_is_no_plan():
-    """A single answer of a rule makes a plan, and so does the edge of short trials."""
-    nothing = {"steepest": None, "divergence": None}
-
-    plans = [
-        make_plan(found, Request(500))
-        for found in (
-            evidence(suggestions=nothing),
-            evidence(suggestions={**nothing, "valley": 1e-2}),
-            evidence(suggestions=nothing, edge_trials=[EDGE]),
-        )
-    ]
-
-    assert [plan is None for plan in plans] == [True, False, False]
+@pytest.mark.parametrize(
+    ("options", "rule", "has_plan"),
+    [
+        ({"suggestions": NOTHING}, None, False),
+        ({"suggestions": {**NOTHING, "valley": 1e-2}}, None, True),
+        ({"suggestions": NOTHING, "edge_trials": [EDGE]}, None, True),
+        ({"suggestions": {**NOTHING, "steepest": 1e-2}}, "divergence", False),
+    ],
+)
+def test_a_plan_takes_an_answer(options, rule, has_plan):
+    """A single rule or the edge of short trials is one; no other rule answers for the one that was asked for."""
+    assert (make_plan(evidence(**options), Request(500, rule=rule)) is not None) == has_plan
 
 
 def test_without_a_length_there_is_no_schedule():
@@ -108,19 +102,21 @@ def test_without_a_length_there_is_no_schedule():
     assert (without.shape, thousand.outline) == (thousand.schedule, None)
 
 
-def test_a_schedule_of_the_users_own_needs_no_length():
-    """A function of the step is planned with as it is."""
-
-    def halves(step):
-        return 0.5**step
-
-    assert make_plan(measured(), Request(None, halves)).schedule is halves
+def halves(step):
+    """A schedule of the user's own, which needs no length."""
+    return 0.5**step
 
 
-@pytest.mark.parametrize("asked", [Request(700), Request(700, "cosine"), Request(), Request(open_ended=True)], ids=str)
+REQUESTS = [Request(700), Request(700, "cosine"), Request(), Request(open_ended=True), Request(None, halves)]
+
+
+@pytest.mark.parametrize("asked", REQUESTS, ids=str)
 def test_the_schedule_of_a_plan_is_known_before_its_peak(asked):
-    """Pilots are run along the schedule that the plan will have."""
-    assert schedule_for(measured(), asked) == make_plan(measured(), asked).shape
+    """Pilots are run along the schedule that the plan will have, which is that of the user where there is one."""
+    plan = make_plan(measured(), asked)
+
+    assert schedule_for(measured(), asked) == plan.shape
+    assert asked.schedule is not halves or plan.schedule is halves
 
 
 def test_rules_far_apart_are_warned_of_where_there_are_no_trials():

@@ -24,7 +24,7 @@ EPOCHS_OF_100 = Facts(steps_per_epoch=100)
     ],
     ids=str,
 )
-def test_a_askedhas_one_horizon(asked, horizon):
+def test_a_request_has_one_horizon(asked, horizon):
     """Epochs count the given steps, else the loader's, one at least; no length stands for 1,000 steps, not known."""
     assert asked.horizon(EPOCHS_OF_100) == horizon
 
@@ -56,7 +56,7 @@ def test_a_horizon_has_one_epoch_at_least(horizon, epochs):
         ({"schedule": lambda step: float("nan")}, "must give finite factors of at least 0, got nan"),
     ],
 )
-def test_a_askedthat_cannot_be_met_is_refused(options, message):
+def test_a_request_that_cannot_be_met_is_refused(options, message):
     """One sentence names the option, what it must be and what it was, before anything is measured."""
     with pytest.raises(InputError, match=message):
         check_request(Request(**options), Facts())

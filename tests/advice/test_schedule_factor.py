@@ -38,15 +38,11 @@ def test_the_factor_of_the_bound_does_not_depend_on_the_length(steps):
     assert longer == pytest.approx(shorter, abs=0.03)
 
 
-def test_an_open_end_has_the_factor_of_its_entry():
-    """A flat rate whose cooldown has not begun stands for the schedule that it will have been."""
-    assert peak_factor(StableDecay(None), 2000)[0] == CATALOGUE["stable_decay"].peak_factor
-
-
 def test_a_short_training_takes_the_factor_of_the_bound():
-    """Below 50 steps the catalogue's prior, which is that of long trainings, says nothing."""
-    assert peak_factor(Constant(), 50) == (0.28, 0.4)
+    """Below 50 steps the catalogue's prior, which is that of long trainings, is not used; an open end has it."""
+    assert peak_factor(Constant(), 50) == (0.28, 0.4) == peak_factor(Warmup(Constant(), 25), 500)
     assert peak_factor(Constant(), 49)[0] == pytest.approx(bound([1.0] * 49).peak)
+    assert peak_factor(StableDecay(None), 2000)[0] == CATALOGUE["stable_decay"].peak_factor
 
 
 def test_a_schedule_of_ones_own_is_less_sure():
@@ -56,8 +52,3 @@ def test_a_schedule_of_ones_own_is_less_sure():
     own, known = (peak(found, schedule, horizon()) for schedule in (lambda step: 1 - step / 1000, Linear(1000)))
 
     assert own.interval[1] / own.lr > known.interval[1] / known.lr
-
-
-def test_a_warm_up_of_ones_own_does_not_hide_the_family():
-    """A constant rate after any warm-up has the factor of a constant rate."""
-    assert peak_factor(Warmup(Constant(), 25), 500) == peak_factor(Constant(), 500)

@@ -56,28 +56,25 @@ def test_the_lines_attach_the_schedule_at_its_peak(asked, is_planned_again):
 
 
 @pytest.mark.parametrize(
-    ("asked", "facts", "kind"), [(Request(), Facts(), SGD), (Request(2000), SELF_PACED, LBFGS)], ids=["open", "paced"]
+    ("asked", "facts", "kind", "schedulers"),
+    [
+        (Request(), Facts(), SGD, 0),
+        (Request(2000), SELF_PACED, LBFGS, 0),
+        (Request(100), TWO, SGD, 2),
+        (Request(), TWO, SGD, 0),
+    ],
+    ids=["no length", "its own pace", "two optimizers", "two optimizers, no length"],
 )
-def test_without_a_schedule_the_line_applies_the_rate(asked, facts, kind):
-    """Where the length is not known, and where the optimizer sets its own pace, no scheduler is attached."""
-    found = result(asked, facts=facts)
+def test_the_lines_apply_the_rate_where_no_schedule_is_attached(asked, facts, kind, schedulers):
+    """Without a length, or where the optimizer sets its own pace, none is; several optimizers keep their ratio."""
+    found, made = result(asked, facts=facts), [optimizer(lr, kind) for lr in (0.1, 0.4)[: facts.optimizers]]
 
-    names = executed(found, optimizer=optimizer(kind=kind))
+    names = executed(found, optimizers=made, optimizer=made[0])
 
-    assert names["optimizer"].param_groups[0]["lr"] == pytest.approx(found.lr)
-    assert "scheduler" not in names
-
-
-@pytest.mark.parametrize(("asked", "schedulers"), [(Request(100), 2), (Request(), 0)], ids=["100", "no length"])
-def test_several_optimizers_keep_their_ratio(asked, schedulers):
-    """The lines scale all of them by one ratio, and attach the schedule to each where there is one."""
-    found, optimizers = result(asked, facts=TWO), [optimizer(0.1), optimizer(0.4)]
-
-    names = executed(found, optimizers=optimizers)
-
-    rates = [one.param_groups[0].get("initial_lr", one.param_groups[0]["lr"]) for one in optimizers]
-    assert rates == pytest.approx([found.lr, 4 * found.lr])
+    rates = [one.param_groups[0].get("initial_lr", one.param_groups[0]["lr"]) for one in made]
+    assert rates == pytest.approx([found.lr, 4 * found.lr][: len(made)])
     assert len(names.get("schedulers", ())) == schedulers
+    assert "scheduler" not in names
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ PLAIN = Facts(optimizer="SGD", weights=0.1)
 
 @pytest.mark.parametrize("kind", [SGD, Adam, RMSprop])
 def test_the_size_of_the_weights_is_their_root_mean_square(kind):
-    """Frozen parameters count for nothing, those of another precision like any other."""
+    """Frozen parameters count for nothing, those of another precision like any other; lazy ones have no size."""
     parameters = [torch.full((3,), 3.0), torch.full((1,), 4.0, dtype=torch.float64), torch.full((9,), 7.0)]
     for parameter in parameters[:2]:
         parameter.requires_grad_()
@@ -25,22 +25,14 @@ def test_the_size_of_the_weights_is_their_root_mean_square(kind):
     facts = ParamGroups([kind(parameters, lr=0.1)]).facts()
 
     assert facts.weights == pytest.approx(math.sqrt((3 * 9 + 16) / 4))
+    assert ParamGroups([kind(torch.nn.LazyLinear(2).parameters(), lr=0.1)]).facts().weights is None
 
 
-def test_weights_that_are_not_made_yet_have_no_size():
-    """The weights of a lazy layer have no size before its first batch."""
-    assert ParamGroups([SGD(torch.nn.LazyLinear(2).parameters(), lr=0.1)]).facts().weights is None
-
-
-def test_the_usual_peak_of_adam_is_proportional_to_the_size_of_the_weights():
-    """Twice the weights have twice the usual peak, whatever the loss."""
-    assert usual_lr(replace(ADAM, weights=0.2), 5.0) == pytest.approx(2 * usual_lr(ADAM, 1.0))
-
-
-def test_the_usual_peak_of_gradient_descent_scales_as_its_steps_do():
-    """It grows as the square of the weights' size and falls as 1 / loss and 1 - momentum."""
+def test_the_usual_peak_scales_as_the_steps_of_the_optimizer_do():
+    """Adam's is proportional to the weights, whatever the loss; that of SGD to weights**2 (1 - momentum) / loss."""
     heavy = replace(PLAIN, betas=(0.9, 0.0), weights=0.2)
 
+    assert usual_lr(replace(ADAM, weights=0.2), 5.0) == pytest.approx(2 * usual_lr(ADAM, 1.0))
     assert usual_lr(heavy, 8.0) == pytest.approx(usual_lr(PLAIN, 1.0) * 4 / 8 / 10)
 
 
@@ -71,17 +63,15 @@ def test_there_is_no_usual_peak_without_a_scale(facts, loss):
         ("LDoG", "distance"),
         ("Rprop", "sign"),
         ("LBFGS", "line search"),
+        *(
+            (name, None)
+            for name in ("Adam", "AdamW", "NAdam", "SGD", "RMSprop", "Lion", "Adagrad", "Adafactor", "model")
+        ),
     ],
 )
 def test_an_optimizer_that_sets_its_own_pace_is_explained(name, word):
-    """The sentence says what the optimizer does instead of following a schedule."""
-    assert word in own_pace(Facts(optimizer=name))
-
-
-@pytest.mark.parametrize("name", ["Adam", "AdamW", "NAdam", "SGD", "RMSprop", "Lion", "Adagrad", "Adafactor", "model"])
-def test_other_optimizers_follow_a_schedule(name):
-    """No usual optimizer is taken for one that sets its own pace."""
-    assert own_pace(Facts(optimizer=name)) is None
+    """The sentence says what the optimizer does instead of following a schedule; the usual ones follow one."""
+    assert own_pace(Facts(optimizer=name)) is None if word is None else word in own_pace(Facts(optimizer=name))
 
 
 def test_relative_step_is_a_pace_of_its_own():

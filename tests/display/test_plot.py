@@ -9,7 +9,7 @@ from recorded import descent, noise
 
 from lrfinder import Curve, Facts, InputError, LRResult, NoSignalError, Status
 from lrfinder.advice.request import Request
-from lrfinder.display.plot import COLOURS, figure_of, plot_schedule
+from lrfinder.display.plot import COLOURS, plot_schedule
 from lrfinder.evidence.evidence import read_curve
 from lrfinder.evidence.rules import RULES
 from lrfinder.schedules import CATALOGUE, Custom, Epochwise, Linear, StableDecay, StepDecay, Then, Warmup
@@ -71,15 +71,6 @@ def test_without_axes_a_figure_is_made_in_one_look(draw):
     assert ax.get_ylabel()
 
 
-def test_a_figure_for_a_file_is_not_held_by_pyplot():
-    """`figure_of` leaves no figure open."""
-    found = result()
-
-    figure_of(found.evidence, found.plan).savefig(io.BytesIO(), format="png", dpi=40)
-
-    assert plt.get_fignums() == []
-
-
 def test_the_style_sheet_can_be_used_for_other_pictures():
     """`lrfinder.pictures` is a style of matplotlib's, and its colours are those of the pictures and the rules."""
     with plt.style.context("lrfinder.pictures"):
@@ -88,23 +79,16 @@ def test_the_style_sheet_can_be_used_for_other_pictures():
     assert set(cycle) <= {*COLOURS.values(), *(rule.colour for rule in RULES.values())}
 
 
-def test_all_that_was_found_is_in_the_legend():
-    """Raw and smooth losses, every suggestion, the peak, its interval and the divergence are named."""
+def test_all_that_was_found_is_drawn_and_named():
+    """Each rate with the loss that its update led to, smooth losses, suggestions, peak, interval and divergence."""
     found = result()
 
-    named = " ".join(labels(found.plot()))
+    ax = found.plot()
 
-    rules = ("steepest descent", "valley", "minimum / 10", "divergence / 4")
+    rules, named = ("steepest descent", "valley", "minimum / 10", "divergence / 4"), " ".join(labels(ax))
     for part in ("loss after the step", "smoothed", *rules, "interval", "diverges", f"suggested peak {found.lr:.2g}"):
         assert part in named
-
-
-def test_the_raw_points_are_those_of_the_record():
-    """The picture shows each rate with the loss that its update led to."""
-    found = result()
-
-    points = line_of(found.plot(), "loss after the step")
-
+    points = line_of(ax, "loss after the step")
     assert list(zip(points.get_xdata(), points.get_ydata(), strict=True)) == list(found.curve.pairs())
 
 
@@ -140,30 +124,22 @@ def test_a_curve_without_pairs_can_be_drawn(points):
     drawn(LRResult(seen, None).plot())
 
 
-def test_a_suggestion_at_the_first_rate_is_drawn():
-    """The marker of a user's own rule stands at its rate, the first one included."""
-    ax = result(rule=lambda curve: curve.lrs[0]).plot()
-
-    (marker,) = [line for line in ax.lines if "<lambda>" in line.get_label()]
-    assert list(marker.get_xdata()) == [1e-7]
-
-
 @pytest.mark.parametrize("name", ["$x_", "_hidden", "a_b^c", r"\frac{", "$\\alpha", "%s {}", "x" * 300])
 def test_odd_names_can_be_drawn(name):
-    """Mathematics, markup and length in names of models, optimizers and rules do not fail the picture."""
+    """Mathematics, markup and length in names do not fail the picture, nor does a suggestion at the first rate."""
 
     def own(curve):
-        return 1e-3
+        return curve.lrs[0]
 
     own.__name__ = name
 
     ax = drawn(result(facts=Facts(model=name, optimizer=name), rule=own).plot())
 
-    assert any(label.endswith(" 0.001") for label in labels(ax))
+    assert any(label.endswith(" 1e-07") for label in labels(ax))
 
 
 def test_every_short_trial_lies_inside_the_picture():
-    """Those below and above the swept range widen it; one that diverged lies on its upper edge."""
+    """Those below and above the swept range widen it; one that diverged lies on its upper edge, as the legend says."""
     far = trials((1e-9, 2.2), (1e-3, 0.9), (1e3, None), start=2.3)
 
     ax = LRResult(measured(edge_trials=[far]), None).plot()
@@ -172,40 +148,20 @@ def test_every_short_trial_lies_inside_the_picture():
     assert left < 1e-9
     assert right > 1e3
     assert list(line_of(ax, "trial of 14 steps").get_ydata()) == [2.2, 0.9, high]
-
-
-def test_trials_off_the_scale_are_named_so():
-    """The edge has a line of its own, and the legend says that a trial or pilot that diverged stands at the top."""
-    short, pilots = labels(result(edge_trials=[EDGE]).plot()), labels(tuned(DIVERGED).plot())
-
-    assert f"edge of the trials {EDGE.edge:.2g}" in short
-    assert "trial of 14 steps (at the top: off the scale)" in short
-    assert "pilot of 60 steps (at the top: off the scale)" in pilots
+    assert "trial of 14 steps (at the top: off the scale)" in labels(ax)
+    assert "pilot of 60 steps (at the top: off the scale)" in labels(tuned(DIVERGED).plot())
+    assert any(f"edge of the trials {EDGE.edge:.2g}" in label for label in labels(result(edge_trials=[EDGE]).plot()))
 
 
 def test_the_picture_of_a_tuning_shows_its_parts():
-    """Pilots, fit, interval, peak and the way to it are named, and none of the rules."""
+    """Pilots, fit, interval, peak and the way to it are drawn from the records and named, and none of the rules."""
     found = tuned()
 
     ax = found.plot()
 
     assert ax.get_title(loc="left") == "Tuning of model with optimizer"
-    assert labels(ax) == [
-        "80 % interval",
-        f"suggested peak {found.lr:.2g}",
-        "loss before",
-        "pilot of 60 steps",
-        "fit through the best",
-        "from its best to the peak",
-    ]
-
-
-def test_the_picture_of_a_tuning_draws_what_the_pilots_hold():
-    """It has points at every peak and loss, the fit of the record, and an arrow from the best to the peak."""
-    found = tuned()
-
-    ax = found.plot()
-
+    named = ["80 % interval", f"suggested peak {found.lr:.2g}", "loss before", "pilot of 60 steps"]
+    assert labels(ax) == [*named, "fit through the best", "from its best to the peak"]
     assert list(line_of(ax, "pilot of").get_ydata()) == list(PILOT.losses)
     assert list(line_of(ax, "fit").get_xdata()) == [lr for lr, _ in PILOT.fit]
     (arrow,) = ax.texts
@@ -269,15 +225,11 @@ def test_the_picture_of_a_plan_marks_what_is_known(asked, marks, axis):
     assert ax.get_xlabel() == axis
 
 
-def test_the_picture_of_a_lost_function_is_empty():
-    """Where a file could not hold the schedule the title says so."""
+def test_without_a_schedule_there_is_none_to_draw():
+    """The title says where a file could not hold it; without a plan the sentence of the status is raised."""
     read = LRResult.parse(result(Request(2000, lambda step: 1.0)).to_json())
 
     assert read.plot_schedule().get_title(loc="left") == "a function that the file could not hold"
-
-
-def test_without_a_plan_there_is_no_schedule_to_draw():
-    """The sentence of the status is raised."""
     with pytest.raises(NoSignalError, match="there is no schedule to draw: The loss never fell"):
         result(losses=[1.0] * 100).plot_schedule()
 
@@ -286,6 +238,7 @@ def test_without_a_plan_there_is_no_schedule_to_draw():
     ("schedule", "end"),
     [
         (Linear(10), 10),
+        (Linear(10**6), 10**6),
         (Warmup(Linear(10), 5), 15),
         (Then(Linear(10), Linear(10), at=4), 14),
         (Epochwise(Linear(3), 20), 60),
@@ -297,20 +250,14 @@ def test_without_a_plan_there_is_no_schedule_to_draw():
     ],
 )
 def test_a_schedule_is_drawn_to_its_end(schedule, end):
-    """Its axis ends where the schedule does, at 1,000 steps where it has no end, or at the step that is asked for."""
-    assert plot_schedule(schedule).get_xlim() == (0, end or 1000)
+    """Its axis ends where the schedule does, at 1,000 steps where it has no end, or at the step that is asked for.
+
+    A million steps are drawn from a sample.
+    """
+    ax = plot_schedule(schedule)
+
+    assert ax.get_xlim() == (0, end or 1000)
+    assert len(ax.get_lines()[0].get_xdata()) < 5000
     assert plot_schedule(schedule, 7).get_xlim() == (0, 7)
-
-
-@pytest.mark.parametrize("steps", [0, 2.5])
-def test_a_picture_of_no_steps_is_refused(steps):
-    """The number of steps is a positive whole one."""
-    with pytest.raises(InputError, match="`steps` must be a positive whole number, got"):
-        plot_schedule(Linear(10), steps)
-
-
-def test_a_huge_schedule_is_drawn_from_a_sample():
-    """A picture of a million steps holds a few thousand points."""
-    (line,) = plot_schedule(Linear(10**6)).get_lines()
-
-    assert 1000 < len(line.get_xdata()) < 5000
+    with pytest.raises(InputError, match="`steps` must be a positive whole number, got 0"):
+        plot_schedule(schedule, 0)

@@ -145,22 +145,54 @@ def test_the_peak_comes_with_its_interval(rule):
     assert line.endswith(f"(by your rule {rule})" if rule else f"{high:.1e}")
 
 
-def test_the_rates_of_five_moments_are_written():
-    """The LR at 0, 25, 50, 75 and 100 % of the training stands under its percentage."""
+def test_the_schedule_is_drawn_above_the_rates_of_five_moments():
+    """Sixty bars rise through the warm-up and fall; each LR stands under its percentage of the training."""
     found = result()
 
-    rates = line_with("    LR  ", found).split()[1:]
+    bars, rates = line_with("█", found).strip(), line_with("    LR  ", found).split()[1:]
 
+    assert (len(bars), bars[0], bars[-1], max(bars)) == (60, "▁", "▁", "█")
     assert re.findall(r"\d+ %", line_with("training  0 %", found)) == ["0 %", "25 %", "50 %", "75 %", "100 %"]
     assert rates == [f"{found.plan.lr_at(part):.2e}" for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
 
 
-def test_the_schedule_is_drawn_on_one_line():
-    """Sixty bars rise through the warm-up and fall to the lowest."""
-    bars = line_with("█", result()).strip()
+EPOCHS_OF_16 = {"facts": Facts(steps_per_epoch=16)}
+GROUPS = {"facts": Facts(optimizer="SGD", bases=(0.1, 0.01), batch_size=64, ranks=2)}
+NOT_KNOWN = "suggested schedule, in parts of the training (peak as for 1,000 steps; pass total_steps= for yours)"
+WRITTEN = {
+    "epochs": (Request(epochs=10), EPOCHS_OF_16, "suggested schedule for 160 steps (10 epochs of 16): "),
+    "one epoch": (Request(16), EPOCHS_OF_16, "suggested schedule for 16 steps (1 epoch of 16): "),
+    "no length": (Request(), {}, NOT_KNOWN),
+    "open end": (Request(open_ended=True), {}, "suggested schedule, of which the first 1,000 steps are shown"),
+    "completed": (None, {"losses": descent()[:70]}, "the whole range, nothing diverged"),
+    "diverged": (None, {"losses": descent()}, "diverged from"),
+    "not finite": (
+        None,
+        {"losses": [*descent()[:60], float("nan"), *descent()[61:]]},
+        "the loss was no longer finite after 61 steps",
+    ),
+    "groups and ranks": (None, GROUPS, "SGD (base LR 0.1, 2 groups), 64 samples a step, 2 ranks"),
+    "a tuning": (None, TUNING, "lrfinder: tuning of model "),
+    "its cost": (Request(5000), TUNING, "spent the cost of 328 steps, 6.6 % of the training"),
+    "its length": (Request(2_000), TUNING, f"{(60 / 2_000) ** 0.2:.2g} for 2,000 steps instead of 60"),
+}
 
-    assert len(bars) == 60
-    assert (bars[0], bars[-1], max(bars)) == ("▁", "▁", "█")
+
+@pytest.mark.parametrize(("asked", "options", "words"), WRITTEN.values(), ids=WRITTEN)
+def test_what_was_trained_and_how_it_ended_is_written(asked, options, words):
+    """The report names what is measured, how the sweep ended, what it cost, and the length of the schedule."""
+    assert words in unwrapped(result(asked, **options))
+
+
+def test_what_is_not_known_is_not_written():
+    """A function that a file could not hold has no rates, and rules beyond the divergence have no mean."""
+    lost = LRResult.parse(result(Request(2000, half)).to_json())
+    held = conclude(evidence(suggestions={"steepest": 1.0}, diverged_at=0.1), Request(2000), None)
+
+    assert "a function that the file could not hold" in str(lost)
+    assert "training  0 %" not in str(lost)
+    assert "The peak is held well below the rate where the sweep diverged." in unwrapped(held)
+    assert "geometric mean" not in unwrapped(held)
 
 
 @pytest.mark.parametrize(
@@ -172,32 +204,6 @@ def test_a_sparkline_draws_any_values(values, bars):
     assert sparkline(values) == bars
 
 
-@pytest.mark.parametrize(
-    ("asked", "head"),
-    [
-        (Request(epochs=10), "suggested schedule for 160 steps (10 epochs of 16): "),
-        (Request(16), "suggested schedule for 16 steps (1 epoch of 16): "),
-        (
-            Request(),
-            "suggested schedule, in parts of the training (peak as for 1,000 steps; pass total_steps= for yours)",
-        ),
-        (Request(open_ended=True), "suggested schedule, of which the first 1,000 steps are shown"),
-    ],
-    ids=["epochs", "one epoch", "no length", "open end"],
-)
-def test_the_length_of_the_schedule_is_written(asked, head):
-    """The report names it in steps and epochs; without a length it says what is shown instead."""
-    assert head in unwrapped(result(asked, facts=Facts(steps_per_epoch=16)))
-
-
-def test_a_lost_function_is_written_without_rates():
-    """A plan whose function a file could not hold names no rate of the schedule."""
-    read = LRResult.parse(result(Request(2000, half)).to_json())
-
-    assert "a function that the file could not hold" in str(read)
-    assert "training  0 %" not in str(read)
-
-
 def test_reasons_and_warnings_are_written():
     """Every reason stands in the report with its grade, and so do the runner-up and the warnings."""
     found = result()
@@ -207,26 +213,6 @@ def test_reasons_and_warnings_are_written():
     assert all(str(reason) in unwrapped(warned) for reason in found.plan.reasons)
     assert f" or {found.plan.runner_up}" in unwrapped(warned)
     assert line_with("Mind the gap.", warned).split()[0] == "but"
-
-
-@pytest.mark.parametrize(
-    ("losses", "ending"),
-    [
-        (descent()[:70], "the whole range, nothing diverged"),
-        (descent(), "diverged from"),
-        ([*descent()[:60], float("nan"), *descent()[61:]], "the loss was no longer finite after 61 steps"),
-    ],
-)
-def test_how_the_sweep_ended_is_written(losses, ending):
-    """The report says whether the sweep was completed, diverged, or met a loss that is not finite."""
-    assert ending in str(result(losses=losses))
-
-
-def test_groups_ranks_and_batches_are_written():
-    """The report says what was trained: the base rate, how many groups, samples and ranks."""
-    facts = Facts(optimizer="SGD", bases=(0.1, 0.01), batch_size=64, ranks=2)
-
-    assert "SGD (base LR 0.1, 2 groups), 64 samples a step, 2 ranks" in str(result(facts=facts))
 
 
 def test_without_a_signal_the_report_says_what_to_try():
@@ -246,14 +232,6 @@ def test_the_short_trials_are_written():
     assert f"{EDGE.edge:.2e}: above it most of the best gain is lost" in line_with("their edge", found)
     assert line_with("read off the sweep", found).endswith(", for comparison:")
     assert line_with("read off the sweep", alone).endswith("sweep:")
-
-
-def test_the_head_says_tuning_where_there_are_pilots():
-    """A tuning differs from a range test in its first line, and its pilots are among what was spent."""
-    lines = str(result(Request(5000), **TUNING)).splitlines()
-
-    assert lines[0] == "lrfinder: tuning of model"
-    assert "  spent         the cost of 328 steps, 6.6 % of the training" in lines
 
 
 def test_the_pilots_are_written():
@@ -313,22 +291,17 @@ def test_the_peak_is_explained_by_its_estimates(options, words):
 
 @pytest.mark.parametrize("facts", [DRAWN, Facts(optimizer="Adagrad"), Facts(optimizer="SGD", betas=(0.9, 0.0))])
 def test_every_factor_of_an_estimate_is_written(facts):
-    """Its value stands with what it is for, unless it rounds to 1."""
+    """Its value stands with what it is for, unless it rounds to 1; no name of a factor is without words."""
     found = result(Request(2_000), facts=facts, **TUNING)
     factors = [factor for factor in found.plan.factors if factor.source != "peak" and f"{factor.value:.2g}" != "1"]
 
     report = unwrapped(found)
 
     assert factors
+    assert set(FACTORS) == set(get_args(FactorName))
     for factor in factors:
         words = FACTORS[factor.name].split(" {")[0].format(optimizer=facts.optimizer)
         assert f"{factor.value:.2g} {words}" in report
-
-
-def test_every_name_of_a_factor_has_words():
-    """No factor that a file may name is unknown to the report, and a length stands beside that of the training."""
-    assert set(FACTORS) == set(get_args(FactorName))
-    assert f"{(60 / 2_000) ** 0.2:.2g} for 2,000 steps instead of 60" in unwrapped(result(Request(2_000), **TUNING))
 
 
 @pytest.mark.parametrize(
@@ -346,14 +319,6 @@ def test_fine_tuning_is_explained_where_it_lowers_the_peak(rule, options, is_exp
     report = unwrapped(result(Request(2000, rule=rule, finetune=True), **options))
 
     assert ("For fine-tuning the peak is 0.33 of what was measured" in report) == is_explained
-
-
-def test_a_peak_that_is_held_below_the_divergence_is_explained():
-    """Rules that point beyond the divergence are replaced by a sentence on where the peak is held."""
-    found = conclude(evidence(suggestions={"steepest": 1.0}, diverged_at=0.1), Request(2000), None)
-
-    assert "The peak is held well below the rate where the sweep diverged." in unwrapped(found)
-    assert "geometric mean" not in unwrapped(found)
 
 
 def test_what_was_done_replaces_how_to_do_it():

@@ -7,29 +7,21 @@ from lrfinder import Curve, InputError
 LRS = [1e-3, 1e-2, 1e-1]
 
 
-def test_a_rate_is_paired_with_the_loss_its_update_led_to():
-    """Losses are recorded before the update, so a rate's result is the next loss and the last rate has none."""
-    curve = Curve(LRS, [3.0, 2.0, 1.0])
+@pytest.mark.parametrize(
+    ("after", "pairs"),
+    [(None, [(1e-3, 2.0), (1e-2, 1.0)]), ([2.5, 1.5, 0.5], [(1e-3, 2.5), (1e-2, 1.5), (1e-1, 0.5)])],
+)
+def test_a_rate_is_paired_with_the_loss_its_update_led_to(after, pairs):
+    """That is the next loss, so that the last rate has none, or the one that was evaluated after the step."""
+    curve = Curve(LRS, [3.0, 2.0, 1.0], after=after)
 
-    assert list(curve.pairs()) == [(1e-3, 2.0), (1e-2, 1.0)]
-
-
-def test_a_loss_measured_after_the_step_is_paired_with_its_own_rate():
-    """Where `after` is measured, every rate has its result."""
-    curve = Curve(LRS, [3.0, 2.0, 1.0], after=[2.5, 1.5, 0.5])
-
-    assert list(curve.pairs()) == [(1e-3, 2.5), (1e-2, 1.5), (1e-1, 0.5)]
+    assert (list(curve.pairs()), len(curve)) == (pairs, 3)
 
 
 @pytest.mark.parametrize(("lrs", "density"), [(LRS, 1.0), ([1e-3], 0.0), ([], 0.0), ([1e-4, 1e-3, 1e-2], 1.0)])
 def test_the_density_counts_rates_per_decade(lrs, density):
     """The density is that of the rates, and zero where there are fewer than two."""
     assert Curve(lrs, lrs).points_per_decade == pytest.approx(density)
-
-
-def test_a_curve_is_as_long_as_its_rates():
-    """`len` counts the optimizer steps."""
-    assert len(Curve(LRS, LRS)) == 3
 
 
 @pytest.mark.parametrize(

@@ -29,21 +29,15 @@ def test_divergence_depends_neither_on_the_scale_of_the_loss_nor_on_its_sign(sca
     assert diverged_after([scale * loss + shift for loss in losses]) == diverged_after(losses)
 
 
-def test_noise_alone_does_not_diverge():
-    """Fifty curves of pure noise are all swept to their end."""
-    assert [diverged_after(noise(seed)) for seed in range(50)] == [None] * 50
+HUMP = [2.0] * 10 + [2.0 - 0.1 * i for i in range(15)] + [1.6] * 4 + [0.5 - 0.01 * i for i in range(20)]
+SPIKED = [*descent()[:40], 1000.0, *descent()[41:60]]
+SWEPT = {"a constant": [0.7] * 200, "one outlier": SPIKED, "a hump of a third of a decade": HUMP}
+SWEPT |= {f"noise {seed}": noise(seed) for seed in range(50)}
 
 
-def test_a_constant_loss_does_not_diverge():
-    """A loss that never changes is flat."""
-    assert diverged_after([0.7] * 200) is None
-
-
-def test_one_spike_is_no_divergence():
-    """A single loss of a thousand amid a descent is an outlier batch."""
-    losses = descent()[:60]
-    losses[40] = 1000.0
-
+@pytest.mark.parametrize("losses", SWEPT.values(), ids=SWEPT)
+def test_what_is_no_divergence_is_swept_to_its_end(losses):
+    """Neither noise nor a flat loss, a single high loss or half of the descent lost for a moment ends a sweep."""
     assert diverged_after(losses) is None
 
 
@@ -58,29 +52,17 @@ def test_a_dead_plateau_counts_as_diverged(density):
     assert 30 < ended <= 30 + density + 3
 
 
-def test_half_of_the_descent_lost_for_a_moment_is_no_plateau():
-    """A hump of a third of a decade on the way down is passed over."""
-    losses = [2.0] * 10 + [2.0 - 0.1 * i for i in range(15)] + [1.6] * 4 + [0.5 - 0.01 * i for i in range(20)]
-
-    assert diverged_after(losses) is None
-
-
 def test_noise_is_measured_about_the_trend():
     """A straight line has the deviation of its slope, not of its range; noise of 0.1 has that of 0.1."""
     assert noise_of([2.0 - 1e-3 * i for i in range(2000)]) < 2e-3
     assert noise_of(noise(0, 2000)) == pytest.approx(0.1, rel=0.1)
 
 
-def test_a_completed_curve_has_no_onset():
-    """Where nothing diverged there is no rate that began it."""
+def test_a_curve_without_divergence_has_no_onset():
+    """Where nothing diverged, or there is no finite loss, there is no rate that began it."""
     curve = Curve([1e-3, 1e-2, 1e-1], [3.0, 2.0, 9.0])
 
-    assert onset(curve) is None
-    assert before_blow_up(curve) == 3
-
-
-def test_an_empty_curve_has_no_onset():
-    """A sweep without one finite loss shows nothing."""
+    assert (onset(curve), before_blow_up(curve)) == (None, 3)
     assert onset(Curve([], [], stopped="non_finite")) is None
 
 

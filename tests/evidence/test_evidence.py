@@ -66,42 +66,31 @@ def test_evidence_that_no_search_leaves_is_refused(fields, message):
 
 @pytest.mark.parametrize(("add", "field"), [(add_edge_trials, "edge_trials"), (add_pilots, "pilots")])
 def test_trials_are_added_with_their_cost(add, field):
-    """The status is decided anew, the cost is that of all, and a record without a trial leaves its cost alone."""
+    """The status is decided anew where there is a sweep; a record without a trial leaves its cost alone."""
     before = read_curve(recorded([1.0] * 40), Facts())
     made, none = trials(*LOST_ABOVE, cost=60.0), trials(cost=2.4, is_sure=False)
 
     after = add(before, [made, none])
 
     assert (before.status, after.status) == ("flat", "ok")
-    assert getattr(after, field) == (made,)
-    assert after.cost_steps == 40 + 63
-
-
-def test_without_a_sweep_the_status_stays():
-    """Evidence of trials alone keeps the status that it was given."""
-    assert add_edge_trials(evidence(status=Status.FLAT), [trials(*LOST_ABOVE)]).status is Status.FLAT
+    assert (getattr(after, field), after.cost_steps) == ((made,), 40 + 63)
+    assert add(evidence(status=Status.FLAT), [made]).status is Status.FLAT
 
 
 @pytest.mark.parametrize(
-    ("losses", "is_sure", "is_plateau"),
+    ("swept", "losses", "is_sure", "is_plateau"),
     [
-        ((2.0, None), False, True),
-        ((2.0, 1.5), True, False),
-        ((2.2, 2.3), False, False),
-        ((None, None), False, False),
-        ((1.7, 1.8), False, False),
+        ([2.0] * 28, (2.0, None), False, True),
+        ([2.0] * 28, (2.0, 1.5), True, False),
+        ([2.0] * 28, (2.2, 2.3), False, False),
+        ([2.0] * 28, (None, None), False, False),
+        ([2.0] * 28, (1.7, 1.8), False, False),
+        (descent(), (2.0, 1.9), False, False),
     ],
-    ids=["one unchanged", "one sure", "all worsened", "all diverged", "all fell, perhaps by chance"],
+    ids=["unchanged", "one sure", "all worsened", "all diverged", "all fell, perhaps by chance", "the sweep is ok"],
 )
-def test_a_plateau_is_a_trial_that_changed_nothing_beside_none_that_improved(losses, is_sure, is_plateau):
-    """Trials that raised the loss, or may have lowered it, are no plateau."""
+def test_a_plateau_is_a_trial_that_changed_nothing_beside_none_that_improved(swept, losses, is_sure, is_plateau):
+    """Trials that raised the loss, or may have lowered it, are no plateau, nor is a sweep that can be read."""
     made = trials((0.1, losses[0]), (1.0, losses[1]), is_sure=is_sure)
 
-    assert add_edge_trials(read_curve(recorded([2.0] * 28), Facts()), [made]).is_plateau is is_plateau
-
-
-def test_a_sweep_that_can_be_read_has_left_the_plateau():
-    """Where the status is `ok` a trial that changed nothing does not matter."""
-    unchanged = trials((0.1, 2.0), (1.0, 1.9), is_sure=False)
-
-    assert not add_edge_trials(read_curve(recorded(descent()), Facts()), [unchanged]).is_plateau
+    assert add_edge_trials(read_curve(recorded(swept), Facts()), [made]).is_plateau is is_plateau

@@ -54,19 +54,16 @@ def test_a_tail_that_is_not_finite_reads_as_a_divergence(rule, tail):
     assert rule(ended) == rule(diverged)
 
 
+RISING = [1.0 + 1.3**i / 1e6 for i in range(80)]
+
+
 @every_rule
-@pytest.mark.parametrize("losses", [[2.0 - 0.1 * i for i in range(n)] for n in (0, 1, 2, 8)] + [[1.0] * 100])
-def test_a_curve_that_is_short_or_flat_has_no_answer(rule, losses):
-    """Eight losses are too few to read, and where no rate is better than another none is named."""
+@pytest.mark.parametrize(
+    "losses", [[2.0 - 0.1 * i for i in range(n)] for n in (0, 1, 2, 8)] + [[1.0] * 100, RISING], ids=len
+)
+def test_a_curve_that_is_short_flat_or_rising_has_no_answer(rule, losses):
+    """Eight losses are too few to read, and where no rate is better than the start none is named."""
     assert rule(Curve(exponential_range(1e-7, 10.0, 100)[: len(losses)], losses)) is None
-
-
-@every_rule
-def test_a_rising_loss_has_no_answer_from_its_level(rule):
-    """A loss that only rises has no descent; at most its divergence can be read."""
-    answer = rule(recorded([1.0 + 1.3**i / 1e6 for i in range(100)]))
-
-    assert answer is None or rule.name == "divergence"
 
 
 @every_rule
@@ -131,14 +128,10 @@ def decades_of(lr):
     ],
 )
 def test_valley_is_the_middle_of_the_largest_fall(levels, first, last):
-    """The fall counts from where a twentieth of it is done to its end."""
+    """The fall counts from where a twentieth of it is done to its end, without a flat beginning."""
     begun = first + 0.05 * (last - first)
 
     assert decades_of(valley(drawn(*levels))) == pytest.approx((begun + last) / 2, abs=0.06)
-
-
-def test_valley_leaves_out_the_flat_beginning():
-    """Where nearly all of the fall is at its end the valley is there."""
     assert decades_of(valley(drawn(2.0, 2.0 - 1e-3, 2.0 - 2e-3, 1.0))) == pytest.approx(2.525, abs=0.06)
 
 
@@ -193,30 +186,20 @@ def test_the_table_reads_every_rule_by_its_name():
     assert [rule.name for rule in RULES.values()] == list(RULES)
 
 
-def test_a_rule_of_the_user_is_asked_beside_the_named_ones():
-    """Its answer stands under its name, as a plain float."""
-
-    def third(curve):
-        return np.float32(curve.lrs[3])
-
-    suggestions = read_rules(recorded(descent()), third)
-
-    assert list(suggestions) == [*RULES, "third"]
-    assert type(suggestions["third"]) is float
-
-
-def test_a_rule_of_the_user_hides_none_of_the_named_ones():
-    """A function that happens to be called `steepest` stands beside the rule of that name as `your steepest`."""
-    curve, named = recorded(descent()), steepest
+@pytest.mark.parametrize(("name", "shown"), [("third", "third"), ("steepest", "your steepest")])
+def test_a_rule_of_the_user_is_asked_beside_the_named_ones(name, shown):
+    """Its answer is a plain float under its name; a function called `steepest` hides no named rule."""
 
     def own(curve):
-        return 0.125
+        return np.float32(0.125)
 
-    own.__name__ = "steepest"
-    suggestions = read_rules(curve, own)
+    own.__name__ = name
+    suggestions = read_rules(recorded(descent()), own)
 
-    assert (suggestions["steepest"], suggestions["your steepest"]) == (named(curve), 0.125)
-    assert check_rule(own) == "your steepest"
+    assert list(suggestions) == [*RULES, shown]
+    assert (suggestions["steepest"], suggestions[shown]) == (steepest(recorded(descent())), 0.125)
+    assert type(suggestions[shown]) is float
+    assert check_rule(own) == shown
 
 
 @pytest.mark.parametrize("answer", [0.0, -1.0, math.nan, math.inf, "1e-3"])

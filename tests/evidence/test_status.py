@@ -77,9 +77,12 @@ def test_a_good_sweep_is_ok():
 
 
 def test_strict_raises_the_sentence_of_the_status():
-    """With `strict` a sweep without signal is an exception that says what to try."""
+    """With `strict` a sweep without signal is an exception that says what to try, and the training is put back."""
+    model = uphill()
+
     with pytest.raises(NoSignalError, match="The loss never fell beyond its noise"):
-        swept(uphill(), strict=True)
+        swept(model, strict=True)
+    assert model.phi.tolist() == [1.0]
 
 
 @pytest.mark.parametrize("status", Status)
@@ -96,11 +99,6 @@ def test_pure_noise_is_hardly_ever_ok():
     assert statuses.count("ok") + statuses.count("out_of_range") <= 3
 
 
-def test_a_sweep_that_ends_after_three_losses_is_too_short():
-    """NaN after three steps leaves nothing to read."""
-    assert status_of(recorded([1.0, 0.9, 0.8, *[math.nan] * 97])) == "too_short"
-
-
 @pytest.mark.parametrize(("depth", "status"), [(0.3, "ok"), (1e-4, "flat")])
 def test_a_fall_of_the_validation_loss_must_stand_out_of_the_training_noise(depth, status):
     """A fall is no signal where the deviation between training batches is thousands of times as large."""
@@ -114,7 +112,7 @@ def test_a_fall_of_the_validation_loss_must_stand_out_of_the_training_noise(dept
 CURVES = {
     "ok": recorded(descent()),
     "flat": recorded([1.0] * 100),
-    "too_short": recorded([1.0, 0.9, math.nan, *[1.0] * 97]),
+    "too_short": recorded([1.0, 0.9, 0.8, *[math.nan] * 97]),
     "out_of_range": recorded([2.0 - (i / 99) ** 4 for i in range(100)]),
 }
 GAINED = trials((0.1, 1.0), (0.3, None))
@@ -144,17 +142,9 @@ TABLE = [
     ("ok", [OPEN], [GAINED], "ok"),
     ("flat", [RAISED], [LOWERED], "flat"),
 ]
-NAMES = {id(GAINED): "gained", id(LOWERED): "lowered", id(RAISED): "raised", id(OPEN): "open", id(BLANK): "blank"}
 
 
-@pytest.mark.parametrize(
-    ("swept", "edge_trials", "pilots", "status"),
-    TABLE,
-    ids=[
-        " ".join([row[0], *(NAMES[id(one)] for one in row[1]), "|", *(NAMES[id(one)] for one in row[2])])
-        for row in TABLE
-    ],
-)
+@pytest.mark.parametrize(("swept", "edge_trials", "pilots", "status"), TABLE)
 def test_trials_outweigh_the_sweep_and_pilots_outweigh_both(swept, edge_trials, pilots, status):
     """A sure pilot is `ok`; a sure trial is `ok` or, without an edge, out of range; trials that gain nothing are flat.
 

@@ -10,27 +10,23 @@ from lrfinder import InputError
 from lrfinder.evidence.trials import record_trials
 
 
-def test_the_edge_is_where_half_of_the_best_gain_is_lost():
-    """Of a gain of 1 half is left halfway, in log LR, between trials that gain 1 and nothing."""
-    assert trials((0.1, 1.0), (1.0, 2.0)).edge == pytest.approx(10**-0.5)
+@pytest.mark.parametrize(
+    ("pairs", "decades"),
+    [
+        (((0.1, 1.0), (1.0, 2.0)), -0.5),
+        (((1.0, 1.0), (10.0, 1.5), (100.0, 2.0)), (0.4 + 0.8 + 1.2 + 1.6) / 4),
+        (((0.1, 1.0), (1.0, 3.0)), -0.75),
+        (((0.1, 1.0), (1.0, None)), -0.75),
+        (((0.1, 1.5), (1.0, 1.0)), 0.0),
+    ],
+    ids=["half of the gain", "each level between its own trials", "risen", "diverged", "nothing lost"],
+)
+def test_the_edge_is_where_half_of_the_best_gain_is_lost(pairs, decades):
+    """It is read in log LR as the mean over 20, 40, 60 and 80 % of the gain; the highest peak where none is lost.
 
-
-def test_every_level_is_found_between_its_own_trials():
-    """20, 40, 60 and 80 % are lost at 0.4, 0.8, 1.2 and 1.6 decades along a line through 100, 50 and 0 %."""
-    edge = trials((1.0, 1.0), (10.0, 1.5), (100.0, 2.0)).edge
-
-    assert math.log10(edge) == pytest.approx((0.4 + 0.8 + 1.2 + 1.6) / 4)
-
-
-def test_the_edge_lies_below_a_peak_that_diverged():
-    """A trial that diverged counts as one that rose by as much as the best one fell."""
-    assert trials((0.1, 1.0), (1.0, None)).edge == pytest.approx(trials((0.1, 1.0), (1.0, 3.0)).edge)
-    assert 0.1 < trials((0.1, 1.0), (1.0, None)).edge < 1.0
-
-
-def test_the_edge_is_the_highest_peak_where_nothing_is_lost():
-    """Without a peak that was too high, the highest is all that is known."""
-    assert trials((0.1, 1.5), (1.0, 1.0)).edge == pytest.approx(1.0)
+    A trial that diverged counts as one that rose by as much as the best one fell.
+    """
+    assert math.log10(trials(*pairs).edge) == pytest.approx(decades, abs=1e-9)
 
 
 @pytest.mark.parametrize("losses", [(2.0, 2.5), (None, None), (3.0, None)])

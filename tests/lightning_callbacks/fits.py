@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 import torchmetrics
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from twins import plain
 
 
 def installed():
@@ -30,6 +31,12 @@ QUIET = {
     "accelerator": "cpu",
     "log_every_n_steps": 1,
 }
+
+SHORT = {"steps": 30, "lr_min": 1e-4, "verbose": False}
+"""The options of a sweep that takes a moment."""
+
+TUNED = {"tune": True, "budget": 250, "lr_min": 1e-5, "verbose": False}
+"""The options of a tuning with one pilot."""
 
 
 class Rows(pl.loggers.logger.Logger):
@@ -96,6 +103,65 @@ def net_of(package):
 Net = net_of(pl)
 
 
+class Flat(Net):
+    """A loss that no learning rate brings down."""
+
+    def training_step(self, batch, batch_idx):
+        return super().training_step(batch, batch_idx) * 0.0 + torch.randn(())
+
+
+class Plain(pl.LightningModule):
+    """Manual optimization without dropout."""
+
+    def __init__(self, make_optimizers, returns=True):
+        super().__init__()
+        self.body, self.head = nn.Linear(6, 8), nn.Linear(8, 3)
+        self.automatic_optimization = False
+        self.make_optimizers, self.returns = make_optimizers, returns
+        self.rates = []
+
+    def configure_optimizers(self):
+        return self.make_optimizers(self)
+
+    def training_step(self, batch, batch_idx):
+        optimizers = self.optimizers()
+        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        loss = F.cross_entropy(self.head(self.body(batch[0])), batch[1])
+        self.rates.append([optimizer.param_groups[0]["lr"] for optimizer in optimizers])
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        self.manual_backward(loss)
+        for optimizer in optimizers:
+            optimizer.step()
+        self.step_schedulers()
+        return loss if self.returns else None
+
+    def step_schedulers(self):
+        if self.lr_schedulers() is not None:
+            self.lr_schedulers().step()
+
+
+def two_optimizers(module):
+    """A slow Adam and a fast SGD."""
+    return torch.optim.Adam(module.body.parameters(), 1e-3), torch.optim.SGD(module.head.parameters(), 1e-1)
+
+
+def two_groups(module):
+    """SGD with a slower body."""
+    groups = [{"params": module.body.parameters(), "lr": 1e-3}, {"params": module.head.parameters(), "lr": 1e-2}]
+    return torch.optim.SGD(groups, lr=1e-3, momentum=0.9)
+
+
+def scheduled(make, interval="step", make_optimizer=two_groups, **options):
+    """A net that configures a scheduler of its own."""
+
+    def make_both(module):
+        optimizer = make_optimizer(module)
+        return [optimizer], [{"scheduler": make(optimizer), "interval": interval, "monitor": "loss", **options}]
+
+    return lambda: Net(make_both)
+
+
 @dataclass
 class Trace:
     """What a fit leaves behind."""
@@ -106,6 +172,8 @@ class Trace:
     metrics: dict
     counters: tuple
     rates: list
+    optimizers: list
+    scaler: dict | None
     trainer: pl.Trainer = field(compare=False, repr=False)
     module: pl.LightningModule = field(compare=False, repr=False)
 
@@ -122,6 +190,28 @@ def loader(**options):
     return DataLoader(samples(), **{"batch_size": 32, "shuffle": True, **options})
 
 
+class Stream(IterableDataset):
+    """Samples of unknown number."""
+
+    def __iter__(self):
+        return iter([samples()[i] for i in range(384)])
+
+
+def stream():
+    """A loader without a length."""
+    return DataLoader(Stream(), batch_size=32)
+
+
+def in_order(**options):
+    """A loader that does not shuffle."""
+    return loader(shuffle=False, **options)
+
+
+def planned(auto, steps=24):
+    """The rates that a plan has for all steps after the first."""
+    return [auto.result.lr * auto.plan.schedule(t) for t in range(1, steps)]
+
+
 def fit(module=Net, callbacks=(), train=loader, val=None, ckpt_path=None, package=pl, **options):
     """Fit from seed 0 and return the trace."""
     torch.manual_seed(0)
@@ -135,15 +225,18 @@ def fit(module=Net, callbacks=(), train=loader, val=None, ckpt_path=None, packag
 def trace_of(trainer, module):
     """What a fit has left behind."""
     rows = getattr(trainer.logger, "rows", [])
-    plain = [(step, {key: float(value) for key, value in row.items()}) for step, row in rows]
+    logged = [(step, {key: float(value) for key, value in row.items()}) for step, row in rows]
+    scaler = getattr(trainer.precision_plugin, "scaler", None)
     counters = tuple(getattr(module, name, None) for name in ("batches_seen", "epochs_seen", "validations"))
     return Trace(
         {name: value.tolist() for name, value in module.state_dict().items()},
         {name: value.tolist() for name, value in module.named_buffers()},
-        plain,
+        logged,
         {name: float(value) for name, value in trainer.callback_metrics.items()},
         (*counters, trainer.global_step, trainer.current_epoch),
         list(getattr(module, "rates", [])),
+        [plain(optimizer.state_dict()) for optimizer in trainer.optimizers],
+        scaler and scaler.state_dict(),
         trainer,
         module,
     )

@@ -76,7 +76,7 @@ def main(case, folder):
         "same": plain == tested,
         "losses": report.result.curve.losses,
         "stopped": report.result.stopped,
-        "rehearsed": [trials.losses for trials in report.result.evidence.pilots],
+        "pilots": [trials.losses for trials in report.result.evidence.pilots],
         "ranks": report.result.evidence.facts.ranks,
         "lr": report.result.lr,
         "schedulers": [type(config.scheduler).__name__ for config in applied.lr_scheduler_configs],

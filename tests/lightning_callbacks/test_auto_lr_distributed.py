@@ -25,7 +25,12 @@ def two_ranks(case, folder):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     root = str(SCRIPT.parents[2])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_PORT": str(port), "PYTHONPATH": root}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "MASTER_PORT": str(port),
+        "PYTHONPATH": f"{root}{os.pathsep}{root}/tests",
+    }
     run = subprocess.run(
         [sys.executable, str(SCRIPT), case, str(folder)],
         env=environment,
@@ -55,7 +60,7 @@ def test_ddp_ranks_tune_together(tmp_path):
 
     assert first == second
     assert first["same"]
-    assert len(first["rehearsed"][0]) >= 3
+    assert len(first["pilots"][0]) >= 3
     assert out.count("lrfinder: tuning of Net") == 1
 
 

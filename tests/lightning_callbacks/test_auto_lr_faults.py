@@ -7,13 +7,11 @@ from itertools import count
 
 import pytest
 import torch
-from fits import Net, fit, pl, samples
+from fits import SHORT, TUNED, Net, fit, pl, samples
 from torch.utils.data import DataLoader, Dataset
 from twins import plain
 
 from lightning_callbacks import AutoLR
-
-SHORT = {"steps": 80, "lr_min": 1e-4, "verbose": False}
 
 
 class Blown(Exception):
@@ -21,14 +19,14 @@ class Blown(Exception):
 
 
 class Witness(pl.Callback):
-    """What there is at the door of the range test, and what is left of it after the fit."""
+    """What there is before the range test, and what is left of it after the fit."""
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         self.trainer, self.module = trainer, pl_module
         self.before = self.seen()
 
     def seen(self):
-        """Weights, buffers, gradients, counters, modes, moments, groups, streams and the Trainer's counters."""
+        """Everything of the module, the optimizer, the random streams and the Trainer that a search touches."""
         module, trainer = self.module, self.trainer
         (optimizer,) = trainer.optimizers
         return {
@@ -41,6 +39,7 @@ class Witness(pl.Callback):
             "optimizer": plain(optimizer.state_dict()),
             "streams": plain(torch.get_rng_state()),
             "trainer": (trainer.global_step, trainer.current_epoch, dict(trainer.callback_metrics)),
+            "set aside": (trainer.logger, list(trainer.callbacks), trainer.limit_val_batches),
         }
 
 
@@ -59,14 +58,18 @@ def net_that_fails(hook, call, error):
 @pytest.mark.parametrize(
     "hook", ["training_step", "on_before_optimizer_step", "optimizer_zero_grad", "on_after_backward"]
 )
-@pytest.mark.parametrize("call", [0, 9, 40], ids=["first", "in the sweep", "in a race"])
+@pytest.mark.parametrize(
+    ("call", "how"),
+    [(0, SHORT), (9, SHORT), (40, {**SHORT, "steps": 80}), (130, TUNED)],
+    ids=["first", "in the sweep", "in a trial", "in a pilot"],
+)
 @pytest.mark.parametrize("error", [Blown, KeyboardInterrupt])
-def test_a_fault_in_a_hook_leaves_no_trace(hook, call, error):
-    """The error ends the fit, and everything is as it was at the door."""
+def test_a_fault_in_a_hook_leaves_no_trace(hook, call, how, error):
+    """The error ends the fit, and everything is as it was before the search."""
     witness = Witness()
 
     with pytest.raises((error, SystemExit), match=r"put in by the test|^1?$"):  # Lightning exits after Ctrl-C
-        fit(net_that_fails(hook, call, error), callbacks=[witness, AutoLR(**SHORT)])
+        fit(net_that_fails(hook, call, error), callbacks=[witness, AutoLR(**how)])
 
     assert witness.seen() == witness.before
 

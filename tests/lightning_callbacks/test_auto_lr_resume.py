@@ -5,13 +5,11 @@ from functools import partial
 
 import pytest
 import torch
-from fits import Net, fit, loader, pl
+from fits import SHORT, TUNED, Net, fit, loader, pl, planned, scheduled
 
 from lightning_callbacks import AutoLR, DecaySchedule
 from lrfinder.errors import LRFinderWarning
 from lrfinder.schedules import ReduceOnPlateau, Warmup
-
-SHORT = {"steps": 30, "lr_min": 1e-4, "verbose": False}
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended before the epoch ended"),
@@ -45,44 +43,42 @@ in_the_middle = pytest.param(
 )
 
 
-def interrupted(tmp_path, callback, step, module=Net, **options):
+def interrupted(tmp_path, callback, step, module=Net):
     """A whole fit, and one resumed from its checkpoint at a step with a fresh callback."""
-    whole = fit(
-        module, callbacks=[callback(), *keep_all(tmp_path)], enable_checkpointing=True, **{"max_epochs": 4, **options}
-    )
+    whole = fit(module, [callback(), *keep_all(tmp_path)], enable_checkpointing=True, max_epochs=4)
     again = callback()
-    return (
-        whole,
-        fit(module, callbacks=[again], ckpt_path=checkpoint(tmp_path, step), **{"max_epochs": 4, **options}),
-        again,
-    )
+    return whole, fit(module, [again], ckpt_path=checkpoint(tmp_path, step), max_epochs=4), again
 
 
-def with_cosine(module):
-    """Adam with a schedule of its own."""
-    optimizer = torch.optim.Adam(module.parameters(), 1e-2)
-    return [optimizer], [{"scheduler": torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 48), "interval": "step"}]
-
-
+COSINE = scheduled(
+    lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 48),
+    make_optimizer=lambda module: torch.optim.Adam(module.parameters(), 1e-2),
+)
 TRAININGS = {
-    "our schedule": (Net, {}),
-    "the rate alone": (Net, {"schedule": None}),
-    "the module's own": (partial(Net, with_cosine), {}),
-    "in its place": (partial(Net, with_cosine), {"existing": "replace"}),
+    "our schedule": (Net, partial(AutoLR, **SHORT)),
+    "the rate alone": (Net, partial(AutoLR, **SHORT, schedule=None)),
+    "the module's own": (COSINE, partial(AutoLR, **SHORT)),
+    "in its place": (COSINE, partial(AutoLR, **SHORT, existing="replace")),
+    "after a tuning": (Net, partial(AutoLR, **TUNED)),
+    "a decay by step": (Net, partial(DecaySchedule, "cosine")),
+    "a decay by epoch": (Net, partial(DecaySchedule, "step_decay", interval="epoch")),
 }
 
 
 @pytest.mark.parametrize("step", [in_the_middle, 24])
 @pytest.mark.parametrize("name", TRAININGS)
-def test_the_rates_go_on(tmp_path, step, name):
-    """From the middle or the end of an epoch, with any schedule, the rates are the uninterrupted ones."""
-    module, options = TRAININGS[name]
+def test_a_training_goes_on(tmp_path, step, name):
+    """From the middle or the end of an epoch, rates, counters and Adam's steps go on, and nothing is measured again."""
+    module, callback = TRAININGS[name]
 
-    whole, rest, again = interrupted(tmp_path, partial(AutoLR, **SHORT, **options), step, module)
+    whole, rest, again = interrupted(tmp_path, callback, step, module)
 
     assert rest.rates == whole.rates[step:]
     assert rest.counters[3:] == whole.counters[3:]
-    assert again.result is not None
+    assert {float(s["step"]) for s in rest.trainer.optimizers[0].state.values()} == {48.0}
+    if isinstance(again, AutoLR):
+        first = whole.trainer.callbacks[0].result
+        assert (again.result.evidence, again.result.lr) == (first.evidence, first.lr)
 
 
 @pytest.mark.filterwarnings("ignore:SWA is currently only supported every epoch")
@@ -98,7 +94,7 @@ def test_a_training_resumes_into_its_averaging(tmp_path, callback):
 
 
 def test_a_training_that_was_begun_without_it_says_so(tmp_path):
-    """Resumed from a checkpoint that does not know the callback, nothing is measured, and a warning tells why."""
+    """Resumed from a checkpoint that does not know the callback, nothing is measured, and a warning says why."""
     fit(callbacks=keep_all(tmp_path), enable_checkpointing=True)
 
     with pytest.warns(LRFinderWarning, match=r"measures nothing in this fit, which starts at epoch 1, step 12"):
@@ -116,17 +112,6 @@ def test_strategies_that_restore_late_go_on_too(tmp_path, monkeypatch):
     assert rest.rates == whole.rates[24:]
 
 
-def test_nothing_is_measured_again(tmp_path, monkeypatch):
-    """The result comes from the checkpoint, and it is the one that was found."""
-    whole = fit(callbacks=[AutoLR(**SHORT), *keep_all(tmp_path)], enable_checkpointing=True)
-    monkeypatch.setattr("lightning_callbacks.auto_lr.search_in_fit", None)
-    again = AutoLR(**SHORT)
-
-    fit(callbacks=[again], ckpt_path=checkpoint(tmp_path, 12))
-
-    assert str(again.result) == str(whole.trainer.callbacks[0].result)
-
-
 def test_a_schedule_outlives_a_later_test_without_an_answer(tmp_path):
     """Where the second test finds no rate, the first one's schedule goes on, resumed too."""
 
@@ -140,15 +125,6 @@ def test_a_schedule_outlives_a_later_test_without_an_answer(tmp_path):
     assert again.plan is None
     assert rest.rates == whole.rates[24:]
     assert len(set(rest.rates)) > 2
-
-
-def test_the_optimizer_state_is_resumed(tmp_path):
-    """Step, epoch and Adam's moments come from the checkpoint, which Lightning's own finder loses."""
-    _, rest, _ = interrupted(tmp_path, partial(AutoLR, **SHORT), 24)
-
-    assert rest.trainer.global_step == 48
-    assert {float(s["step"]) for s in rest.trainer.optimizers[0].state.values()} == {48.0}
-    assert len(rest.rates) == 24
 
 
 def test_the_state_is_plain_data(tmp_path):
@@ -174,7 +150,7 @@ def test_another_budget_keeps_the_plan_and_says_so(tmp_path):
 
 
 def test_a_second_fit_of_the_same_trainer_goes_on():
-    """A Trainer that fits on with more epochs keeps the schedule's place."""
+    """A Trainer that fits on with more epochs goes on in the schedule."""
     auto = AutoLR(**{**SHORT, "schedule": "exponential"})
     trace = fit(callbacks=[auto], max_epochs=2)
     trace.trainer.fit_loop.max_epochs = 3
@@ -182,12 +158,11 @@ def test_a_second_fit_of_the_same_trainer_goes_on():
     with pytest.warns(LRFinderWarning, match="it is kept and stays at its end from step"):
         trace.trainer.fit(trace.module, loader())
 
-    expected = [auto.result.lr * auto.plan.schedule(t) for t in range(1, 37)]
-    assert trace.module.rates == pytest.approx(expected)
+    assert trace.module.rates == pytest.approx(planned(auto, 37))
 
 
 def test_a_fresh_fit_measures_anew():
-    """The same callback in a new Trainer forgets what an earlier training told it."""
+    """The same callback in a new Trainer forgets an earlier training."""
     auto = AutoLR(**SHORT)
     fit(callbacks=[auto])
     first = auto.result
@@ -197,21 +172,8 @@ def test_a_fresh_fit_measures_anew():
     assert auto.result is not first
 
 
-@pytest.mark.parametrize("step", [in_the_middle, 24])
-@pytest.mark.parametrize(
-    "callback",
-    [partial(DecaySchedule, "cosine"), partial(DecaySchedule, "step_decay", interval="epoch")],
-    ids=["step", "epoch"],
-)
-def test_a_decay_schedule_goes_on(tmp_path, callback, step):
-    """A schedule that was attached without a test resumes at its place too."""
-    whole, rest, _ = interrupted(tmp_path, callback, step)
-
-    assert rest.rates == whole.rates[step:]
-
-
 @pytest.mark.parametrize("interval", ["step", "epoch"])
-def test_a_decay_schedule_that_joins_a_training_takes_its_place(tmp_path, interval):
+def test_a_decay_schedule_that_joins_a_training_has_the_right_step(tmp_path, interval):
     """Resumed from a checkpoint that does not know it, the rates are those of a training that always had it."""
     fit(callbacks=keep_all(tmp_path), enable_checkpointing=True)
     decay = partial(DecaySchedule, "cosine", interval=interval)

@@ -21,19 +21,6 @@ ROOT = Path(__file__).parents[2]
 TIMEOUT = 120
 
 SCHEDULES = (["tests/schedules/test_laws.py"], ["tests/schedules"])
-SHAPES = (
-    "anneal",
-    "bound",
-    "compose",
-    "cosine",
-    "cyclic",
-    "exponential",
-    "inverse",
-    "plateau",
-    "power",
-    "ramp",
-    "stable",
-)
 TESTS = {
     "snapshot.snapshot": (
         ["tests/snapshot/test_snapshot.py", "tests/snapshot/test_signals.py"],
@@ -50,8 +37,18 @@ TESTS = {
     **{f"evidence.{name}": ([f"tests/evidence/test_{name}.py"],) for name in ("rules", "edge", "status")},
     **{f"search.{name}": ([f"tests/search/test_{name}.py"],) for name in ("explore", "pilot")},
     "checks": (["tests/test_checks.py"], *SCHEDULES),
-    **{f"schedules.{name}": ([f"tests/schedules/test_{name}.py"], *SCHEDULES) for name in SHAPES},
-    "schedules.warmup": (["tests/schedules/test_compose.py"], *SCHEDULES),
+    "schedules.anneal": (["tests/schedules/test_families.py"], *SCHEDULES),
+    "schedules.bound": (["tests/schedules/test_bound.py"], *SCHEDULES),
+    "schedules.compose": (["tests/schedules/test_compose.py", "tests/schedules/test_families.py"], *SCHEDULES),
+    "schedules.cosine": (["tests/schedules/test_families.py"], *SCHEDULES),
+    "schedules.cyclic": (["tests/schedules/test_families.py"], *SCHEDULES),
+    "schedules.exponential": (["tests/schedules/test_families.py"], *SCHEDULES),
+    "schedules.inverse": (["tests/schedules/test_families.py"], *SCHEDULES),
+    "schedules.plateau": (["tests/schedules/test_plateau.py", "tests/schedules/test_families.py"], *SCHEDULES),
+    "schedules.power": (["tests/schedules/test_families.py"], *SCHEDULES),
+    "schedules.ramp": (["tests/schedules/test_families.py"], *SCHEDULES),
+    "schedules.stable": (["tests/schedules/test_families.py"], *SCHEDULES),
+    "schedules.warmup": (["tests/schedules/test_families.py"], *SCHEDULES),
 }
 """Modules of the package, with their own tests (the examples in their docstrings included) and the wider ones."""
 

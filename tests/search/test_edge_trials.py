@@ -39,19 +39,21 @@ def test_the_first_trial_lies_a_quarter_of_a_decade_below_the_edge_that_the_swee
     assert indices == pytest.approx([round(index) for index in indices], abs=1e-9)
 
 
-def test_the_last_six_steps_evaluate_a_trial():
-    """Their losses are read as they come; before any trial the six forwards cost two steps, however long a batch is."""
-    made = edge_batches([[0] * (1 if i % 3 == 0 else 64) for i in range(STEPS)])
+@pytest.mark.parametrize(
+    ("sizes", "held_out", "cost"),
+    [
+        ([1, 64, 64] * 4 + [1, 64], None, 2.0),
+        ([1] * STEPS, ["a", "b", "c"], 1.0),
+        ([1] + [2] * (STEPS - 1), ["a", "b", "c"], 0.5),
+    ],
+    ids=["the last six steps", "held out", "held out, of two micro-batches"],
+)
+def test_batches_evaluate_a_trial_at_the_cost_of_a_forward(sizes, held_out, cost):
+    """The last six steps are read as they come, for two steps before any trial; held-out batches one by one."""
+    made = edge_batches([[0] * size for size in sizes], held_out)
 
-    assert (made.evaluation, made.forward_cost, made.reads_steps) == (made.train[-6:], 2.0, True)
-
-
-@pytest.mark.parametrize(("micro_batches", "cost"), [(1, 1.0), (2, 0.5)])
-def test_held_out_batches_evaluate_one_by_one(micro_batches, cost):
-    """A forward of each costs a third of a step, less where a whole step has several micro-batches."""
-    made = edge_batches([[0], *[[0] * micro_batches] * (STEPS - 1)], ["a", "b", "c"])
-
-    assert (made.evaluation, made.forward_cost, made.reads_steps) == ([["a"], ["b"], ["c"]], cost, False)
+    assert made.evaluation == ([[batch] for batch in held_out] if held_out else made.train[-6:])
+    assert (made.forward_cost, made.reads_steps) == (cost, held_out is None)
 
 
 class Cliff(QuadraticLoop):
@@ -66,21 +68,13 @@ class Cliff(QuadraticLoop):
 
 @pytest.mark.parametrize("first_peak", [0.1, 30.0])
 def test_the_first_trial_on_a_plateau_ends_the_exploration(first_peak):
-    """Trials that diverged are no plateau, and one that left the loss where it was is enough."""
+    """Trials that diverged are no plateau; one that left the loss alone is enough; trials that improve go on."""
     found, goes_on = (run(Cliff(), first_peak, next_peak=rule) for rule in (next_unless_plateau, next_about_edge))
 
     assert [loss for loss in found.losses if loss is not None] == [1.0]
     assert len(goes_on.lrs) > len(found.lrs)
-
-
-@pytest.mark.parametrize("first_peak", [0.03, 1e3])
-def test_trials_that_improve_are_not_ended_by_a_plateau(first_peak):
-    """On a quadratic both rules give the same trials, however far off they begin."""
-    found, expected = (
-        run(QuadraticLoop(), first_peak, next_peak=rule) for rule in (next_unless_plateau, next_about_edge)
-    )
-
-    assert found == expected
+    both = [run(QuadraticLoop(), first_peak, next_peak=rule) for rule in (next_unless_plateau, next_about_edge)]
+    assert both[0] == both[1]
 
 
 TABLE = {

@@ -12,7 +12,6 @@ from torch import nn
 from torch.utils.data import DataLoader
 from twins import Training, dataset, plain, refused, state_of, sweep, training
 
-from lrfinder import TorchLoop
 from lrfinder.search.sweep import exponential_range
 from lrfinder.search.sweep import sweep as sweep_loop
 
@@ -27,14 +26,6 @@ def test_the_loss_after_each_step_is_the_analytic_one(h):
     )
     assert curve.losses == pytest.approx(losses[:-1], rel=1e-9)
     assert curve.after == pytest.approx(losses[1:], rel=1e-9)
-
-
-def test_a_step_is_paired_with_the_loss_that_it_led_to():
-    """Without noise, the loss after a step is the loss before the next one."""
-    curve = swept_quadratic(Quadratic(2.0), steps=60, lr_min=1e-4, val_loader=BATCHES).curve
-
-    assert curve.after[:-1] == curve.losses[1:]
-    assert list(curve.pairs()) == list(zip(curve.lrs, curve.after, strict=True))
 
 
 def network():
@@ -118,22 +109,6 @@ def test_the_training_loss_can_be_asked_for():
     assert curves[0].after is None
 
 
-def test_a_validation_sweep_needs_its_loader():
-    """The sentence says what to pass, or what to evaluate on instead."""
-    t = training().train(2)
-
-    with refused(t, "validation batches must be given to evaluate on them, got none; pass `val_loader`"):
-        sweep(t, evaluate_on="validation")
-
-
-def test_an_unknown_loss_to_evaluate_on_lists_the_known():
-    """There are two, of training and of validation."""
-    t = training().train(2)
-
-    with refused(t, "`evaluate_on` must be one of training, validation, or None, got 'test'"):
-        sweep(t, evaluate_on="test")
-
-
 def test_a_validation_batch_that_the_model_rejects_is_named():
     """The model's own error goes on with the shapes of the batch that it was called on."""
     t = training().train(2)
@@ -189,20 +164,6 @@ def test_validation_batches_without_a_finite_loss_are_refused():
 
     with refused(t, "the loss of the validation batches after the very first step must be finite, got nan; look at"):
         sweep(t, val_loader=unusable)
-
-
-@pytest.mark.parametrize("shuffles", [False, True])
-def test_held_out_batches_are_the_same_at_every_call(shuffles):
-    """They are the first four of the loader, drawn once, whatever the random stream has done since."""
-    t = training(network)
-    val_loader = DataLoader(dataset(64), batch_size=8, shuffle=True) if shuffles else held_out(6)
-    loop = TorchLoop(t.model, t.loader, val_loader=val_loader)
-
-    first = loop.held_out()
-    torch.rand(1)
-
-    assert plain(loop.held_out()) == plain(first)
-    assert len(first) == 4
 
 
 def test_a_sweep_measures_what_training_hides():

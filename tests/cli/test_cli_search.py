@@ -1,4 +1,4 @@
-"""`lrfinder find` and `lrfinder show`: what goes where, which options count, and the sentences on mistakes."""
+"""`lrfinder find`, `tune` and `show`: what goes where, which options count, and the sentences on mistakes."""
 
 import io
 import json
@@ -72,6 +72,24 @@ FACTORIES = """
 
     def interrupted():
         return {**setup(), "model": Interrupted(4, 1)}
+
+    class Late(nn.Linear):
+        calls = 0
+
+        def forward(self, x):
+            Late.calls += 1
+            if Late.calls > 250:
+                raise KeyboardInterrupt
+            return super().forward(x)
+
+    def late():
+        return {**setup(), "model": Late(4, 1)}
+
+    def with_steps():
+        return {**setup(), "steps": 100}
+
+    def stopping():
+        return {**unseeded(), "early_stopping": True}
 
     def mismatched():
         return {**setup(), "loader": [(torch.zeros(3, 5), torch.zeros(3, 1))]}
@@ -168,25 +186,19 @@ def test_the_plot_has_the_format_of_its_ending(run, project, ending):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("--steps", 40, "--lr-min", 1e-5, "--lr-max", 1), (40, 1e-5, 1.0, 500)),
-        (("--total-steps", 900), (28, 1e-7, 10.0, 900)),
+        (("--steps", 40, "--lr-min", 1e-5, "--lr-max", 1, "--seed", 2**63 - 1), (40, 1e-5, 500, "linear")),
+        (("--total-steps", 900, "--seed", 2**32), (28, 1e-7, 900, "linear")),
+        (("--rule", "valley", "--schedule", "cosine", "--steps", 40, "--seed", 0), (39, 1e-7, 500, "cosine")),
     ],
-    ids=["range", "horizon"],
+    ids=["range", "horizon", "rule and schedule"],
 )
 def test_options_override_the_factory(run, arguments, expected):
-    """What is given on the command line counts; the rest is the factory's or the default."""
-    result = found(run, "setup", *arguments)
+    """What is given counts, seeds beyond NumPy's included; the rest is the factory's, an attribute, or the default."""
+    result = found(run, "Setups.setup", *arguments)
 
-    lrs = result["evidence"]["curve"]["lrs"]
-    assert (len(lrs), lrs[0], lrs[-1], result["plan"]["total_steps"]) == expected
-
-
-def test_a_rule_and_a_schedule_override_the_factory(run):
-    """The rate is the rule's own and the schedule the one that was named."""
-    result = found(run, "setup", "--rule", "valley", "--schedule", "cosine")
-
-    assert result["plan"]["lr"] == result["evidence"]["suggestions"]["valley"]
-    assert "cosine" in json.dumps(result["plan"]["schedule"]).lower()
+    lrs, plan = result["evidence"]["curve"]["lrs"], result["plan"]
+    assert (len(lrs), lrs[0], plan["total_steps"], plan["schedule"]["body"]["family"]) == expected
+    assert "--rule" not in arguments or plan["lr"] == result["evidence"]["suggestions"]["valley"]
 
 
 def test_a_seed_makes_two_runs_equal(run):
@@ -204,11 +216,6 @@ def test_no_suggestion_is_exit_code_three(run, factory):
 
     assert code == 3
     assert "widen `lr_min` and `lr_max`" in " ".join((out + err).split())
-
-
-def test_a_factory_may_be_an_attribute(run):
-    """A dotted name after the colon is followed."""
-    assert find(run, "Setups.setup")[0] == 0
 
 
 SETUP = ("find", "package.train:setup")
@@ -269,14 +276,21 @@ def test_an_exception_is_shown_with_its_file_and_line(run, project, factory, lin
     assert f"({project / 'package' / 'train.py'}:{number})" in err
 
 
-@pytest.mark.parametrize("option", ["--plot", "--json"])
-def test_a_file_that_cannot_be_written_is_named_after_the_report(run, option):
-    """The result is not lost: it is printed, and the mistake is one line."""
-    code, out, err = find(run, "setup", option, "absent/lr.png")
+@pytest.mark.parametrize(
+    ("option", "path", "reason"),
+    [
+        ("--plot", "absent/lr.png", "[Errno 2] No such file or directory: 'absent/lr.png'"),
+        ("--json", "absent/lr.png", "[Errno 2] No such file or directory: 'absent/lr.png'"),
+        ("--plot", "lr.doc", "Format 'doc' is not supported"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named_after_the_report(run, option, path, reason):
+    """The result is not lost: it is printed, and the mistake is one line with the reason."""
+    code, out, err = find(run, "setup", option, path)
 
     assert (code, err.count("\n")) == (1, 1)
     assert out.startswith("lrfinder: range test")
-    assert "the result could not be written: [Errno 2] No such file or directory: 'absent/lr.png'" in err
+    assert f"the result could not be written: {reason}" in err
 
 
 def test_a_reader_who_stops_reading_costs_no_file(run, monkeypatch):
@@ -295,23 +309,9 @@ def test_a_reader_who_stops_reading_costs_no_file(run, monkeypatch):
     assert LRResult.from_json("lr.json").lr is not None
 
 
-def test_a_plot_of_an_unknown_format_is_refused(run):
-    """Matplotlib's own list of formats is the sentence."""
-    code, _, err = find(run, "setup", "--plot", "lr.doc")
-
-    assert (code, err.count("\n")) == (1, 1)
-    assert "the result could not be written: Format 'doc' is not supported" in err
-
-
 def test_an_interrupted_search_says_so(run):
     """Ctrl-C in the model is exit code 130 and one line."""
     assert find(run, "interrupted") == (130, "", "lrfinder: interrupted; nothing was written\n")
-
-
-@pytest.mark.parametrize("seed", [0, 2**32, 2**63 - 1])
-def test_the_largest_seed_is_one(run, seed):
-    """NumPy's streams take fewer bits than the others, which is no limit."""
-    assert find(run, "setup", "--seed", seed)[0] == 0
 
 
 def shown(project, **options):
@@ -343,27 +343,12 @@ def test_show_survives_a_reader_that_has_seen_enough(run, project):
     assert (code, err) == (0, b"")
 
 
-def test_show_prints_what_find_printed(run):
-    """A saved result is printed as it was, with the same exit code."""
-    _, printed, _ = find(run, "setup", "--json", "lr.json")
+@pytest.mark.parametrize(("factory", "code"), [("setup", 0), ("out_of_range", 3)])
+def test_show_prints_and_draws_what_find_printed(run, project, factory, code):
+    """A saved result is printed as it was, with the same exit code; the picture needs neither model nor data."""
+    _, printed, _ = find(run, factory, "--json", "lr.json")
 
-    assert run("show", "lr.json") == (0, printed, "")
-
-
-def test_show_of_a_result_without_a_rate_is_exit_code_three(run):
-    """The exit code means the same for a saved result."""
-    find(run, "out_of_range", "--json", "lr.json")
-
-    assert run("show", "lr.json")[0] == 3
-
-
-def test_show_draws_a_saved_result(run, project):
-    """The picture needs neither model nor data."""
-    find(run, "setup", "--json", "lr.json")
-
-    code, _, err = run("show", "lr.json", "--plot", "lr.png")
-
-    assert (code, err) == (0, "wrote lr.png\n")
+    assert run("show", "lr.json", "--plot", "lr.png") == (code, printed, "wrote lr.png\n")
     assert (project / "lr.png").stat().st_size > 10_000
 
 
@@ -375,3 +360,77 @@ def test_the_progress_bar_is_for_terminals(run, monkeypatch, terminal):
     _, _, err = find(run)
 
     assert ("lrfinder: " in err) is terminal
+
+
+def test_the_options_of_a_plan_reach_find_lr(run):
+    """`--epochs` and the flags are those of find_lr; what is not given is the factory's."""
+    code, out, _ = run("find", "package.train:stopping", "--epochs", 30, "--finetune")
+
+    assert code == 0
+    assert "for 240 steps (30 epochs of 8)" in " ".join(out.split())
+    assert "For fine-tuning the peak is 0.33 of what was measured" in " ".join(out.split())
+    assert "Early stopping may end the training" in " ".join(out.split())
+
+
+@pytest.fixture
+def tune(run):
+    """Run `lrfinder tune` with a factory of the project."""
+    return lambda factory, *arguments: run("tune", f"package.train:{factory}", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("factory", "expected", "words"), [("setup", 0, "\n  pilots "), ("out_of_range", 3, "no sugg")]
+)
+def test_the_report_is_printed_saved_and_drawn(tune, run, project, factory, expected, words):
+    """The report is on stdout alone, `show` prints it again, and the exit code says whether a rate was found."""
+    code, out, err = tune(factory, "--total-steps", 900, "--json", "lr.json", "--plot", "lr.png")
+
+    assert (code, err) == (expected, "wrote lr.png\n")
+    assert words in out
+    assert factory != "setup" or out.startswith("lrfinder: tuning of Linear\n")
+    assert run("show", "lr.json") == (code, out, "")
+    assert (project / "lr.png").stat().st_size > 5_000
+
+
+@pytest.mark.parametrize(("budget", "steps"), [("300", 300), ("3e2", 300), ("0.1", 250)])
+def test_a_budget_is_steps_or_a_share(tune, budget, steps):
+    """A whole number is steps, one below 1 a share of the training; neither is exceeded."""
+    _, out, _ = tune("setup", "--total-steps", 2500, "--budget", budget, "--json", "-")
+
+    assert 0.5 * steps < json.loads(out)["evidence"]["cost_steps"] <= steps
+
+
+def test_a_seed_makes_two_tunings_equal(tune):
+    """The whole record is the same, bit for bit."""
+    first, again = (tune("setup", "--epochs", 30, "--seed", 3, "--json", "-")[1] for _ in range(2))
+
+    assert first == again
+
+
+@pytest.mark.parametrize(
+    ("factory", "arguments", "sentence"),
+    [
+        ("unseeded", (), "`total_steps` must be given to run pilots of the training, got None"),
+        ("setup", ("--total-steps", 900, "--budget", "1.5"), "`budget` must be whole steps, or a share of the"),
+        ("setup", ("--total-steps", 900, "--budget", "3"), "`budget` must be a whole number of at least 10, got 3"),
+        (
+            "setup",
+            ("--total-steps", 900, "--budget", "few"),
+            "argument --budget: must be steps, or a share below 1 as 0.05, got",
+        ),
+        ("setup", ("--total-steps", 900, "--steps", 50), "unrecognized arguments: --steps 50"),
+        ("with_steps", ("--total-steps", 900), "`tune_lr` got an unexpected keyword argument 'steps'"),
+        ("absent", (), "`factory` must name a function of package.train, got 'absent'"),
+    ],
+)
+def test_a_mistake_in_a_tuning_is_one_line(tune, factory, arguments, sentence):
+    """Exit code 1, nothing on stdout, the library's own sentence on stderr."""
+    code, out, err = tune(factory, *arguments)
+
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert sentence in err
+
+
+def test_an_interrupted_tuning_says_so(tune):
+    """Ctrl-C in the middle of a pilot is exit code 130 and one line."""
+    assert tune("late", "--total-steps", 900) == (130, "", "lrfinder: interrupted; nothing was written\n")
