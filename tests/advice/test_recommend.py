@@ -110,7 +110,7 @@ def halves(step):
 REQUESTS = [Request(700), Request(700, "cosine"), Request(), Request(open_ended=True), Request(None, halves)]
 
 
-@pytest.mark.parametrize("asked", REQUESTS, ids=str)
+@pytest.mark.parametrize("asked", REQUESTS, ids=["steps", "named", "default", "open", "own"])
 def test_the_schedule_of_a_plan_is_known_before_its_peak(asked):
     """Pilots are run along the schedule that the plan will have, which is that of the user where there is one."""
     plan = make_plan(measured(), asked)
