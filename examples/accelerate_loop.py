@@ -29,6 +29,7 @@ def loop_of(accelerator, model, optimizer, loader):
 
 
 if __name__ == "__main__":
+    torch.manual_seed(0)
     pixels, digits = map(torch.tensor, load_digits(return_X_y=True))
     batches = list(zip((pixels.float() / 16).split(32), digits.split(32), strict=True))
     model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10))
@@ -37,4 +38,6 @@ if __name__ == "__main__":
     prepared = accelerator.prepare(model, torch.optim.AdamW(model.parameters()), batches)
     found = range_test(loop_of(accelerator, *prepared), epochs=10)
     print(found)
-    found.plot().figure.savefig(Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "accelerate_loop.png", dpi=120)
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    folder.mkdir(parents=True, exist_ok=True)
+    found.plot().figure.savefig(folder / "accelerate_loop.png", dpi=120)

@@ -48,5 +48,6 @@ for _ in range(epochs):
             scheduler.step()
 print(f"\nloss of the last micro-batch: {loss.item():.3f}")
 
-picture = Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "accumulation_and_amp.png"
-found.plot().figure.savefig(picture, dpi=120)
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
+found.plot().figure.savefig(folder / "accumulation_and_amp.png", dpi=120)

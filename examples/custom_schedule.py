@@ -72,4 +72,6 @@ for name, result in results.items():
 rates.set(xlabel="optimizer step", ylabel="learning rate", title="Each schedule at its own peak")
 losses.set(xlabel="epoch", ylabel="training loss, mean of the epoch", yscale="log", title="The loss with each")
 rates.legend()
-figure.savefig(Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "custom_schedule.png")
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
+figure.savefig(folder / "custom_schedule.png")

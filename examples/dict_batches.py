@@ -47,5 +47,6 @@ model = Classifier(features.shape[1])
 found = find_lr(model, batches, total_steps=20 * len(batches))
 print(found)
 
-picture = Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "dict_batches.png"
-found.plot().figure.savefig(picture, dpi=120)
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
+found.plot().figure.savefig(folder / "dict_batches.png", dpi=120)

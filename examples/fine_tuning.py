@@ -98,4 +98,6 @@ left.set(xlabel="optimizer step", ylabel="learning rate", yscale="log", title="T
 right.set(xlabel="epoch", ylabel="accuracy (%)", ylim=(30, 100), title="What it learns, and what it forgets")
 left.legend()
 right.legend(ncols=2, loc="upper left")
-figure.savefig(Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "fine_tuning.png")
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
+figure.savefig(folder / "fine_tuning.png")

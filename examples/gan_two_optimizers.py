@@ -54,5 +54,6 @@ for sweep, title in ((None, "both, at their ratio"), (1, "the critic alone")):
     found = find_lr(gan, loader, train_step=train_step, optimizer=both, sweep=sweep)
     print(f"{title}\n\n{found}\n")
 
-picture = Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "gan_two_optimizers.png"
-found.plot().figure.savefig(picture, dpi=120)
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
+found.plot().figure.savefig(folder / "gan_two_optimizers.png", dpi=120)

@@ -99,4 +99,6 @@ decides = f"A longer training wants less:\nthe peak for {STEPS:,} steps,\nand ho
 cost = f"no steps; {tuned.cost_steps} in all, that is\n{100 * tuned.cost_steps / STEPS:.1f} % of the training"
 explain(3, "suggested schedule", decides, cost)
 
-figure.savefig(Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "how_it_works.png", dpi=200)
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
+figure.savefig(folder / "how_it_works.png", dpi=200)

@@ -77,4 +77,6 @@ below.set(xlabel="epoch", ylabel="learning rate")
 for ax in (above, below):
     ax.axvline(flat, color="C7", ls=":", lw=1, label="begin_cooldown")
 above.legend()
-figure.savefig(Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "open_ended.png")
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
+figure.savefig(folder / "open_ended.png")

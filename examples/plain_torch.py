@@ -38,5 +38,6 @@ with torch.no_grad():
     right = (model(inputs[1400:]).argmax(1) == targets[1400:]).float().mean()
 print(f"\naccuracy on {len(targets) - 1400} held-out images: {100 * right:.1f} %")
 
-picture = Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "plain_torch.png"
-found.plot().figure.savefig(picture, dpi=120)
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
+found.plot().figure.savefig(folder / "plain_torch.png", dpi=120)

@@ -76,4 +76,6 @@ named = {
 }
 axes[1, 2].set_axis_off()
 axes[1, 2].legend(named.values(), named.keys(), loc="center left")
-figure.savefig(Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "reading_range_tests.png")
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
+figure.savefig(folder / "reading_range_tests.png")

@@ -26,5 +26,6 @@ optimizer = torch.optim.AdamW(model.parameters())
 tuned = tune_lr(model, loader, loss_fn=F.cross_entropy, optimizer=optimizer, epochs=EPOCHS, budget=0.075)
 print(tuned)
 
-picture = Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "tuning.png"
-tuned.plot().figure.savefig(picture, dpi=120)
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
+tuned.plot().figure.savefig(folder / "tuning.png", dpi=120)

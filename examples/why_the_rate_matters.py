@@ -77,6 +77,7 @@ for (name, (points, losses)), (above, below), colour in zip(descents.items(), ax
 axes[0, 0].set_ylabel("second weight")
 axes[1, 0].set_ylabel("loss")
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+folder.mkdir(parents=True, exist_ok=True)
 figure.savefig(folder / "why_the_rate_matters.png")
 
 

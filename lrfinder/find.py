@@ -49,8 +49,8 @@ def find_lr(
             that returns a fresh iterator; it starts again when it ends.
         steps: Optimizer steps that the search may cost; a forward alone counts a third of one (at least ten rates are
             swept, whatever measuring on `val_loader` costs). From 75 on 72 % of them go into trials, trainings
-            of 14 steps to one peak after another; beyond 100 it is 72 of each whole hundred, of four at most. The
-            others are swept; all of them where they are fewer than 75, or a rule is named.
+            of 14 steps to one peak after another; beyond 100, 72 steps for each full hundred, 288 at most. The others
+            are swept; all of them where they are fewer than 75, or a rule is named.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate of the sweep, which nothing suggested exceeds; a trial may rise above it.
         rule: None weighs everything measured; or the name of a rule, or a function of the `Curve`, to take its rate.

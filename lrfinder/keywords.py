@@ -60,8 +60,10 @@ def accepts_old_names(verb: Verb) -> Verb:
     def call(*args: Any, **options: Any) -> Any:
         for old, new in RENAMED.items():
             if old in options:
+                if new in options:
+                    raise InputError(f"`{old}` is the old name of `{new}`; both were given: drop `{old}`")
                 warn_of_old_name(old, new)
-                options.setdefault(new, options.pop(old))
+                options[new] = options.pop(old)
         return verb(*args, **options)
 
     return call  # type: ignore[return-value]

@@ -38,6 +38,12 @@ def test_measure_is_evaluate_on(verb):
         verb(*problem(), total_steps=900, measure="both", progress=False)
 
 
+def test_an_option_under_both_names_is_refused():
+    """Neither of the two values is dropped in silence."""
+    with pytest.raises(lrfinder.InputError, match="`measure` is the old name of `evaluate_on`; both were given"):
+        find_lr(*problem(), total_steps=900, measure="training", evaluate_on="validation", progress=False)
+
+
 def test_measure_of_auto_lr_is_evaluate_on():
     """The callback takes it under the old name too."""
     with pytest.warns(FutureWarning, match="`measure` is now called `evaluate_on`"):

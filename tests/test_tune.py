@@ -83,7 +83,7 @@ def test_a_pilot_is_no_longer_than_the_training():
     found, cheaper = (tuned_loop(total_steps=steps, budget=600) for steps in (60, 600))
 
     assert found.evidence.pilots[0].steps == 60
-    words = f"The search cost {found.cost_steps} steps, more than the training itself, of 60."
+    words = f"The search cost {found.cost_steps} steps, more than the 60 of the training itself."
     assert words in found.plan.warnings
     assert not any("more than the training" in text for text in cheaper.plan.warnings)
 

@@ -76,6 +76,6 @@ def _warnings(evidence: Evidence, total_steps: int | None) -> tuple[str, ...]:
         warnings.append("The curve is noisy; a larger batch or more steps would make the peak surer.")
     if total_steps is not None and evidence.cost_steps > total_steps:
         warnings.append(
-            f"The search cost {evidence.cost_steps:,} steps, more than the training itself, of {total_steps:,}."
+            f"The search cost {evidence.cost_steps:,} steps, more than the {total_steps:,} of the training itself."
         )
     return tuple(warnings)

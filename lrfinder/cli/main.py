@@ -173,7 +173,9 @@ def _show(options: argparse.Namespace) -> int:
     from lrfinder.result import LRResult
 
     if not options.result.is_file():
-        raise InputError(f"`result` must be a file that --json wrote, got {options.result}, which is not there")
+        raise InputError(
+            f"`result` must be a file that --json or to_json wrote, got {options.result}, which is not there"
+        )
     return _deliver(LRResult.from_json(options.result), options.plot, None)
 
 

@@ -139,5 +139,5 @@ def test_the_warnings_of_the_evidence_stand_before_those_of_the_schedule():
     noise, cost, stopping = make_plan(found, Request(2_000, early_stopping=True)).warnings
 
     assert "noisy" in noise
-    assert cost == "The search cost 3,000 steps, more than the training itself, of 2,000."
+    assert cost == "The search cost 3,000 steps, more than the 2,000 of the training itself."
     assert "Early stopping" in stopping

@@ -250,8 +250,11 @@ MISTAKES = [
     ((), "the following arguments are required: command; `lrfinder --help` shows what there is"),
     (("seek",), "invalid choice: 'seek'"),
     (("find",), "the following arguments are required: factory; `lrfinder find --help` shows"),
-    (("show", "absent.json"), "`result` must be a file that --json wrote, got absent.json, which is not there"),
-    (("show", "package"), "`result` must be a file that --json wrote, got package, which is not there"),
+    (
+        ("show", "absent.json"),
+        "`result` must be a file that --json or to_json wrote, got absent.json, which is not there",
+    ),
+    (("show", "package"), "`result` must be a file that --json or to_json wrote, got package, which is not there"),
     (("show", "broken.py"), "`path` must be a result that to_json wrote, got broken.py"),
 ]
 
