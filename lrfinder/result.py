@@ -143,9 +143,9 @@ class LRResult:
             request = replace(request, total_steps=self.plan.total_steps)
         if request.steps_per_epoch is None:
             request = replace(request, steps_per_epoch=self.plan.steps_per_epoch)
-        found = conclude(self.evidence, request, None)
-        if found.plan is None or (self.curve and not self.curve.lrs[0] <= found.plan.lr <= self.curve.lrs[-1]):
-            raise NoSignalError(f"there is no learning rate for {request.schedule}: {Status.OUT_OF_RANGE.sentence}")
+        found = conclude(self.evidence, request, self.curve.lrs if self.curve else None)
+        if found.plan is None:
+            raise NoSignalError(f"there is no learning rate for {request.schedule}: {found.status.sentence}")
         return found
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
@@ -233,7 +233,7 @@ def conclude(evidence: Evidence, request: Request, lrs: Sequence[float] | None) 
     """Return evidence with its plan, where it holds one; a peak beyond the rates `lrs` that were swept is none."""
     if evidence.status is not Status.OK:
         return LRResult(evidence, None)
-    plan = make_plan(evidence, request, None if lrs is None else (lrs[0], lrs[-1]))
+    plan = make_plan(evidence, request)
     if plan is None or (lrs is not None and not lrs[0] <= plan.lr <= lrs[-1]):
         return LRResult(replace(evidence, status=Status.OUT_OF_RANGE), None)
     return LRResult(evidence, plan)

@@ -147,7 +147,7 @@ def tune_loop(
     result = conclude(evidence, request, lrs)
     if result.plan is not None:
         cost = Cost(spending.steps, SEARCH, least_for_a_pilot(), FEWEST_TO_TRY)
-        result = LRResult(result.evidence, add_notes(result.plan, result.evidence, cost))
+        result = LRResult(result.evidence, add_notes(result.plan, result.evidence, horizon, cost))
     if strict and result.plan is None:
         raise NoSignalError(result.status.sentence)
     return result
@@ -202,7 +202,9 @@ def _pilots(
     left = float(spending.steps - evidence.cost_steps)
     for i, pilot in enumerate(batches):
         steps = len(pilot.train)
-        start = pilot_start(evidence, curve, made, steps, horizon, finetune=request.finetune)
+        epochs = max(1.0, steps / (pilot.steps_per_epoch or steps))
+        start = pilot_start(evidence, curve, made, steps, epochs, horizon, finetune=request.finetune)
+        # No pilot begins where a short trial diverged, and one without a successor begins lower: nothing corrects it.
         start = min([start, *diverged]) * (1.0 if left >= 2 * steps else FITTED.lone_pilot)
         made.append(
             explore(

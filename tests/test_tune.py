@@ -14,7 +14,8 @@ from torch import nn
 from twins import dataset, refused, training, twins
 
 from lrfinder import Facts, InputError, NoSignalError, TorchLoop, find_lr
-from lrfinder.advice.peak import pilot_start
+from lrfinder.advice.factors import length_factors
+from lrfinder.advice.peak import linear_peak
 from lrfinder.schedules import CATALOGUE, Constant, Linear, ReduceOnPlateau
 from lrfinder.search.budget import least_for_a_pilot
 from lrfinder.tune import tune_loop, tune_lr
@@ -139,7 +140,8 @@ def test_the_first_pilot_is_where_the_short_trials_have_the_peak(finetune):
     found = tuned(schedule="linear", finetune=finetune)
     pilot, evidence, length = found.evidence.pilots[0], replace(found.evidence, pilots=()), horizon(TOTAL, 5)
 
-    first = pilot_start(evidence, evidence.curve, (), pilot.steps, length, finetune=finetune)
+    factors = length_factors(evidence.facts, pilot.steps, pilot.epochs, length)
+    first = 10 ** linear_peak(evidence, length, finetune=finetune).center / math.prod(f.value for f in factors)
 
     assert min(abs(math.log(lr / first)) for lr in pilot.lrs) == pytest.approx(0.0, abs=1e-9)
 
@@ -367,3 +369,15 @@ def test_tune_loop_gives_what_tune_lr_gives():
     loop = TorchLoop(t.model, t.loader, loss_fn=t.loss_fn, optimizer=t.optimizer)
 
     assert tuned_loop(loop, budget=20) == tuned(t, budget=20)
+
+
+def test_the_plan_says_what_a_larger_budget_buys():
+    """It names the interval as a factor, and the smaller one that twice the steps would give."""
+    found = tuned_loop(schedule="linear", budget=300)
+    sentence = next(reason.text for reason in found.plan.reasons if "twice the budget, 600 steps" in reason.text)
+    now, then = (
+        float(part.split()[0].rstrip(";.")) for part in (sentence.split("over ")[1], sentence.split("about ")[1])
+    )
+
+    assert now == pytest.approx(found.interval[1] / found.lr, rel=0.05)
+    assert then < now

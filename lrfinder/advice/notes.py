@@ -1,9 +1,12 @@
-"""What a tuning leaves open: what its pilots did not settle, and what a budget did not pay for."""
+"""What a tuning leaves open: what its pilots did not settle, and what a larger budget would buy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from lrfinder.advice.calibration import FITTED
+from lrfinder.advice.peak import spread_of
 from lrfinder.advice.plan import Plan, Reason
+from lrfinder.advice.request import Horizon
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.trials import Trials
 
@@ -27,7 +30,7 @@ class Cost:
     least_for_trials: int
 
 
-def add_notes(plan: Plan, evidence: Evidence, cost: Cost) -> Plan:
+def add_notes(plan: Plan, evidence: Evidence, horizon: Horizon, cost: Cost) -> Plan:
     """Return the plan of a tuning with what it leaves open among its warnings and reasons."""
     reasons, warnings, pilots = list(plan.reasons), list(plan.warnings), evidence.pilots
     if evidence.has_pilot_peak:
@@ -35,6 +38,7 @@ def add_notes(plan: Plan, evidence: Evidence, cost: Cost) -> Plan:
         if evidence.is_plateau:
             text = "The sweep cannot be read and a trial left the loss where it was: so the pilots are few and long."
             reasons.append(Reason(text, "moderate"))
+        reasons += _twice_the_budget(plan, evidence, horizon, cost)
     elif pilots:
         warnings.append(_lost(pilots))
     else:
@@ -49,6 +53,23 @@ def _at_an_end(pilots: Sequence[Trials]) -> list[str]:
         return []
     end = " or ".join(sorted({"highest" if trials.is_open else "lowest" for trials in with_best}))
     return [f"The best pilot is the {end} that the budget paid for; a larger one would look beyond."]
+
+
+def _twice_the_budget(plan: Plan, evidence: Evidence, horizon: Horizon, cost: Cost) -> list[Reason]:
+    """What twice the budget would make of the interval, as long as that is not the whole training."""
+    pilots, budget = evidence.pilots, cost.budget
+    if 2 * budget >= horizon.steps:
+        return []
+    searched = evidence.cost_steps - sum(trials.cost for trials in pilots)
+    times = (2 * budget - searched) / (budget - searched)
+    now = plan.interval[1] / plan.lr
+    narrower = spread_of(pilots, horizon, times) - spread_of(pilots, horizon)
+    then = now * 10 ** (FITTED.interval_deviations * narrower)
+    text = (
+        f"The interval is the peak times or over {now:.2g}; twice the budget, {2 * budget:,} steps, would "
+        f"make it about {then:.2g}."
+    )
+    return [Reason(text, "weak")]
 
 
 def _lost(pilots: Sequence[Trials]) -> str:

@@ -11,8 +11,10 @@ from lrfinder.schedules import Schedule, describe
 __all__ = ["Estimate", "Factor", "FactorName", "Grade", "Plan", "Reason", "Source"]
 
 Grade = Literal["strong", "moderate", "weak"]
-Source = Literal["usual", "edge", "pilots", "rules", "peak"]
-FactorName = Literal["fitted", "momentum", "steps", "own_decay", "divergence", "caution", "schedule", "finetune"]
+Source = Literal["edge", "pilots", "rules", "peak"]
+FactorName = Literal[
+    "fitted", "momentum", "samples", "epochs", "steps", "own_decay", "usual", "schedule", "finetune", "divergence"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Factor:
     """One correction between what was measured and the peak.
 
     Args:
-        source: The estimate that it belongs to; `peak` for what corrects the middle of their distribution.
+        source: The estimate that it belongs to; `peak` for what corrects the mean of all.
         name: What it corrects for.
         value: What is multiplied.
         measured_at: The quantity (steps, epochs) in what was measured, where it has one.
@@ -55,14 +57,14 @@ class Estimate:
     """What one source measured.
 
     Args:
-        source: `usual` for the optimizer, `edge` of the short trials, best of the `pilots`, or mean of the `rules`.
+        source: `edge` of the short trials, best of the `pilots`, or mean of the `rules`.
         measured: LR of the reference group; times the factors of this source it is a peak for a linear decay to zero.
-        deviation: One standard deviation of the best peak about it, in decades.
+        weight: In the mean of all estimates in decades.
     """
 
     source: Source
     measured: float
-    deviation: float
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,10 @@ NOISY = 1 / 3
 """Noise of the curve over its drop from which the plan warns of it."""
 
 
-def make_plan(evidence: Evidence, request: Request, within: tuple[float, float] | None = None) -> Plan | None:
+def make_plan(evidence: Evidence, request: Request) -> Plan | None:
     """Turn evidence with status `ok` into a plan; None where the rule that was asked for, or anything, has no answer.
 
-    Nothing suggested lies outside the rates `within`; where the best peak probably does, there is no plan.
-
-    Raises:
-        InputError: A schedule or a length that cannot be used.
+    A schedule or a length that cannot be used raises InputError.
     """
     rule = request.rule
     own = None if rule is None else evidence.suggestions[rule]
@@ -35,10 +32,7 @@ def make_plan(evidence: Evidence, request: Request, within: tuple[float, float] 
         return None
     given = table_input(evidence.facts, request, evidence)
     decision, horizon = decide(given), given.horizon
-    bounds = within if own is None else None
-    found = peak(evidence, decision.schedule, horizon, finetune=request.finetune, within=bounds)
-    if found is None:
-        return None
+    found = peak(evidence, decision.schedule, horizon, finetune=request.finetune)
     if own is not None:
         found = Peak(own, (min(own, found.interval[0]), max(own, found.interval[1])))
     is_built = horizon.is_known or request.open_ended or not isinstance(request.schedule, str)

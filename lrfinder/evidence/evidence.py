@@ -74,7 +74,7 @@ class Evidence:
     @property
     def has_trial_peak(self) -> bool:
         """Whether trials of either kind show where the peak may be."""
-        return any(trials.best is not None for trials in (*self.edge_trials, *self.pilots))
+        return self.edge is not None or self.has_pilot_peak
 
     @property
     def has_pilot_peak(self) -> bool:
