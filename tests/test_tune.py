@@ -376,7 +376,7 @@ def test_the_plan_says_what_a_larger_budget_buys():
     found = tuned_loop(schedule="linear", budget=300)
     sentence = next(reason.text for reason in found.plan.reasons if "twice the budget, 600 steps" in reason.text)
     now, then = (
-        float(part.split()[0].rstrip(";.")) for part in (sentence.split("over ")[1], sentence.split("about ")[1])
+        float(part.split()[0].rstrip(";.")) for part in (sentence.split("divided by ")[1], sentence.split("about ")[1])
     )
 
     assert now == pytest.approx(found.interval[1] / found.lr, rel=0.05)

@@ -66,7 +66,7 @@ def _twice_the_budget(plan: Plan, evidence: Evidence, horizon: Horizon, cost: Co
     narrower = spread_of(pilots, horizon, times) - spread_of(pilots, horizon)
     then = now * 10 ** (FITTED.interval_deviations * narrower)
     text = (
-        f"The interval is the peak times or over {now:.2g}; twice the budget, {2 * budget:,} steps, would "
+        f"The interval is the peak times or divided by {now:.2g}; twice the budget, {2 * budget:,} steps, would "
         f"make it about {then:.2g}."
     )
     return [Reason(text, "weak")]
