@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import TypeVar
 
-from lrfinder.errors import InputError
+from lrfinder.errors import InputError  # what every check raises, so that errors come before checks
 
 __all__ = ["check_choice", "check_flag", "check_number", "check_whole"]
 

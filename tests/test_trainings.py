@@ -99,7 +99,7 @@ def test_held_out_data_give_a_finite_loss(training):
 def test_the_best_constant_prediction_has_its_loss(tiny, loss_fn, targets, expected):
     """Entropy of the classes, variance, distance from the median; None where there is no formula."""
     split = base.Split(targets, targets, targets, targets)
-    training = base.Training("constant", tiny.family, lambda: split, None, None, loss_fn, 1, 1, (1, 1))
+    training = base.Training("constant", lambda: split, None, None, loss_fn, 1, 1, (1, 1), tiny.family)
 
     assert training.trivial_loss() == (None if expected is None else pytest.approx(expected, rel=1e-3))
 

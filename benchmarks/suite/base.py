@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from tasks import Batches, Split, kind_of
-from torch import nn
+from tasks import Batches, Split, Task
 
 __all__ = ["Batches", "Family", "Split", "Training", "of_source", "on_disk", "packaged", "path_of", "split_rows"]
 
@@ -49,48 +48,20 @@ def packaged(name):
 
 
 @dataclass(frozen=True)
-class Training:
-    """One training, as `tasks.Task` with its family and what else an oracle needs.
+class Training(Task):
+    """A task with its family and what else an oracle needs; its grid is extended where the best rate lies at an end.
 
     Args:
-        name: Data, model, optimizer, and what is special.
         family: What it is left out with.
-        data: Returns the split.
-        model: Returns a fresh model; the random stream is seeded before.
-        optimizer: Class or function of (parameters, lr).
-        loss_fn: Of (output, target).
-        batch: Samples per step.
-        total_steps: T, the steps of a whole training.
-        lrs: Where the oracle's grid starts; it is extended where the best rate lies at an end.
         clip: Largest norm of the gradient, or None.
         chunk: Held-out samples in one forward pass; None: all of them.
         absent: Returns why this training cannot be run here, or None.
     """
 
-    name: str
     family: Family
-    data: Callable[[], Split]
-    model: Callable[[], nn.Module]
-    optimizer: Callable
-    loss_fn: Callable
-    batch: int
-    total_steps: int
-    lrs: tuple[float, float]
     clip: float | None = None
     chunk: int | None = 500
     absent: Callable[[], str | None] = nothing
-
-    @property
-    def optimizer_kind(self):
-        """`sgd`, `momentum` or `adaptive`."""
-        return kind_of(self.optimizer)
-
-    def build(self, seed):
-        """Model, loader and optimizer of one seed; the optimizer at its class's usual rate of 1e-3."""
-        torch.manual_seed(seed)
-        split, model = self.data(), self.model()
-        loader = Batches(split.inputs, split.targets, self.batch, seed)
-        return model, loader, self.optimizer(model.parameters(), lr=1e-3)
 
     def validation_loss(self, model):
         """Mean loss of the held-out samples, in evaluation mode."""
@@ -144,7 +115,7 @@ def of_source(source, prefix, absent=nothing):
     """A maker of trainings on one source of data, whose names begin alike."""
 
     def make(name, kind, *fields, **options):
-        return Training(f"{prefix}-{name}", Family(source, kind), *fields, absent=absent, **options)
+        return Training(f"{prefix}-{name}", *fields, family=Family(source, kind), absent=absent, **options)
 
     return make
 

