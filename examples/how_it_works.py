@@ -75,7 +75,8 @@ first.axvline(evidence.diverged_at, color=COLOURS["diverged"], ls=":")
 first.text(evidence.diverged_at / 1.6, LOW + 0.1, "diverges", ha="right")
 first.set(xscale="log", ylim=(LOW, HIGH), xlabel="learning rate", ylabel="loss (cross-entropy)")
 decides = "The rate rises at every step:\nwhere the loss falls, and where\ntraining breaks down."
-explain(0, "sweep", decides, f"{len(evidence.curve)} steps")
+passes = [one for one in (evidence.coarse, evidence.curve) if one is not None]
+explain(0, "sweep", decides, f"{sum(one.steps for one in passes)} steps")
 
 draw_trials(second, short, short.edge, "edge", LOW + 0.1)
 decides = "Short trainings, up to a peak\nand down: above the edge\nmost of the gain is lost."

@@ -30,6 +30,7 @@ class Facts:
             Adafactor can.
         optimizers: How many are swept, jointly.
         weights: Root mean square of the swept parameters before training, or None where that is not known.
+        offset: Mean of the targets over their deviation where it was taken away for the search; 0 where it was not.
     """
 
     model: str = "model"
@@ -45,6 +46,7 @@ class Facts:
     relative_step: bool = False
     optimizers: int = 1
     weights: float | None = None
+    offset: float = 0.0
 
 
 class Snapshot(Protocol):
@@ -58,6 +60,11 @@ class Loop(Protocol):
     """A way of training, one optimizer step at a time: plain torch, a Trainer, one rank of many, or your own.
 
     `lrfinder.StepLoop` makes one of two functions; `tests/loop_contract.py` holds the laws that every loop keeps.
+
+    A loop may have two methods besides. `exchange_targets(batch)` returns a batch whose inputs have the targets of
+    others, or None where that is not known: a model whose loss is as good on it does not look at its inputs.
+    `center_targets(batches)` takes a mean of the targets away that is far from zero, until it is called with none, and
+    returns how far it is, over their deviation.
     """
 
     lr: float

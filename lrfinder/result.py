@@ -143,9 +143,9 @@ class LRResult:
             request = replace(request, total_steps=self.plan.total_steps)
         if request.steps_per_epoch is None:
             request = replace(request, steps_per_epoch=self.plan.steps_per_epoch)
-        found = conclude(self.evidence, request, self.curve.lrs if self.curve else None)
+        found = conclude(self.evidence, request)
         if found.plan is None:
-            raise NoSignalError(f"there is no learning rate for {request.schedule}: {found.status.sentence}")
+            raise NoSignalError(f"there is no learning rate for {request.schedule}: {Status.OUT_OF_RANGE.sentence}")
         return found
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
@@ -229,11 +229,11 @@ class LRResult:
         return cls(*read_json(text))
 
 
-def conclude(evidence: Evidence, request: Request, lrs: Sequence[float] | None) -> LRResult:
-    """Return evidence with its plan, where it holds one; a peak beyond the rates `lrs` that were swept is none."""
+def conclude(evidence: Evidence, request: Request) -> LRResult:
+    """Return evidence with its plan, where it holds one; a peak beyond the rates that were asked for is none."""
     if evidence.status is not Status.OK:
         return LRResult(evidence, None)
-    plan = make_plan(evidence, request)
-    if plan is None or (lrs is not None and not lrs[0] <= plan.lr <= lrs[-1]):
+    plan, within = make_plan(evidence, request), evidence.lr_range
+    if plan is None or (within is not None and not within[0] <= plan.lr <= within[1]):
         return LRResult(replace(evidence, status=Status.OUT_OF_RANGE), None)
     return LRResult(evidence, plan)

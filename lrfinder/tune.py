@@ -8,7 +8,7 @@ from torch import nn
 from lrfinder.advice.calibration import FITTED
 from lrfinder.advice.notes import Cost, add_notes
 from lrfinder.advice.peak import factor_of, pilot_start
-from lrfinder.advice.recommend import check_request, schedule_for
+from lrfinder.advice.recommend import check_request, schedule_for, starts_low
 from lrfinder.advice.request import Horizon, PlanOptions, Request
 from lrfinder.checks import check_flag
 from lrfinder.display.progress import Bar, bar
@@ -62,7 +62,7 @@ def tune_lr(
     """Find the peak for a training of known length by running it in small; the training is left as it was.
 
     A search as that of `find_lr` comes first. Then pilots are run from the same start at one peak after another: whole
-    trainings in small, of some dozens of steps, with the schedule and the number of epochs of the real one, each
+    trainings in small, of some dozens of steps, with the schedule of the real one and some of its epochs, each
     evaluated on batches that it was not trained on. Two calls with the same random state give the same answer.
 
     Args:
@@ -138,16 +138,24 @@ def tune_loop(
         batches = draw_pilots(loop, spending.pilots, spending.length, horizon, held_out)
         # A sweep that diverges at once costs half of what it may: is there enough left for a pilot on a plateau?
         is_paid = _plateau_steps(spending, horizon, spending.search / 2) > 0
-        evidence, lrs = search(loop, snapshot, lrs, held_out=held_out, ends_on_plateau=is_paid, on_step=on_step)
+        evidence = search(
+            loop,
+            snapshot,
+            lrs,
+            held_out=held_out,
+            ends_on_plateau=is_paid,
+            centers=starts_low(loop.facts, request),
+            on_step=on_step,
+        )
         steps = _plateau_steps(spending, horizon, evidence.cost_steps)
         if steps and evidence.is_plateau:
             # The epoch may end among these batches: then a few samples that evaluate may have been trained on.
             batches = draw_pilots(loop, 1, steps, horizon, held_out)
         evidence = add_pilots(evidence, _pilots(loop, snapshot, batches, evidence, request, spending, on_step))
-    result = conclude(evidence, request, lrs)
+    result = conclude(evidence, request)
     if result.plan is not None:
         cost = Cost(spending.steps, SEARCH, least_for_a_pilot(), FEWEST_TO_TRY)
-        result = LRResult(result.evidence, add_notes(result.plan, result.evidence, horizon, cost))
+        result = LRResult(result.evidence, add_notes(result.plan, result.evidence, cost))
     if strict and result.plan is None:
         raise NoSignalError(result.status.sentence)
     return result
@@ -202,9 +210,7 @@ def _pilots(
     left = float(spending.steps - evidence.cost_steps)
     for i, pilot in enumerate(batches):
         steps = len(pilot.train)
-        epochs = max(1.0, steps / (pilot.steps_per_epoch or steps))
-        start = pilot_start(evidence, curve, made, steps, epochs, horizon, finetune=request.finetune)
-        # No pilot begins where a short trial diverged, and one without a successor begins lower: nothing corrects it.
+        start = pilot_start(evidence, curve, made, steps, horizon, finetune=request.finetune)
         start = min([start, *diverged]) * (1.0 if left >= 2 * steps else FITTED.lone_pilot)
         made.append(
             explore(

@@ -43,7 +43,7 @@ def measured(*, losses=None, facts=None, edge_trials=(), pilots=(), rule=None):
 
 def result(request=None, **options):
     """A result for 2,000 steps unless asked otherwise, with a plan where there is one; `options` as in `measured`."""
-    return conclude(measured(**options), request or Request(2000), None)
+    return conclude(measured(**options), request or Request(2000))
 
 
 def horizon(steps=1000, steps_per_epoch=None):
@@ -51,7 +51,7 @@ def horizon(steps=1000, steps_per_epoch=None):
     return Horizon(steps, steps_per_epoch)
 
 
-def explored(after, *, start=10.0, min_gain=0.0, loss_scale=0.0):
+def explored(after, *, start=10.0, min_gain=0.0, loss_scale=0.0, learned=None):
     """What was tried so far, from the loss after the trial at each grid index, None for one that diverged."""
     losses = {index: None if loss is None else [loss] for index, loss in after.items()}
-    return Explored([start], min_gain, loss_scale, losses)
+    return Explored([start], min_gain, loss_scale, losses, learned or {})

@@ -68,5 +68,5 @@ def test_a_result_of_schema_1_can_be_read():
     assert [list(t.lrs) for t in found.evidence.pilots] == [one["lrs"] for one in before["rehearsals"]]
     assert f"{found.lr:.2e}" in str(found)
     assert found.plan.estimates == ()
-    assert [one.source for one in found.recommend().plan.estimates] == ["edge", "pilots"]
+    assert [one.source for one in found.recommend().plan.estimates] == ["usual", "edge", "pilots"]
     assert json.loads(found.to_json())["schema"] == 2

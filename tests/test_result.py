@@ -75,6 +75,7 @@ def test_the_rule_stays():
 def test_without_a_rate_nothing_is_recommended():
     """A result without a plan says why, and so does a peak for this schedule that was not swept."""
     narrow = replace(found().evidence, curve=Curve([1e-2, 2e-2, 1e-1], [1.0, 0.5, 0.4]), suggestions={"steepest": 1e-2})
+    narrow = replace(narrow, lr_range=(1e-2, 1e-1))
 
     with pytest.raises(NoSignalError, match="there is no learning rate to plan with: The loss never fell"):
         nothing().recommend()
@@ -115,10 +116,11 @@ def test_a_result_survives_a_file(asked, options, tmp_path):
 
 
 def test_a_real_search_survives_a_file():
-    """What `find_lr` returns is read back as it was, with trials that diverged."""
+    """What `find_lr` returns is read back as it was, with trials that diverged and the coarse pass."""
     before = swept(Quadratic(1.0), total_steps=100)
 
     assert None in before.evidence.edge_trials[0].losses
+    assert len(before.evidence.coarse) > 0
     assert LRResult.parse(before.to_json()) == before
 
 
@@ -213,7 +215,8 @@ def test_the_cost_of_a_tuning_is_that_of_its_sweep_and_all_its_trials():
     assert tuned.trials[0].steps == 14 < tuned.trials[-1].steps
     assert LRResult.parse(tuned.to_json()) == tuned
     assert {type(lr) for trials in tuned.trials for lr in trials.lrs} == {float}
-    assert tuned.cost_steps == math.ceil(len(tuned.curve) + sum(trials.cost for trials in tuned.trials))
+    swept = tuned.curve.steps + tuned.evidence.coarse.steps
+    assert tuned.cost_steps == math.ceil(swept + sum(trials.cost for trials in tuned.trials))
 
 
 def test_applying_sets_the_peak_and_carries_the_schedulers_along():

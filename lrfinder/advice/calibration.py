@@ -2,7 +2,7 @@
 
 The formula that uses them is in `lrfinder.advice.peak`, the decision table in `lrfinder.advice.decision_table`. Neither
 holds a number of its own, and the benchmarks call the same functions with other values
-(`dataclasses.replace(FITTED, trust_in_pilots=0.9)`).
+(`dataclasses.replace(FITTED, edge_spread=0.6)`).
 """
 
 from dataclasses import dataclass, field
@@ -10,8 +10,9 @@ from typing import Any
 
 __all__ = ["FITTED", "Calibration"]
 
-_EDGES = "make bench-fit, on the 34 trainings of benchmarks/tasks.py"
-_PILOTS = "make bench-fit, on the pilots that make bench-tuning stored"
+_SUITE = "make bench-fit, on the families of benchmarks/suite"
+_EDGES = "the 34 trainings of benchmarks/tasks.py, whose sweeps had one pass"
+_HAND = "by hand, on all trainings of benchmarks/suite"
 _FURTHER = "make bench-further, on six trainings with Adagrad and six long ones"
 _FIRST = "eight small trainings, before there were trials"
 _BUDGET = "make bench-tuning, on the 34 trainings of benchmarks/tasks.py"
@@ -29,33 +30,38 @@ class Calibration:
     Spreads are standard deviations.
     """
 
-    edge_to_peak: float = _value(0.32, "The peak of linear decay to zero over the edge of the short trials.", _EDGES)
-    fewest_samples: float = _value(100, "Fewer samples lower the peak no further.", _EDGES, "samples")
-    plenty_samples: float = _value(1_000, "More samples raise the peak no further.", _EDGES, "samples")
-    samples_exponent: float = _value(0.7, "The peak grows as this power of the number of samples.", _EDGES)
-    epochs_exponent: float = _value(0.4, "The peak falls as this power of the number of epochs.", _EDGES)
-    steps_exponent: float = _value(0.2, "The peak falls as this power of the number of steps.", _EDGES)
-    usual_pull: float = _value(0.4, "Part of the way to a usual peak nearby that the peak is drawn.", _EDGES)
-    usual_reach: float = _value(2.0, "Distance to the usual peak at which the pull is halved.", _EDGES, "decades")
-    usual_normalised: float = _value(
-        0.16, "Usual peak over the size of the weights, for optimizers that divide by the gradient's size.", _EDGES
-    )
-    usual_sgd: float = _value(63.0, "Usual peak x loss / ((1 - momentum) x squared size of the weights), SGD.", _EDGES)
-    edge_spread: float = _value(0.41, "Deviation of the best peak from the short trials'.", _EDGES, "decades")
+    edge_to_peak: float = _value(0.112, "The peak of linear decay to zero over the edge of the short trials.", _SUITE)
+    edge_to_peak_sgd: float = _value(0.282, "The same for SGD.", _SUITE)
+    edge_spread: float = _value(0.45, "Deviation of the best peak from the short trials'.", _SUITE, "decades")
+    open_spread: float = _value(1.0, "The same where no trial above the best has lost.", _HAND, "decades")
+    unsure: float = _value(1.5, "Deviations grow by this where no trial improved the loss, or encloses it.", _HAND)
     edge_over_onset: float = _value(10**0.15, "The edge over the rate where a sweep began to diverge.", _EDGES)
     edge_over_lowest: float = _value(10**0.2, "The edge over the rate where a sweep was lowest.", _EDGES)
     edge_over_last: float = _value(10**-0.65, "The edge over the last rate of a sweep.", _EDGES)
     decaying_edge: float = _value(3.0, "What multiplies the edge where steps shrink by themselves (Adagrad).", _FURTHER)
     adagrad_exponent: float = _value(0.5, "Adagrad's steps shrink as this power of 1 / step.", "its definition")
-    trust_in_pilots: float = _value(0.8, "Weight of the pilots in the mean, in decades, with short trials.", _PILOTS)
-    full_pull_steps: float = _value(60, "Longer pilots are drawn less to the usual peak.", _PILOTS, "steps")
-    pull_fading: float = _value(0.5, "That pull falls as this power of the length of a pilot.", _PILOTS)
-    pilot_spread: float = _value(0.36, "Deviation of the best peak from that of 40-step pilots.", _PILOTS, "decades")
-    pilot_spread_steps: float = _value(40, "Length of the pilots that the spread is for.", _PILOTS, "steps")
-    least_spread: float = _value(0.2, "No interval is narrower than this deviation.", _PILOTS, "decades")
-    spread_shrinks: float = _value(0.13, "A decade of pilots' steps narrows the spread by this.", _PILOTS, "decades")
-    spread_grows: float = _value(0.3, "A decade of training steps widens the spread by this.", _FURTHER, "decades")
-    usual_length_ratio: float = _value(18, "A training this many times its pilots' length has that spread.", _FURTHER)
+    usual_normalised: float = _value(
+        0.355, "Usual peak over the size of the weights, for optimizers that divide by the gradient's size.", _SUITE
+    )
+    usual_lion: float = _value(0.00398, "Usual peak over the size of the weights, for Lion.", _SUITE)
+    usual_adagrad: float = _value(2.51, "Usual peak over the size of the weights, for Adagrad.", _SUITE)
+    usual_sgd: float = _value(100.0, "Usual peak x loss / ((1 - momentum) x squared size of the weights), SGD.", _SUITE)
+    pretrained: float = _value(
+        0.2, "What a model knows before training, from which the usual peak is less sure.", _PRACTICE, "of the loss"
+    )
+    usual_spread: float = _value(0.55, "Deviation of the best peak from the usual one.", _SUITE, "decades")
+    usual_spread_sgd: float = _value(0.85, "The same for SGD.", _SUITE, "decades")
+    pilot_spread: float = _value(0.35, "Deviation of the best peak from that of a pilot.", _SUITE, "decades")
+    pilot_spread_grows: float = _value(
+        0.3, "What a decade between the lengths of training and pilot adds to it.", _SUITE, "decades"
+    )
+    steps_exponent: float = _value(0.2, "The best peak falls as this power of the number of steps.", _SUITE)
+    steps_exponent_sgd: float = _value(0.2, "The same for SGD.", _SUITE)
+    stray_share: float = _value(0.15, "Weight of the wide part of each source's distribution.", _SUITE)
+    stray_width: float = _value(4.0, "Width of that part over the narrow one.", _HAND)
+    regret_below: float = _value(0.3, "Regret of a peak a decade too low.", _HAND, "of the best loss")
+    regret_above: float = _value(0.85, "Regret of a peak a decade too high.", _SUITE, "of the best loss")
+    worst_regret: float = _value(1.0, "Regret beyond which nothing more can be lost.", _HAND, "of the best loss")
     reference_density: float = _value(12.5, "Speed of the sweep that rules are brought to.", _FIRST, "rates per decade")
     rules_spread: float = _value(0.42, "Deviation of the best peak from the rules' mean.", _FIRST, "decades")
     under_divergence: float = _value(0.5, "The rules' peak is held to this times the rate that diverged.", _FIRST)

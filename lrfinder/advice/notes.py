@@ -1,12 +1,9 @@
-"""What a tuning leaves open: what its pilots did not settle, and what a larger budget would buy."""
+"""What a tuning leaves open: what its pilots did not settle, and what a budget did not pay for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lrfinder.advice.calibration import FITTED
-from lrfinder.advice.peak import spread_of
 from lrfinder.advice.plan import Plan, Reason
-from lrfinder.advice.request import Horizon
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.trials import Trials
 
@@ -30,7 +27,7 @@ class Cost:
     least_for_trials: int
 
 
-def add_notes(plan: Plan, evidence: Evidence, horizon: Horizon, cost: Cost) -> Plan:
+def add_notes(plan: Plan, evidence: Evidence, cost: Cost) -> Plan:
     """Return the plan of a tuning with what it leaves open among its warnings and reasons."""
     reasons, warnings, pilots = list(plan.reasons), list(plan.warnings), evidence.pilots
     if evidence.has_pilot_peak:
@@ -38,7 +35,6 @@ def add_notes(plan: Plan, evidence: Evidence, horizon: Horizon, cost: Cost) -> P
         if evidence.is_plateau:
             text = "The sweep cannot be read and a trial left the loss where it was: so the pilots are few and long."
             reasons.append(Reason(text, "moderate"))
-        reasons += _twice_the_budget(plan, evidence, horizon, cost)
     elif pilots:
         warnings.append(_lost(pilots))
     else:
@@ -51,29 +47,14 @@ def _at_an_end(pilots: Sequence[Trials]) -> list[str]:
     with_best = [trials for trials in pilots if trials.best is not None]
     if any(trials.is_enclosed for trials in with_best):
         return []
-    end = " or ".join(sorted({"highest" if trials.is_open else "lowest" for trials in with_best}))
+    end = " or ".join(sorted({"highest" if trials.best == trials.lrs[-1] else "lowest" for trials in with_best}))
     return [f"The best pilot is the {end} that the budget paid for; a larger one would look beyond."]
 
 
-def _twice_the_budget(plan: Plan, evidence: Evidence, horizon: Horizon, cost: Cost) -> list[Reason]:
-    """What twice the budget would make of the interval, as long as that is not the whole training."""
-    pilots, budget = evidence.pilots, cost.budget
-    if 2 * budget >= horizon.steps:
-        return []
-    searched = evidence.cost_steps - sum(trials.cost for trials in pilots)
-    times = (2 * budget - searched) / (budget - searched)
-    now = plan.interval[1] / plan.lr
-    narrower = spread_of(pilots, horizon, times) - spread_of(pilots, horizon)
-    then = now * 10 ** (FITTED.interval_deviations * narrower)
-    text = (
-        f"The interval is the peak times or divided by {now:.2g}; twice the budget, {2 * budget:,} steps, would "
-        f"make it about {then:.2g}."
-    )
-    return [Reason(text, "weak")]
-
-
 def _lost(pilots: Sequence[Trials]) -> str:
-    """What pilots show that only raised the loss."""
+    """What pilots show that only raised the loss, or learned nothing."""
+    if any(trials.best is not None for trials in pilots):
+        return "The pilots only learned what a constant prediction attains, so they count for little."
     text = "No pilot lowered the loss of its evaluation batches, so that the peak is that of `find_lr`"
     finite = [loss for loss in pilots[0].losses if loss is not None]
     if len(finite) > 1 and finite == sorted(finite):

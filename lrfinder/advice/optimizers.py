@@ -48,13 +48,16 @@ def usual_lr(facts: Facts, loss: float, calibration: Calibration = FITTED) -> fl
     1 / loss (before training) and as 1 - momentum.
     """
     size, slow = facts.weights, 1 - facts.betas[0]
-    name = facts.optimizer.lower()
+    name = facts.optimizer.lower().split(" and ")[0]
     if not size or not slow > 0:
         return None
-    if kind_of(facts) == "adam":
+    if kind_of(facts) in ("adam", "muon"):
         return calibration.usual_normalised * size
-    if name == "rmsprop":
-        return calibration.usual_normalised * size * slow
+    by_size = {"rmsprop": calibration.usual_normalised * slow, "adagrad": calibration.usual_adagrad}
+    if name in by_size:
+        return by_size[name] * size
+    if "lion" in name:
+        return calibration.usual_lion * size
     return calibration.usual_sgd * size**2 * slow / loss if name == "sgd" and loss > 0 else None
 
 

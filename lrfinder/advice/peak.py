@@ -1,15 +1,16 @@
-"""The peak and its interval: one formula from what was measured, the facts and the horizon."""
+"""The peak and its interval: every source gives an estimate, and all are combined into one distribution."""
 
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lrfinder.advice.calibration import FITTED, Calibration
-from lrfinder.advice.factors import final_speed, length_factors, pull_factor, samples_factor, steps_exponent
-from lrfinder.advice.optimizers import own_decay, own_pace, usual_lr
-from lrfinder.advice.plan import Estimate, Factor, Source
-from lrfinder.advice.request import QUOTED_STEPS, Horizon
+from lrfinder.advice.factors import final_speed, length_factor
+from lrfinder.advice.optimizers import kind_of, own_decay, own_pace, usual_lr
+from lrfinder.advice.plan import Estimate, Factor
+from lrfinder.advice.posterior import Posterior, combine
+from lrfinder.advice.request import Horizon
 from lrfinder.advice.schedule_factor import peak_factor
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.edge import edge_of_curve
@@ -19,17 +20,53 @@ from lrfinder.evidence.trials import Trials
 from lrfinder.loop import Facts
 from lrfinder.schedules import Schedule
 
-__all__ = ["Peak", "factor_of", "linear_peak", "peak", "pilot_start", "spread_of", "swept_edge"]
+__all__ = ["Peak", "Sources", "factor_of", "peak", "pilot_start", "sources_of", "swept_edge"]
+
+LOW, MIDDLE, HIGH = 0.1, 0.5, 0.9
+"""Probabilities below the ends of an 80 % interval, and below its middle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """A peak, the 80 % interval about it, what both were computed from, and what these estimates were multiplied by."""
+    """A peak and how it was computed.
+
+    Args:
+        lr: LR of the reference group.
+        interval: Holds the best peak with a probability of 80 %.
+        estimates: What it was computed from.
+        factors: What these, and the middle of their distribution, were multiplied by.
+    """
 
     lr: float
     interval: tuple[float, float]
     estimates: tuple[Estimate, ...] = ()
     factors: tuple[Factor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the sources say of the best peak for linear decay to zero.
+
+    Args:
+        estimates: One for each source.
+        factors: What each is multiplied by.
+    """
+
+    estimates: tuple[Estimate, ...]
+    factors: tuple[Factor, ...]
+
+    def combine(self, within: tuple[float, float] | None = None, calibration: Calibration = FITTED) -> Posterior:
+        """Return the distribution of log10 of the peak.
+
+        Args:
+            within: The rates between which the peak lies, or None.
+            calibration: The constants.
+        """
+        products = {one.source: one.measured for one in self.estimates}
+        for factor in self.factors:
+            products[factor.source] *= factor.value
+        centers = [(math.log10(products[one.source]), one.deviation) for one in self.estimates]
+        return combine(centers, within and (math.log10(within[0]), math.log10(within[1])), calibration)
 
 
 def peak(
@@ -38,36 +75,48 @@ def peak(
     horizon: Horizon,
     *,
     finetune: bool = False,
+    within: tuple[float, float] | None = None,
     calibration: Calibration = FITTED,
-) -> Peak:
-    """Compute the peak for a schedule from evidence, which must hold a suggestion or a trial.
+) -> Peak | None:
+    """Compute the peak for a schedule from everything that was measured.
 
-    Where there are trials, log10(peak) is the mean of what the edge of the short ones and the best of the pilots come
-    to (`linear_peak`), plus log10 of the schedule's factor. Otherwise the rules decide: the peak is the geometric mean
-    of all that have an answer, those that move with the speed of the sweep brought to one speed, held to a part of the
-    rate where the sweep began to diverge. For fine-tuning without pilots it is lowered, and the interval with it.
+    The sources of `sources_of` are combined into one distribution of the best peak for linear decay. The suggestion is
+    the peak of least expected regret, times the schedule's factor; the interval holds 80 % of the distribution, widened
+    by how sure that factor is. For fine-tuning without pilots both are lowered.
+
+    Args:
+        evidence: Must hold a suggestion or a trial.
+        schedule: What the peak is for.
+        horizon: Length of the training.
+        finetune: Whether the model is pretrained and should keep what it knows.
+        within: The rates that were asked for, which nothing suggested leaves; None allows any.
+        calibration: The constants.
+
+    Returns:
+        The peak, its interval, and how both were computed; None where more than half of the distribution lies outside
+        `within`.
     """
     factor, factor_spread = factor_of(evidence.facts, schedule, horizon, calibration)
-    linear = linear_peak(evidence, horizon, finetune=finetune, calibration=calibration)
-    factors: list[Factor] = [Factor("peak", "schedule", factor)]
-    if linear is not None:
-        center, spread = linear.center + math.log10(factor), linear.spread
-        estimates, factors = linear.estimates, [*linear.factors, *factors]
-    else:
-        mean, spread = _mean_of_rules(evidence, calibration)
-        estimates = (Estimate("rules", 10**mean),)
-        center = _hold(evidence, _hold(evidence, mean, calibration) + math.log10(factor), calibration)
-        if not math.isclose(center, mean + math.log10(factor)):
-            factors.append(Factor("peak", "divergence", 10 ** (center - mean) / factor))
-    if any(math.isclose(trials.factor, factor) for trials in evidence.pilots):
-        # These pilots ran the very schedule: the doubt about its factor is left to the other estimate.
-        factor_spread *= 1 - calibration.trust_in_pilots
-    reach = calibration.interval_deviations * math.hypot(spread, factor_spread)
-    lr, low, high = 10**center, 10 ** (center - reach), 10 ** (center + reach)
+    sources = sources_of(evidence, horizon, finetune=finetune, calibration=calibration)
+    middle = sources.combine(calibration=calibration).quantile(MIDDLE) + math.log10(factor)
+    if within is not None and not within[0] <= 10**middle <= within[1]:
+        return None
+    bounds = within and (within[0] / factor, within[1] / factor)
+    posterior = sources.combine(bounds, calibration)
+    low, middle, high = (posterior.quantile(part) for part in (LOW, MIDDLE, HIGH))
+    center = min(max(posterior.least_regret(calibration), low), high)
+    spread = calibration.interval_deviations * factor_spread
+    low, high = center - math.hypot(center - low, spread), center + math.hypot(high - center, spread)
+    factors = [*sources.factors, Factor("peak", "caution", 10 ** (center - middle)), Factor("peak", "schedule", factor)]
+    lower = 1.0
     if finetune and not evidence.has_pilot_peak:
-        lr, low = lr * calibration.finetune_factor, low * calibration.finetune_factor
-        factors.append(Factor("peak", "finetune", calibration.finetune_factor))
-    return Peak(lr, (low, high), estimates, tuple(factors))
+        lower = calibration.finetune_factor
+        factors.append(Factor("peak", "finetune", lower))
+    lr, ends = 10**center * factor, (10**low * factor, 10**high * factor)
+    lr, ends = lr * lower, (ends[0] * lower, ends[1])
+    if within is not None:
+        lr, ends = max(lr, within[0]), (max(ends[0], within[0]), min(ends[1], within[1]))
+    return Peak(lr, ends, sources.estimates, tuple(factors))
 
 
 def factor_of(
@@ -82,80 +131,69 @@ def factor_of(
     return peak_factor(schedule, horizon.steps, calibration)
 
 
-@dataclass(frozen=True, slots=True)
-class LinearPeak:
-    """The best peak for a linear decay to zero: its log10, standard deviation in decades, and how it was computed."""
-
-    center: float
-    spread: float
-    estimates: tuple[Estimate, ...]
-    factors: tuple[Factor, ...]
-
-
-def linear_peak(
+def sources_of(
     evidence: Evidence, horizon: Horizon, *, finetune: bool = False, calibration: Calibration = FITTED
-) -> LinearPeak | None:
-    """Compute the best peak for a linear decay to zero from the trials; None where none of them shows one.
+) -> Sources:
+    """Return what each source says of the best peak for linear decay to zero.
 
-    With N samples, E epochs, T steps, and the fields of the calibration in their names:
+    With T steps of the training, T' steps of a pilot, and the fields of the calibration in their names:
 
-    - from the edge of the short trials: edge x edge_to_peak x momentum's final speed
-      x min(1, N / plenty_samples)**samples_exponent x E**-epochs_exponent x (T / 1000)**-steps_exponent;
-    - from the best of the pilots, which had T' steps and E' epochs: best x (T' / T)**steps_exponent
-      x min(1, E' / E)**epochs_exponent x min(1, N / plenty_samples)**samples_exponent.
+    - usual: the peak that most trainings with such an optimizer and weights of such a size want;
+    - edge: the edge of the short trials x edge_to_peak x momentum's final speed, with a wider deviation where no trial
+      improved the loss, none has lost at the highest peak that was tried, or none has learned from its inputs;
+    - pilots: their best x (T' / T)**steps_exponent; the deviation grows with T / T', where pilots disagree, and where
+      none of them has its best between others, or has learned from its inputs;
+    - rules, where no trial lowered the loss: the mean of what the rules read off the sweep.
 
-    Each is drawn towards the usual peak of the optimizer, that of the pilots the less the longer they are; the mean of
-    both in decades counts the pilots `trust_in_pilots`. What is not known of the data counts for nothing; for
-    fine-tuning nothing is drawn towards the usual peak, which is for training from scratch.
+    Where a pilot over-fits all other sources have a wider deviation: they do not see it.
+
+    For fine-tuning nothing usual counts, which is for training from scratch; where the model knows its task before any
+    trial it is less sure.
+
+    Args:
+        evidence: What was measured.
+        horizon: Length of the training.
+        finetune: Whether the model is pretrained.
+        calibration: The constants.
     """
-    edge = _from_edge(evidence, horizon, calibration, finetune=finetune)
-    best = _from_pilots(evidence, horizon, calibration, finetune=finetune)
-    found = [one for one in (edge, best) if one is not None]
-    if not found:
-        return None
-    factors = tuple(factor for _, some in found for factor in some)
-    logs = [math.log10(lr * math.prod(factor.value for factor in some)) for lr, some in found]
-    if edge is None or best is None:
-        source: Source = "edge" if best is None else "pilots"
-        estimates: tuple[Estimate, ...] = (Estimate(source, found[0][0]),)
-        center = logs[0]
-    else:
-        trust = calibration.trust_in_pilots
-        estimates = (Estimate("edge", edge[0], 1 - trust), Estimate("pilots", best[0], trust))
-        center = trust * logs[1] + (1 - trust) * logs[0]
-    if best is None:
-        longer = calibration.spread_grows * max(0.0, math.log10(horizon.steps / QUOTED_STEPS))
-        return LinearPeak(center, calibration.edge_spread + longer, estimates, factors)
-    return LinearPeak(center, spread_of(evidence.pilots, horizon, calibration=calibration), estimates, factors)
+    found = [_from_edge(evidence, calibration), _from_pilots(evidence, horizon, calibration)]
+    measured = [one for one in found if one is not None] or [_from_rules(evidence, calibration)]
+    tried = (*evidence.edge_trials, *evidence.pilots)
+    usual = None if finetune or not tried else _usual(evidence.facts, tried, tried[0].start, calibration)
+    estimates = [*([usual] if usual else []), *(estimate for estimate, _ in measured)]
+    if any(trials.over_fits for trials in evidence.pilots):
+        wider = calibration.unsure
+        estimates = [
+            one if one.source == "pilots" else replace(one, deviation=wider * one.deviation) for one in estimates
+        ]
+    return Sources(tuple(estimates), tuple(factor for _, factors in measured for factor in factors))
 
 
-def _from_edge(
-    evidence: Evidence, horizon: Horizon, calibration: Calibration, *, finetune: bool
-) -> tuple[float, list[Factor]] | None:
-    """The edge of the short trials, and what it is multiplied by."""
-    edge, facts = _edge(evidence, calibration), evidence.facts
-    if edge is None:
+def _usual(facts: Facts, trials: Sequence[Trials], loss: float, calibration: Calibration) -> Estimate | None:
+    """What is usual from scratch; it is less sure where the model knows its task before any trial."""
+    lr = usual_lr(facts, loss, calibration)
+    spread = calibration.usual_spread_sgd if kind_of(facts) == "sgd" else calibration.usual_spread
+    if trials and (trials[0].learned_before or 0.0) >= calibration.pretrained:
+        spread *= calibration.unsure
+    return None if lr is None else Estimate("usual", lr, spread)
+
+
+def _from_edge(evidence: Evidence, calibration: Calibration) -> tuple[Estimate, list[Factor]] | None:
+    """The edge of the short trials; where none of them lost above the best, the highest best peak."""
+    trials, facts = evidence.edge_trials, evidence.facts
+    best = [one.best for one in trials if one.best is not None]
+    if not best:
         return None
-    epochs, steps = horizon.epochs, horizon.steps
-    factors = [
-        Factor("edge", "fitted", calibration.edge_to_peak),
-        Factor("edge", "momentum", final_speed(facts, evidence.edge_trials[0].steps)),
-        samples_factor("edge", facts, horizon, calibration),
-        Factor("edge", "epochs", epochs**-calibration.epochs_exponent, wanted_at=epochs),
-        Factor("edge", "steps", (steps / QUOTED_STEPS) ** -steps_exponent(facts, calibration), wanted_at=steps),
+    edge = evidence.edge
+    spread = calibration.edge_spread * (1.0 if any(one.is_sure for one in trials) else calibration.unsure)
+    if edge is None or all(one.is_blind for one in trials):
+        edge, spread = edge or max(best), calibration.open_spread
+    fitted = calibration.edge_to_peak_sgd if kind_of(facts) == "sgd" else calibration.edge_to_peak
+    return Estimate("edge", edge, spread), [
+        Factor("edge", "fitted", fitted),
+        Factor("edge", "momentum", final_speed(facts, trials[0].steps)),
         Factor("edge", "own_decay", calibration.decaying_edge if own_decay(facts, calibration) else 1.0),
     ]
-    return edge, factors if finetune else [
-        *factors,
-        *pull_factor("edge", evidence.edge_trials, edge, factors, facts, calibration),
-    ]
-
-
-def _edge(evidence: Evidence, calibration: Calibration) -> float | None:
-    """The edge of the short trials; where none improved the loss, its geometric mean with what the sweep shows."""
-    if evidence.edge is None or evidence.curve is None or any(one.is_sure for one in evidence.edge_trials):
-        return evidence.edge
-    return math.sqrt(evidence.edge * swept_edge(evidence.curve, calibration))
 
 
 def swept_edge(curve: Curve, calibration: Calibration = FITTED) -> float:
@@ -169,21 +207,25 @@ def swept_edge(curve: Curve, calibration: Calibration = FITTED) -> float:
 
 
 def _from_pilots(
-    evidence: Evidence, horizon: Horizon, calibration: Calibration, *, finetune: bool
-) -> tuple[float, list[Factor]] | None:
-    """The best peak of the pilots as for a linear decay, and what it is multiplied by."""
-    each = [trials.best / trials.factor for trials in evidence.pilots if trials.best is not None]
-    if not each:
+    evidence: Evidence, horizon: Horizon, calibration: Calibration
+) -> tuple[Estimate, list[Factor]] | None:
+    """The best peak of the pilots as for linear decay, and what it is multiplied by."""
+    with_best = [trials for trials in evidence.pilots if trials.best is not None]
+    if not with_best:
         return None
-    best, facts, first = statistics.geometric_mean(each), evidence.facts, evidence.pilots[0]
-    factors = [
-        *length_factors(facts, first.steps, first.epochs, horizon, calibration),
-        samples_factor("pilots", facts, horizon, calibration),
-    ]
-    if finetune:
-        return best, factors
-    fading = min(1.0, calibration.full_pull_steps / first.steps) ** calibration.pull_fading
-    return best, [*factors, *pull_factor("pilots", evidence.pilots, best, factors, facts, calibration, fading)]
+    logs = [math.log10(trials.best / trials.factor) for trials in with_best if trials.best is not None]
+    longest = max(trials.steps for trials in with_best)
+    spread = math.hypot(
+        calibration.pilot_spread,
+        calibration.pilot_spread_grows * math.log10(horizon.steps / longest),
+        statistics.stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else 0.0,
+    )
+    if all(trials.is_blind for trials in with_best):
+        spread = calibration.open_spread
+    elif not any(trials.is_enclosed for trials in with_best):
+        spread *= calibration.unsure
+    best = 10 ** statistics.fmean(logs)
+    return Estimate("pilots", best, spread), [length_factor(evidence.facts, longest, horizon, calibration)]
 
 
 def pilot_start(
@@ -191,52 +233,31 @@ def pilot_start(
     curve: Curve,
     earlier: Sequence[Trials],
     steps: int,
-    epochs: float,
     horizon: Horizon,
     *,
     finetune: bool = False,
     calibration: Calibration = FITTED,
 ) -> float:
-    """Return the peak of a linear decay at which a pilot of so many steps and epochs begins.
+    """Return the peak of linear decay at which pilots of so many steps begin.
 
-    It is the best of the pilots before; else what the short trials come to, or half of the highest of them where that
-    was the best; else the usual peak, or what the sweep shows of the edge, or the geometric mean of both.
+    It is the best of the pilots before; else the peak of least expected regret under what the sources say: pilots find
+    upwards more easily than down. Without short trials the edge is read off the sweep.
     """
     if earlier and earlier[-1].best is not None:
         return earlier[-1].best / earlier[-1].factor
-    shorter = 1 / math.prod(f.value for f in length_factors(evidence.facts, steps, epochs, horizon, calibration))
-    sure = [trials for trials in evidence.edge_trials if trials.is_sure]
-    found = linear_peak(evidence, horizon, finetune=finetune, calibration=calibration) if sure else None
-    if found is not None:
-        return float(10**found.center * shorter)
-    highest = [trials.best for trials in sure if trials.best is not None]
-    if highest:
-        return max(highest) / 2
-    swept = swept_edge(curve, calibration) * calibration.sweep_edge_to_peak
-    usual = None if finetune else usual_lr(evidence.facts, curve.levels[0], calibration)
-    if usual is None:
-        return swept * shorter
-    return (usual if evidence.edge_trials else math.sqrt(swept * usual)) * shorter
+    found = [one for one in [_from_edge(evidence, calibration)] if one is not None]
+    estimates, factors = [one for one, _ in found], [factor for _, some in found for factor in some]
+    if not found:
+        swept = swept_edge(curve, calibration) * calibration.sweep_edge_to_peak
+        estimates.append(Estimate("edge", swept, calibration.open_spread))
+    usual = None if finetune else _usual(evidence.facts, evidence.edge_trials, curve.levels[0], calibration)
+    sources = Sources((*estimates, *([usual] if usual else [])), tuple(factors))
+    shorter = 1 / length_factor(evidence.facts, steps, horizon, calibration).value
+    return float(10 ** sources.combine(calibration=calibration).least_regret(calibration) * shorter)
 
 
-def spread_of(
-    pilots: Sequence[Trials], horizon: Horizon, times: float = 1.0, calibration: Calibration = FITTED
-) -> float:
-    """Return one standard deviation, in decades, of the best peak about what pilots come to.
-
-    More and longer pilots narrow it; a training that is far longer than the longest of them widens it. `times` asks
-    what it would be if they were so many times as long.
-    """
-    steps, longest = sum(trials.steps for trials in pilots), max(trials.steps for trials in pilots)
-    c = calibration
-    short = c.pilot_spread - c.spread_shrinks * math.log10(times * steps / c.pilot_spread_steps)
-    far = c.pilot_spread + c.spread_grows * math.log10(horizon.steps / (times * longest) / c.usual_length_ratio)
-    inside = max(c.least_spread, short, far)
-    return inside if any(trials.is_enclosed for trials in pilots) else math.hypot(inside, c.pilot_spread)
-
-
-def _mean_of_rules(evidence: Evidence, calibration: Calibration) -> tuple[float, float]:
-    """Log10 of the geometric mean of all rules that have an answer, at the reference speed, and its spread."""
+def _from_rules(evidence: Evidence, calibration: Calibration) -> tuple[Estimate, list[Factor]]:
+    """The geometric mean of all rules that have an answer, at one speed of the sweep, held below the divergence."""
     density = calibration.reference_density
     swept = 0.0 if evidence.curve is None else evidence.curve.points_per_decade
     speed = (swept or density) / density
@@ -246,13 +267,10 @@ def _mean_of_rules(evidence: Evidence, calibration: Calibration) -> tuple[float,
         for name, lr in evidence.suggestions.items()
         if lr is not None and name in weighed
     ]
-    spread = calibration.rules_spread
+    spread, mean = calibration.rules_spread, statistics.fmean(logs)
     disagreement = statistics.stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else spread
-    return statistics.fmean(logs), math.hypot(spread, disagreement)
-
-
-def _hold(evidence: Evidence, center: float, calibration: Calibration) -> float:
-    """Log10 of a rate, held to half of where the sweep diverged."""
+    estimate = Estimate("rules", 10**mean, math.hypot(spread, disagreement))
     if evidence.diverged_at is None:
-        return center
-    return min(center, math.log10(evidence.diverged_at * calibration.under_divergence))
+        return estimate, []
+    held = min(mean, math.log10(evidence.diverged_at * calibration.under_divergence))
+    return estimate, [Factor("rules", "divergence", 10 ** (held - mean))]

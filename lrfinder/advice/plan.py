@@ -11,10 +11,8 @@ from lrfinder.schedules import Schedule, describe
 __all__ = ["Estimate", "Factor", "FactorName", "Grade", "Plan", "Reason", "Source"]
 
 Grade = Literal["strong", "moderate", "weak"]
-Source = Literal["edge", "pilots", "rules", "peak"]
-FactorName = Literal[
-    "fitted", "momentum", "samples", "epochs", "steps", "own_decay", "usual", "schedule", "finetune", "divergence"
-]
+Source = Literal["usual", "edge", "pilots", "rules", "peak"]
+FactorName = Literal["fitted", "momentum", "steps", "own_decay", "divergence", "caution", "schedule", "finetune"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +36,10 @@ class Factor:
     """One correction between what was measured and the peak.
 
     Args:
-        source: The estimate that it belongs to; `peak` for what corrects the mean of all.
+        source: The estimate that it belongs to; `peak` for what corrects the middle of their distribution.
         name: What it corrects for.
         value: What is multiplied.
-        measured_at: The quantity (steps, epochs) in what was measured, where it has one.
+        measured_at: The quantity (steps) in what was measured, where it has one.
         wanted_at: The same quantity in the training.
     """
 
@@ -57,14 +55,14 @@ class Estimate:
     """What one source measured.
 
     Args:
-        source: `edge` of the short trials, best of the `pilots`, or mean of the `rules`.
+        source: `usual` for the optimizer, `edge` of the short trials, best of the `pilots`, or mean of the `rules`.
         measured: LR of the reference group; times the factors of this source it is a peak for a linear decay to zero.
-        weight: In the mean of all estimates in decades.
+        deviation: One standard deviation of the best peak about it, in decades.
     """
 
     source: Source
     measured: float
-    weight: float = 1.0
+    deviation: float
 
 
 @dataclass(frozen=True, slots=True)

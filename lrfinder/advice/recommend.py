@@ -4,7 +4,7 @@ import math
 
 from lrfinder.advice.decision_table import decide
 from lrfinder.advice.peak import Peak, peak
-from lrfinder.advice.plan import Plan
+from lrfinder.advice.plan import Plan, Reason
 from lrfinder.advice.request import Request
 from lrfinder.advice.snippet import code_for
 from lrfinder.advice.table_input import table_input
@@ -12,10 +12,13 @@ from lrfinder.evidence.evidence import Evidence
 from lrfinder.loop import Facts
 from lrfinder.schedules import Schedule
 
-__all__ = ["check_request", "make_plan", "schedule_for"]
+__all__ = ["check_request", "make_plan", "schedule_for", "starts_low"]
 
 FAR_APART = 1.5
 """Decades between the rules' rates from which the plan warns of it."""
+
+MANY_EPOCHS = 20
+"""Epochs from which the plan says what to do about over-fitting."""
 
 NOISY = 1 / 3
 """Noise of the curve over its drop from which the plan warns of it."""
@@ -24,7 +27,10 @@ NOISY = 1 / 3
 def make_plan(evidence: Evidence, request: Request) -> Plan | None:
     """Turn evidence with status `ok` into a plan; None where the rule that was asked for, or anything, has no answer.
 
-    A schedule or a length that cannot be used raises InputError.
+    Nothing suggested lies outside the rates that were asked for; where the best peak probably does, there is no plan.
+
+    Raises:
+        InputError: A schedule or a length that cannot be used.
     """
     rule = request.rule
     own = None if rule is None else evidence.suggestions[rule]
@@ -32,7 +38,10 @@ def make_plan(evidence: Evidence, request: Request) -> Plan | None:
         return None
     given = table_input(evidence.facts, request, evidence)
     decision, horizon = decide(given), given.horizon
-    found = peak(evidence, decision.schedule, horizon, finetune=request.finetune)
+    bounds = evidence.lr_range if own is None else None
+    found = peak(evidence, decision.schedule, horizon, finetune=request.finetune, within=bounds)
+    if found is None:
+        return None
     if own is not None:
         found = Peak(own, (min(own, found.interval[0]), max(own, found.interval[1])))
     is_built = horizon.is_known or request.open_ended or not isinstance(request.schedule, str)
@@ -45,7 +54,7 @@ def make_plan(evidence: Evidence, request: Request) -> Plan | None:
         total_steps=horizon.known_steps,
         warmup=decision.warmup,
         rule=rule,
-        reasons=decision.reasons,
+        reasons=(*decision.reasons, *_over_fitting(evidence, horizon.epochs)),
         runner_up=decision.runner_up,
         warnings=(*_warnings(evidence, horizon.known_steps), *decision.warnings),
         code=code_for(found.lr, schedule, evidence.facts.optimizers, keeps_pace=keeps_pace),
@@ -66,12 +75,37 @@ def schedule_for(evidence: Evidence, request: Request) -> Schedule:
     return decide(table_input(evidence.facts, request, evidence)).schedule
 
 
+def _over_fitting(evidence: Evidence, epochs: float) -> tuple[Reason, ...]:
+    """What to do where the validation loss turns up, for a training of many epochs."""
+    advice = "where the validation loss turns up take the lower end of the interval, fewer epochs, or stop early."
+    if any(pilot.over_fits for pilot in evidence.pilots):
+        return (Reason(f"The pilots over-fit, and count for more, since short trials do not: {advice}", "moderate"),)
+    return (Reason(f"Short trials see nothing of over-fitting: {advice}", "weak"),) if epochs >= MANY_EPOCHS else ()
+
+
+def starts_low(facts: Facts, request: Request) -> bool:
+    """Whether the schedule begins at no more than half of its peak, so that an offset is learned before that."""
+    return decide(table_input(facts, request)).schedule(0) <= 1 / 2
+
+
 def _warnings(evidence: Evidence, total_steps: int | None) -> tuple[str, ...]:
     rates = [lr for lr in evidence.suggestions.values() if lr is not None]
     apart = math.log10(max(rates) / min(rates)) if rates and evidence.edge is None else 0.0
     warnings = []
     if apart > FAR_APART:
         warnings.append(f"The rules lie {apart:.1f} decades apart: look at the picture before a long run.")
+    trials = (*evidence.edge_trials, *evidence.pilots)
+    if trials and all(one.is_blind for one in trials):
+        warnings.append(
+            "No trial learned anything from its inputs, only what a constant prediction attains. So they say little of "
+            "the peak: where the training stays there, try the lower end of the interval."
+        )
+    if evidence.facts.offset:
+        warnings.append(
+            f"The targets lie far from zero: their mean is {evidence.facts.offset:.0f} times their deviation. The "
+            "search took it away, as if the warm-up had learned it. Subtract it from the targets, divide them by "
+            "their deviation and search anew: that training is easier."
+        )
     if evidence.noise is not None and evidence.noise > NOISY:
         warnings.append("The curve is noisy; a larger batch or more steps would make the peak surer.")
     if total_steps is not None and evidence.cost_steps > total_steps:

@@ -133,6 +133,9 @@ def _draw_curve(evidence: Evidence, ax: "Axes") -> None:
     pairs = list(curve.pairs())
     lrs, losses = [lr for lr, _ in pairs], [loss for _, loss in pairs]
     ax.plot(lrs, losses, ".", ms=4, color=COLOURS["raw"], label="loss after the step")
+    if evidence.coarse is not None:
+        points = list(zip(*evidence.coarse.pairs(), strict=True)) or [(), ()]
+        ax.plot(*points, ".", ms=4, color=COLOURS["raw"], alpha=0.4, label="in the coarse pass")
     if smooth is not None:
         ax.plot(smooth.lrs, smooth.losses, color=COLOURS["smooth"], lw=2, label="smoothed")
         low, high = min(smooth.losses), max(smooth.losses)

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Mapping
 
-from lrfinder.advice.plan import Estimate, Factor, FactorName, Plan, Reason
+from lrfinder.advice.plan import Estimate, Factor, FactorName, Grade, Plan, Reason
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.rules import RULES
 from lrfinder.evidence.trials import Trials
@@ -31,14 +31,12 @@ ENDED = {
 FACTORS: dict[FactorName, str] = {
     "fitted": "as fitted on other trainings",
     "momentum": "for momentum, which a short trial hardly builds up",
-    "samples": "for {wanted} samples",
-    "epochs": "for {wanted} epochs",
     "steps": "for {wanted} steps",
     "own_decay": "for the steps that {optimizer} shrinks itself",
-    "usual": "towards the usual LR of {optimizer}",
+    "divergence": "to stay below where the sweep diverged",
+    "caution": "since too high a peak costs more than too low",
     "schedule": "for the schedule",
     "finetune": "for fine-tuning",
-    "divergence": "to stay below the divergence",
 }
 """What each factor is for."""
 
@@ -61,38 +59,35 @@ def text(evidence: Evidence, plan: Plan | None, done: str | None = None) -> str:
 
 
 def _reasons_of_peak(evidence: Evidence, plan: Plan) -> list[Reason]:
-    """How the peak was computed, a sentence for each estimate and for what corrects their mean."""
-    names = {factor.name for factor in plan.factors_of("peak")}
-    reasons = []
-    for estimate in plan.estimates:
-        if estimate.source != "rules":
-            reasons.append(Reason(_estimate_in_words(evidence, plan, estimate), "moderate"))
-        elif "divergence" in names:
-            reasons.append(Reason("The peak is held well below the rate where the sweep diverged.", "moderate"))
-        else:
-            words = "the geometric mean of what the rules say, brought to one speed of the sweep"
-            reasons.append(Reason(f"Without trials the peak for a linear decay is {words}.", "weak"))
-    if plan.estimates and "finetune" in names:
-        lower = next(factor.value for factor in plan.factors if factor.name == "finetune")
+    """How the peak was computed, a sentence for each estimate and for what corrects the middle of all."""
+    reasons = [Reason(*_estimate_in_words(evidence, plan, estimate)) for estimate in plan.estimates]
+    corrections = {factor.name: factor.value for factor in plan.factors_of("peak")}
+    if len(plan.estimates) > 1 and f"{corrections.get('caution', 1):.2g}" != "1":
+        caution = corrections["caution"]
+        words = f"The suggestion is {caution:.2g} of the middle of these, since too high costs more than too low."
+        reasons.append(Reason(words, "moderate"))
+    if "finetune" in corrections:
+        lower = corrections["finetune"]
         words = f"For fine-tuning the peak is {lower:.2g} of what was measured, which does not see what is forgotten."
         reasons.append(Reason(words, "weak"))
     return reasons
 
 
-def _estimate_in_words(evidence: Evidence, plan: Plan, estimate: Estimate) -> str:
+def _estimate_in_words(evidence: Evidence, plan: Plan, estimate: Estimate) -> tuple[str, Grade]:
+    """What one source says of the peak for linear decay, and how good that is as evidence."""
     lr, optimizer = plan.peak_of(estimate), _one_line(evidence.facts.optimizer)
+    about = f"{lr:.1e}, give or take a factor of {10**estimate.deviation:.2g}"
+    if estimate.source == "usual":
+        return f"Usual for {optimizer} with weights of this size: {about}.", "weak"
     shown = [factor for factor in plan.factors_of(estimate.source) if f"{factor.value:.2g}" != "1"]
     product = ", ".join(_factor_in_words(factor, optimizer) for factor in shown) or "1"
-    if estimate.source == "edge" and estimate.weight == 1:
-        return (
-            f"The peak for a linear decay to zero, {lr:.1e}, is the edge of the trials, {estimate.measured:.1e}, "
-            f"times {product}."
-        )
+    if estimate.source == "rules":
+        words = "the geometric mean of what they read, brought to one speed of the sweep"
+        return f"The rules say {about}: {words}, times {product}.", "weak"
     if estimate.source == "edge":
-        return f"The trials come to {lr:.1e} for a linear decay: their edge, {estimate.measured:.1e}, times {product}."
-    best = "their best" if all(one.factor == 1 for one in evidence.pilots) else "their best, as for a linear decay"
-    words = f"The pilots come to {lr:.1e} for a linear decay: {best}, {estimate.measured:.1e}, times {product}."
-    return words if estimate.weight == 1 else f"{words} They count {100 * estimate.weight:.0f} % in the mean of both."
+        return f"The trials say {about}: their edge, {estimate.measured:.1e}, times {product}.", "moderate"
+    best = "their best" if all(one.factor == 1 for one in evidence.pilots) else "their best, as for linear decay"
+    return f"The pilots say {about}: {best}, {estimate.measured:.1e}, times {product}.", "moderate"
 
 
 def _factor_in_words(factor: Factor, optimizer: str) -> str:
@@ -150,8 +145,10 @@ def _sweep(evidence: Evidence) -> list[str]:
     lines = _wrap("trained with", trained) + _wrap("loss", _one_line(facts.loss, 300))
     if curve is not None and len(curve):
         at = evidence.diverged_at or curve.lrs[-1]
-        ended = ENDED[curve.stopped].format(at=at, steps=len(curve) + (curve.stopped == "non_finite"))
-        lines += _wrap("swept", f"{curve.lrs[0]:.2g} to {curve.lrs[-1]:.2g}: {ended}")
+        coarse = evidence.coarse
+        ended = ENDED[curve.stopped].format(at=at, steps=curve.steps + (coarse.steps if coarse else 0))
+        passes = " in two passes" if coarse else ""
+        lines += _wrap("swept", f"{curve.lrs[0]:.2g} to {curve.lrs[-1]:.2g}{passes}: {ended}")
         noise = "" if evidence.noise is None else f", noise {_percent(evidence.noise)} of the drop"
         kind = "" if curve.after is None else "on validation batches, "
         levels = curve.levels
@@ -173,10 +170,10 @@ def _suggestions(evidence: Evidence) -> list[str]:
     if not evidence.suggestions:
         return []
     lines = ["  read off the sweep" + (", for comparison:" if evidence.has_trial_peak else ":")]
-    for name, lr in evidence.suggestions.items():
-        label = RULES[name].label if name in RULES else _one_line(name)
-        lines.append(f"    {label:<18} {'no answer' if lr is None else f'{lr:.2e}'}")
-    return lines
+    labels = {name: RULES[name].label if name in RULES else _one_line(name) for name in evidence.suggestions}
+    lines += [f"    {labels[name]:<18} {lr:.2e}" for name, lr in evidence.suggestions.items() if lr is not None]
+    without = [labels[name] for name, lr in evidence.suggestions.items() if lr is None]
+    return lines + ([f"    no answer by {', '.join(without)}"] if without else [])
 
 
 def _edge_trials(evidence: Evidence) -> list[str]:

@@ -1,8 +1,10 @@
 """The record of a sweep: rates, raw losses, why it stopped."""
 
 import math
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal, get_args
 
 from lrfinder.errors import InputError
@@ -21,6 +23,8 @@ class Curve:
 
     `losses[i]` is the loss *before* the update made at `lrs[i]`, so the loss that an update led to is `losses[i + 1]`;
     `pairs` puts the two together. Where `after` is measured it is already the loss after the update at `lrs[i]`.
+    Between two passes the training goes back to its start, from rates at which no update has moved the loss: the first
+    loss of the second pass stands for what the last update of the first one led to.
 
     Args:
         lrs: LR of the reference group, one per optimizer step, ascending.
@@ -49,7 +53,7 @@ class Curve:
             raise InputError(
                 f"a curve must hold finite numbers, up to {LARGEST:g}, got lrs {self.lrs} and losses {self.losses}"
             )
-        if any(a >= b for a, b in zip(self.lrs, self.lrs[1:], strict=False)) or any(lr <= 0 for lr in self.lrs):
+        if any(a >= b for a, b in pairwise(self.lrs)) or any(lr <= 0 for lr in self.lrs):
             raise InputError(f"`lrs` must be positive and ascend, got {self.lrs}")
         if self.stopped not in get_args(Stopped):
             raise InputError(f"`stopped` must be one of {', '.join(get_args(Stopped))}, got {self.stopped!r}")
@@ -59,8 +63,13 @@ class Curve:
 
     @property
     def points_per_decade(self) -> float:
-        """Rates of the sweep per decade."""
-        return (len(self) - 1) / math.log10(self.lrs[-1] / self.lrs[0]) if len(self) > 1 else 0.0
+        """Rates of the sweep per decade, as most neighbours stand."""
+        return 1 / statistics.median(math.log10(b / a) for a, b in pairwise(self.lrs)) if len(self) > 1 else 0.0
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the sweep: one more than it recorded where the last loss was no number."""
+        return len(self) + (self.stopped == "non_finite")
 
     @property
     def levels(self) -> list[float]:

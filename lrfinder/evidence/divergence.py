@@ -6,7 +6,17 @@ from itertools import pairwise
 
 from lrfinder.evidence.curve import Curve
 
-__all__ = ["Divergence", "batch_resolution", "before_blow_up", "drop_of", "noise_of", "onset", "start_of"]
+__all__ = [
+    "NOISE_BAND",
+    "Divergence",
+    "batch_resolution",
+    "before_blow_up",
+    "drop_of",
+    "last_low",
+    "noise_of",
+    "onset",
+    "start_of",
+]
 
 EXPLODED = 8.0
 """Deviations of the noise above the start that count as an explosion."""
@@ -39,8 +49,11 @@ class Divergence:
         self._best = math.inf
         self._lost = 0
 
-    def add(self, loss: float, min_gain: float = 0.0) -> bool:
-        """Take the next finite loss, and a change of it that says nothing; return whether the sweep has diverged."""
+    def add(self, loss: float, min_gain: float = 0.0, *, is_expected: bool = False) -> bool:
+        """Take the next finite loss, and a change of it that says nothing; return whether the sweep has diverged.
+
+        Where a divergence is expected, as an earlier pass diverged there, one loss shows it, and few give the noise.
+        """
         if self._losses:
             insort(self._jumps, abs(loss - self._losses[-1]))
         self._losses.append(loss)
@@ -55,6 +68,7 @@ class Divergence:
         resolution = max(1e-6 * max(abs(start), abs(self._best)), min_gain)
         self._lost = self._lost + 1 if won > max(6 * deviation, min_gain) and level > self._best + won / 2 else 0
         exploded = len(self._losses) > 3 and level - start > max(won, EXPLODED * noise, resolution)
+        exploded |= is_expected and loss - start > max(won, EXPLODED * deviation, resolution)
         return exploded or self._lost >= self._patience
 
 
@@ -90,12 +104,15 @@ def before_blow_up(curve: Curve) -> int:
     Where little or nothing was won, up to the last that is within the noise of the lowest.
     """
     levels = curve.levels
-    if curve.stopped == "completed" or not levels:
-        return len(levels)
+    return len(levels) if curve.stopped == "completed" or not levels else last_low(levels) + 1
+
+
+def last_low(levels: list[float]) -> int:
+    """The index of the last level below half of what had been won, or within the noise of the lowest."""
     lowest = min(levels)
     half = (start_of(levels) + lowest) / 2
     low = max(half, lowest + NOISE_BAND * noise_of(levels))
-    return max(i + 1 for i, level in enumerate(levels) if level <= low)
+    return max(i for i, level in enumerate(levels) if level <= low)
 
 
 def onset(curve: Curve) -> float | None:

@@ -25,6 +25,8 @@ class Evidence:
 
     Args:
         curve: The raw sweep, or None where none was made.
+        coarse: What a coarse pass over the range before it saw, those rates excepted with which the curve begins, or
+            None where the sweep was made in one pass.
         suggestions: The rate that each rule reads off the curve, None where it has no answer.
         status: Whether the measurement can be trusted.
         smooth: The smoothed curve, or None where there is too little to smooth.
@@ -33,7 +35,8 @@ class Evidence:
         facts: What was trained, and how.
         cost_steps: Step-equivalents that were spent; a forward alone counts a third.
         edge_trials: Short trials that followed the sweep, each record on batches of its own.
-        pilots: Trials of the whole training in small: its schedule and its epochs.
+        pilots: Trials of the whole training in small: its schedule and some of its epochs.
+        lr_range: First and last rate that were asked for, of which a sweep that diverged shows a part; None: any.
 
     Raises:
         InputError: A rate that is not positive, or lists of the smoothed curve that do not belong together.
@@ -49,6 +52,8 @@ class Evidence:
     cost_steps: int = 0
     edge_trials: tuple[Trials, ...] = ()
     pilots: tuple[Trials, ...] = ()
+    lr_range: tuple[float, float] | None = None
+    coarse: Curve | None = None
 
     def __post_init__(self) -> None:
         for name, lr in {**self.suggestions, "diverged_at": self.diverged_at}.items():
@@ -74,17 +79,18 @@ class Evidence:
     @property
     def has_trial_peak(self) -> bool:
         """Whether trials of either kind show where the peak may be."""
-        return self.edge is not None or self.has_pilot_peak
+        return any(trials.best is not None for trials in (*self.edge_trials, *self.pilots))
 
     @property
     def has_pilot_peak(self) -> bool:
-        """Whether a pilot lowered the loss, so that there is a best one."""
-        return any(trials.best is not None for trials in self.pilots)
+        """Whether a pilot lowered the loss and learned from its inputs, so that there is a best one."""
+        return any(trials.best is not None and not trials.is_blind for trials in self.pilots)
 
     @property
     def is_plateau(self) -> bool:
-        """Whether a trial left the loss where it was, and neither another trial nor the sweep lowered it."""
-        if self.status is Status.OK or self.curve is None or any(trials.is_sure for trials in self.edge_trials):
+        """Whether a trial left the loss where it was, none has learned anything, and the sweep did not lower it."""
+        moves = any(trials.is_sure or (any(trials.learned) and not trials.is_blind) for trials in self.edge_trials)
+        if self.status is Status.OK or self.curve is None or moves:
             return False
         ends = [(trials.start, loss) for trials in self.edge_trials for loss in trials.losses if loss is not None]
         loss_scale = drop_of(self.curve.levels) if ends else 0.0
@@ -92,12 +98,16 @@ class Evidence:
 
 
 def read_curve(
-    curve: Curve, facts: Facts, own_rule: Callable[[Curve], float | None] | None = None, cost_of_point: float = 1.0
+    curve: Curve,
+    facts: Facts,
+    own_rule: Callable[[Curve], float | None] | None = None,
+    cost_of_point: float = 1.0,
+    coarse: Curve | None = None,
 ) -> Evidence:
     """Read everything off a curve, by a rule of the user's own too; where the loss does not fall, it suggests nothing.
 
-    A rate of the sweep costs `cost_of_point` step-equivalents; a forward alone counts a third. A rule that returns no
-    rate raises InputError.
+    A rate of the sweep costs `cost_of_point` step-equivalents; a forward alone counts a third. `coarse` is what a pass
+    before it saw besides. A rule that returns no rate raises InputError.
     """
     smoothed = smooth(curve)
     return Evidence(
@@ -108,7 +118,8 @@ def read_curve(
         diverged_at=onset(curve),
         noise=smoothed.deviation / smoothed.drop if smoothed is not None and smoothed.drop > 0 else None,
         facts=facts,
-        cost_steps=math.ceil(cost_of_point * (len(curve) + (curve.stopped == "non_finite"))),
+        cost_steps=math.ceil(cost_of_point * (curve.steps + (coarse.steps if coarse else 0))),
+        coarse=coarse,
     )
 
 

@@ -6,7 +6,18 @@ from collections.abc import Sequence
 
 from lrfinder.evidence.curve import is_number
 
-__all__ = ["divergence_limit", "gain", "improved", "losses_after", "min_gain_off_plateau", "unchanged", "worsened"]
+__all__ = [
+    "ALIVE",
+    "blind",
+    "dead",
+    "divergence_limit",
+    "gain",
+    "improved",
+    "losses_after",
+    "min_gain_off_plateau",
+    "unchanged",
+    "worsened",
+]
 
 DIVERGED_TIMES = 10.0
 """A trial is ended when its loss has risen by this many times the scale of the loss."""
@@ -22,8 +33,34 @@ OFF_PLATEAU = 0.01
 """A trial that gains at most this share of the scale has not left a plateau. A network that learns no more than how
 frequent its classes are gains half of it."""
 
+ALIVE, DEAD = 0.1, 0.1
+"""Share of the loss from which a trial has learned from its inputs, and part of the most that any has learned below
+which another of the same series is dead."""
+
 SIGNIFICANCE = 0.05
 """Largest p-value of the signed-rank test at which a fall is taken as no chance."""
+
+
+def dead(gains: Sequence[float], learned: Sequence[float | None]) -> list[bool]:
+    """Return which trials, by ascending peak, ended with a model that does not look at its inputs.
+
+    They are known by a lower peak that gained and has learned from them. Of each trial `learned` is by how much its
+    loss is lower than that of the same inputs with the targets of others, over the larger of both; None where that is
+    not known.
+    """
+    most, at = _most_learned(gains, learned)
+    return [most >= ALIVE and i > at and share is not None and share < DEAD * most for i, share in enumerate(learned)]
+
+
+def blind(gains: Sequence[float], learned: Sequence[float | None]) -> bool:
+    """Whether no trial that gained has learned anything from its inputs, as far as that is known."""
+    return any(share is not None for share in learned) and _most_learned(gains, learned)[0] < ALIVE
+
+
+def _most_learned(gains: Sequence[float], learned: Sequence[float | None]) -> tuple[float, int]:
+    """The most that a trial has learned which gained, and its place."""
+    pairs = enumerate(zip(gains, learned, strict=True))
+    return max(((share, i) for i, (each, share) in pairs if each > 0 and share is not None), default=(0.0, 0))
 
 
 def losses_after(before: Sequence[float], losses: Sequence[float | None]) -> list[float] | None:

@@ -94,8 +94,9 @@ def _fit(lrs: tuple[float, ...], losses: tuple[float, ...]) -> SmoothCurve:
 
     x, y = np.log(lrs), _without_spikes(np.asarray(losses))
     shift, scale = float(np.median(y)), float(np.ptp(y)) or 1.0
-    # A penalty of width**4 per unit of the abscissa averages over that width, whatever the density of the points.
-    stiffness = (BANDWIDTH * np.log(10)) ** 4 * (len(x) - 1) / (x[-1] - x[0])
+    # A penalty of width**4 per unit of the abscissa averages over that width, whatever the density of the points (over
+    # more where they lie farther apart than most do, in the flat beginning).
+    stiffness = (BANDWIDTH * np.log(10)) ** 4 / float(np.median(np.diff(x)))
     spline = make_smoothing_spline(x, (y - shift) / scale, lam=stiffness)
     fitted = spline(x)
     deviation = float(np.std((y - shift) / scale - fitted) * scale)

@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.divergence import batch_resolution, noise_of, start_of
-from lrfinder.evidence.edge import edge_of_trials
 from lrfinder.evidence.rules import RULES
 from lrfinder.evidence.smoothing import MIN_POINTS, SmoothCurve
 from lrfinder.evidence.trials import Trials
@@ -58,8 +57,8 @@ def decide_status(
     if not tried:
         return swept
     if any(trials.is_sure for trials in tried):
-        return Status.OUT_OF_RANGE if edge_of_trials(edge_trials) is None else Status.OK
-    if swept is not Status.TOO_SHORT and all(trials.edge is None for trials in tried):
+        return Status.OK
+    if all(trials.edge is None for trials in tried):
         return Status.FLAT
     return Status.TOO_NOISY if swept is Status.OUT_OF_RANGE else swept
 

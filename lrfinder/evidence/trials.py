@@ -6,12 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lrfinder.errors import InputError
-from lrfinder.evidence.outcome import improved
+from lrfinder.evidence.outcome import ALIVE, blind, dead, improved
 
 __all__ = ["Trials", "record_trials"]
 
 LOST = (0.2, 0.4, 0.6, 0.8)
 """Parts of the best gain; the edge is the geometric mean of the peaks above the best one at which these are lost."""
+
+ALIKE = 0.001
+"""Part of the best gain by which results must differ, so that the rate makes a difference."""
+
+RISEN, AS_MUCH = 1.25, 0.9
+"""A trial over-fits where its loss exceeds the best by such a factor though it learned such a part of the most."""
 
 POINTS = 40
 """Pieces of the drawn parabola."""
@@ -26,11 +32,15 @@ class Trials:
         losses: Mean loss of the evaluation batches after each trial; None where it diverged or made no step.
         steps: Optimizer steps of each trial.
         start: Mean loss of the same batches before any trial; 0 where none could be run.
-        is_sure: Whether the best trial lowered the loss, and not by chance.
+        is_sure: Whether the best of several trials lowered the loss beyond chance and did better than another; where it
+            is the highest, it must have learned from its inputs, or the next best must have fallen too.
         cost: Step-equivalents spent on all of them.
         min_gain: A smaller gain says nothing.
         factor: Best peak of the shape that was run over the best peak of a linear decay to zero.
         steps_per_epoch: Optimizer steps of one pass over the batches of a trial; None where that is not known.
+        learned: By how much its loss is lower than that of the same inputs with the targets of others, over the larger
+            of both, for each trial; None where that is not known, empty where it is of none.
+        learned_before: The same before any trial; None where that is not known.
 
     Raises:
         InputError: Peaks that are not positive or do not ascend, lists of unequal length, or a number of steps or a
@@ -46,10 +56,14 @@ class Trials:
     min_gain: float = 0.0
     factor: float = 1.0
     steps_per_epoch: int | None = None
+    learned: tuple[float | None, ...] = ()
+    learned_before: float | None = None
 
     def __post_init__(self) -> None:
         if len(self.lrs) != len(self.losses):
             raise InputError(f"`losses` must be as many as `lrs`, {len(self.lrs)}, got {len(self.losses)}")
+        if self.learned and len(self.learned) != len(self.lrs):
+            raise InputError(f"`learned` must be as many as `lrs`, {len(self.lrs)}, or none, got {len(self.learned)}")
         if any(a >= b for a, b in zip((0.0, *self.lrs), self.lrs, strict=False)):
             raise InputError(f"`lrs` must be at rates that are positive and ascend, got {list(self.lrs)}")
         for name in ("steps", "factor", "steps_per_epoch"):
@@ -75,11 +89,6 @@ class Trials:
         bent = lost_right / right - lost_left / left
         at = 0.0 if bent <= 0 else (lost_right * left / right - lost_left * right / left) / (2 * bent)
         return self.lrs[i] * math.exp(at)
-
-    @property
-    def epochs(self) -> float | None:
-        """How often each trial passed over its batches, at least once; None where that is not known."""
-        return max(1.0, self.steps / self.steps_per_epoch) if self.steps_per_epoch else None
 
     @property
     def fit(self) -> tuple[tuple[float, float], ...]:
@@ -111,13 +120,23 @@ class Trials:
 
     @property
     def _gains(self) -> list[float]:
+        """How far each trial lowered the loss; minus infinity where it diverged, at most 0 where it is dead."""
+        are_dead = dead(self._falls, self._shares)
+        return [min(each, 0.0) if is_dead else each for each, is_dead in zip(self._falls, are_dead, strict=True)]
+
+    @property
+    def _falls(self) -> list[float]:
         return [-math.inf if loss is None else self.start - loss for loss in self.losses]
 
     @property
+    def _shares(self) -> Sequence[float | None]:
+        return self.learned or [None] * len(self.lrs)
+
+    @property
     def is_open(self) -> bool:
-        """Whether the highest trial is the best, so that the edge lies anywhere above it."""
-        finite = [loss for loss in self.losses if loss is not None]
-        return bool(finite) and self.losses[-1] == min(finite)
+        """Whether the highest trial keeps half of the best gain, so that the edge lies anywhere above it."""
+        gains = self._gains
+        return max(gains, default=-math.inf) > 0 and gains[-1] >= max(gains) / 2
 
     @property
     def is_enclosed(self) -> bool:
@@ -129,6 +148,25 @@ class Trials:
     def is_blank(self) -> bool:
         """Whether no trial has a loss, as where a batch holds a NaN: that shows nothing of the training."""
         return all(loss is None for loss in self.losses)
+
+    @property
+    def over_fits(self) -> bool:
+        """Whether a higher peak than the best learned as much from its inputs, and yet has a much higher loss.
+
+        So a model does that learns its training batches by heart: it is sure of itself, and wrong on others.
+        """
+        best = self.best
+        every = zip(self.lrs, self.losses, self._shares, strict=True)
+        known = [(lr, loss, share) for lr, loss, share in every if loss is not None and share is not None]
+        if best is None or self.is_blind or not known:
+            return False
+        least, most = min(loss for _, loss, _ in known), max(share for *_, share in known)
+        return any(lr > best and loss > RISEN * least > 0 and share > AS_MUCH * most for lr, loss, share in known)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether no trial has learned from its inputs, but at most what a constant prediction attains."""
+        return blind(self._falls, self._shares)
 
     @property
     def edge(self) -> float | None:
@@ -163,6 +201,8 @@ def record_trials(
     min_gain: float = 0.0,
     factor: float = 1.0,
     steps_per_epoch: int | None = None,
+    learned: Mapping[float, float] | None = None,
+    learned_before: float | None = None,
 ) -> Trials:
     """Record what was tried, ascending; the options are fields of `Trials`.
 
@@ -170,15 +210,38 @@ def record_trials(
     `before` holds those of the same batches before.
     """
     lrs = sorted(losses)
-    best = min((after for after in losses.values() if after), key=statistics.fmean, default=None)
     return Trials(
         lrs=tuple(lrs),
         losses=tuple(statistics.fmean(after) if (after := losses[lr]) else None for lr in lrs),
         steps=steps,
         start=statistics.fmean(before) if before else 0.0,
-        is_sure=best is not None and improved(before, best, min_gain),
+        is_sure=_is_sure(losses, before, min_gain, learned or {}),
         cost=cost,
         min_gain=min_gain,
         factor=factor,
         steps_per_epoch=steps_per_epoch,
+        learned=tuple((learned or {}).get(lr) for lr in lrs),
+        learned_before=learned_before,
     )
+
+
+def _is_sure(
+    losses: Mapping[float, Sequence[float] | None],
+    before: Sequence[float],
+    min_gain: float,
+    learned: Mapping[float, float],
+) -> bool:
+    """Whether the best of several trials lowered the loss beyond chance, and did better than another.
+
+    Where the best is the highest, it must have learned from its inputs, or the next best must have lowered the loss as
+    well. Results that are all alike say nothing.
+    """
+    means = {lr: statistics.fmean(after) for lr, after in losses.items() if after}
+    ended = sorted(means, key=means.__getitem__)
+    if not ended or len(losses) < 2:
+        return False
+    needed = 2 if ended[0] == max(losses) and learned.get(ended[0], 0.0) < ALIVE else 1
+    if len(ended) < needed or not all(improved(before, losses[lr] or (), min_gain) for lr in ended[:needed]):
+        return False
+    gained = statistics.fmean(before) - means[ended[0]]
+    return len(losses) > len(means) or means[ended[-1]] - means[ended[0]] > ALIKE * gained

@@ -48,6 +48,10 @@ TWO_PEAKS, ONE_PEAK, LONGEST_TIMES = 2.15, 1.15, 4
 """Peaks that the rest of a budget pays for on a plateau, with the evaluation before and up to three steps that a
 GradScaler repeats. No trial is longer than four times those without a plateau, so that several peaks are tried."""
 
+LONG_ENOUGH = 48
+"""Steps from which two trials on a plateau are better than a single one that is longer: nothing is known of a rate that
+was compared with no other."""
+
 LONG, MOST_PILOTS = 160, 4
 """Steps from which trials are not made longer: the budget goes into a second pilot on other batches, up to four."""
 
@@ -136,7 +140,7 @@ def pilot_steps_on_plateau(left: float, total_steps: int, planned: int) -> int:
     """
     most = min(total_steps, LONGEST_TIMES * planned or total_steps)
     two, one = (min(most, pilot_steps(left, peaks=peaks)) for peaks in (TWO_PEAKS, ONE_PEAK))
-    steps = two if two >= 2 * FEWEST_STEPS else one
+    steps = two if two >= max(LONG_ENOUGH, planned) else one
     return steps if steps >= max(FEWEST_STEPS, planned) else 0
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lrfinder.evidence.outcome import unchanged, worsened
+from lrfinder.evidence.outcome import ALIVE, unchanged, worsened
 from lrfinder.loop import Batch
 from lrfinder.search.budget import FORWARDS_PER_STEP
 from lrfinder.search.explore import FARTHEST, STRIDE, Explored, TrialBatches, stride
@@ -14,6 +14,9 @@ STEPS = 14
 
 EVALUATED_STEPS = 6
 """Last steps of a trial whose losses evaluate it: their batches are new to it, their rates have fallen far."""
+
+RESTING = 2
+"""Trials that leave the loss where it was, from which the others would too."""
 
 BELOW = 10**0.25
 """How far below the expected edge the first trial lies."""
@@ -32,10 +35,15 @@ def edge_batches(train: Sequence[Batch], held_out: Batch | None = None) -> Trial
 
 
 def next_unless_plateau(explored: Explored) -> int | None:
-    """Return the next peak about the edge; None after a trial that changed nothing where all before it worsened."""
-    *earlier, last = explored.after.values()
+    """Return the next peak about the edge; None where two trials changed and learned nothing, and others worsened."""
     before, scale = explored.before, explored.loss_scale
-    if unchanged(before, last, explored.min_gain, scale) and all(worsened(before, one, scale) for one in earlier):
+    resting = [
+        index
+        for index, one in explored.after.items()
+        if unchanged(before, one, explored.min_gain, scale) and explored.learned.get(index, 0.0) < ALIVE
+    ]
+    others = [one for index, one in explored.after.items() if index not in resting]
+    if len(resting) >= RESTING and all(worsened(before, one, scale) for one in others):
         return None
     return next_about_edge(explored)
 
@@ -43,8 +51,9 @@ def next_unless_plateau(explored: Explored) -> int | None:
 def next_about_edge(explored: Explored) -> int | None:
     """Return the grid index of the next peak about the edge, None where the edge is known as well as it can be.
 
-    Higher peaks are tried while none above the best has lost half of its gain, then one below the best, then the middle
-    of the bracket about the edge; while nothing is gained, lower ones first.
+    Where the best is the lowest, one below it comes first, so that it has neighbours on both sides; then higher ones
+    while none above has lost half of its gain, then the middle of the bracket about the edge. While nothing is gained,
+    lower ones first.
     """
     gains, best = explored.gains, explored.best
     lowest, highest = min(gains), max(gains)
@@ -52,12 +61,10 @@ def next_about_edge(explored: Explored) -> int | None:
     above = highest + stride(gains) if highest < FARTHEST else None
     if gains[best] <= 0:
         return above if below is None or (best == highest and lowest < highest) else below
-    lost = min((index for index in gains if index > best and gains[index] < gains[best] / 2), default=None)
-    if lost is None and above is not None:
-        return above
-    if best == lowest and below is not None:
+    if best == lowest and (lowest < highest or above is None) and below is not None:
         return below
+    lost = min((index for index in gains if index > best and gains[index] < gains[best] / 2), default=None)
     if lost is None:
-        return None
+        return above
     inside = max(index for index in gains if index < lost)
     return (inside + lost) // 2 if lost - inside > 1 else None

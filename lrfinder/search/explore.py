@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lrfinder.evidence.curve import is_number
-from lrfinder.evidence.outcome import divergence_limit, gain, losses_after
+from lrfinder.evidence.outcome import blind, dead, divergence_limit, gain, losses_after
 from lrfinder.evidence.trials import Trials, record_trials
 from lrfinder.loop import Batch, Loop, Snapshot
+from lrfinder.search.budget import FORWARDS_PER_STEP
 from lrfinder.search.sweep import OnStep
 from lrfinder.search.trial import Shape, run_trial, warmup_and_linear
 
@@ -20,6 +21,9 @@ FARTHEST = 40
 
 STRIDE, LONGEST_STRIDE = 4, 16
 """Grid indices between neighbouring peaks: half a decade, and two decades where the gain grows as the peak does."""
+
+SAME = 1e-7
+"""Part of the loss by which it must move with other targets, so that it depends on them at all."""
 
 NEARLY_LINEAR = 0.8
 """A gain that grows by more than this part of what the peak does is far below the edge: the stride is doubled."""
@@ -54,17 +58,33 @@ class Explored:
         min_gain: A smaller gain says nothing.
         loss_scale: How far the sweep fell.
         after: By grid index, the losses of the same batches after the trial; None where it diverged.
+        learned: By grid index, what the trial learned from its inputs, as in `Trials`, where that is known.
     """
 
     before: list[float]
     min_gain: float
     loss_scale: float
     after: dict[int, list[float] | None] = field(default_factory=dict)
+    learned: dict[int, float] = field(default_factory=dict)
 
     @property
     def gains(self) -> dict[int, float]:
-        """How far each trial lowered the mean loss; minus infinity where it diverged."""
-        return {index: gain(self.before, losses) for index, losses in self.after.items()}
+        """How far each trial lowered the mean loss; minus infinity where it diverged, at most 0 where it is dead."""
+        are_dead = dict(zip(self._falls, dead([*self._falls.values()], self._shares), strict=True))
+        return {index: min(fall, 0.0) if are_dead[index] else fall for index, fall in self._falls.items()}
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether no trial has learned from its inputs."""
+        return blind([*self._falls.values()], self._shares)
+
+    @property
+    def _falls(self) -> dict[int, float]:
+        return {index: gain(self.before, self.after[index]) for index in sorted(self.after)}
+
+    @property
+    def _shares(self) -> list[float | None]:
+        return [self.learned.get(index) for index in sorted(self.after)]
 
     @property
     def best(self) -> int:
@@ -102,14 +122,22 @@ def explore(
     The training is put back before every trial and at the end. An evaluation batch whose loss is not finite before any
     trial is left out. A trial that ran out of memory counts as one that diverged for the rule, and is not recorded.
     `factor` and `min_gain` are those of `Trials`, and `loss_scale` is how far the sweep fell: the scale of a loss that
-    begins near zero. `on_trial` is called after every trial with their number and the best peak so far.
+    begins near zero. Where the loop knows the targets, one evaluation batch is evaluated once more before all trials
+    and after each, with the targets of other inputs. `on_trial` is called after every trial with their number and the
+    best peak so far.
     """
     snapshot.restore()
     before = [loop.loss(batch, train=batches.reads_steps) for batch in batches.evaluation]
     explored = Explored([loss for loss in before if is_number(loss)], min_gain, loss_scale)
     out_of_memory: set[int] = set()
-    evaluating = 0.0 if batches.reads_steps else batches.forward_cost
-    cost, longest = batches.forward_cost, len(batches.train)
+    exchanged = _exchanged(loop, batches.evaluation[-1]) if explored.before else None
+    learned_before = _learned(loop, exchanged, before, train=batches.reads_steps)
+    cost = batches.forward_cost + (0.0 if learned_before is None else 1 / FORWARDS_PER_STEP)
+    if learned_before is not None and abs(learned_before) < SAME:
+        exchanged = learned_before = None  # the loss has no use for the targets
+    reading = 0.0 if exchanged is None else 1 / FORWARDS_PER_STEP
+    evaluating = reading + (0.0 if batches.reads_steps else batches.forward_cost)
+    longest = len(batches.train)
     index: int | None = 0 if explored.before else None
     while index is not None and cost + longest + evaluating <= budget:
         limit = divergence_limit(explored.before, loss_scale)
@@ -122,6 +150,9 @@ def explore(
         # A GradScaler repeats steps, so the next trial may cost as much as the longest so far.
         cost, longest = cost + steps + (evaluating if losses else 0.0), max(longest, steps)
         explored.after[index] = losses_after(before, losses or [])
+        share = _learned(loop, exchanged, losses or [], train=batches.reads_steps)
+        if share is not None:
+            explored.learned[index] = share
         if on_trial is not None:
             on_trial(len(explored.after), peak_at(first_peak, explored.best))
         index = next_peak(explored)
@@ -134,7 +165,26 @@ def explore(
         min_gain=min_gain,
         factor=factor,
         steps_per_epoch=batches.steps_per_epoch,
+        learned={peak_at(first_peak, i): share for i, share in explored.learned.items()},
+        learned_before=learned_before,
     )
+
+
+def _exchanged(loop: Loop, batch: Batch) -> Batch | None:
+    """The batch with the targets of other inputs, None where a rank does not know them: its loss is collective."""
+    exchange = getattr(loop, "exchange_targets", None)
+    exchanged: Batch | None = None if exchange is None else exchange(batch)
+    return None if loop.agree(exchanged is None) else exchanged
+
+
+def _learned(loop: Loop, exchanged: Batch | None, losses: Sequence[float | None], *, train: bool) -> float | None:
+    """By how much the last of the losses is lower than that with the targets of others, over the larger of both."""
+    last = losses[-1] if losses else None
+    if exchanged is None or last is None:
+        return None
+    mixed = loop.loss(exchanged, train=train)
+    most = max(abs(mixed), abs(last))
+    return (mixed - last) / most if is_number(mixed) and is_number(last) and most > 0 else None
 
 
 def stride(gains: dict[int, float]) -> int:

@@ -1,6 +1,8 @@
 """One search: the sweep, then short trials, as evidence."""
 
+from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Literal, get_args
 
 from lrfinder.advice.peak import swept_edge
@@ -15,6 +17,7 @@ from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.search import edge
 from lrfinder.search.budget import FEWEST_TO_TRY, FORWARDS_PER_STEP
 from lrfinder.search.explore import explore
+from lrfinder.search.passes import sweep_in_passes, wants_passes
 from lrfinder.search.sweep import OnStep, exponential_range, sweep
 from lrfinder.training.options import TrainingOptions
 
@@ -28,7 +31,7 @@ FEWEST_POINTS = 10
 STEPS_OF_EDGE, MOST_EDGES = 100, 4
 """One series of short trials for each whole hundred steps of a search; one at least, four at most."""
 
-PART_OF_TRIALS = 0.72
+PART_OF_TRIALS = 0.74
 """Part of those hundreds that goes into the trials: the sweep draws the picture, the trials decide the peak."""
 
 
@@ -44,27 +47,35 @@ def search(
     rule: str | RuleFunction | None = None,
     held_out: Batch | None = None,
     ends_on_plateau: bool = False,
+    centers: bool = False,
     on_step: OnStep | None = None,
-) -> tuple[Evidence, list[float]]:
-    """Sweep an exponential range, then run short trials with their part of the steps.
+) -> Evidence:
+    """Sweep an exponential range, in two passes where its rates are few, then run short trials with the other steps.
 
     There are no trials where the loop has no loss without a step, where a rule is named, or below 75 steps. `lrs` has
-    as many rates as the search may cost steps; those that were swept are returned with the evidence. With
-    `ends_on_plateau` the trials end, the rest of their steps unspent, with the first that leaves the loss where it was,
-    where the sweep could not be read and all before it raised the loss.
+    as many rates as the search may cost steps. With `ends_on_plateau` the trials end, the rest of their steps unspent,
+    with the first that leaves the loss where it was, where the sweep could not be read and all before it raised the
+    loss. With `centers` a mean of the targets that is far from zero is taken away, as if it was learned.
     """
     steps = len(lrs)
     series = _series(steps) if loop.can_measure and rule is None else 0
     # Drawn before the sweep, so that its length does not decide which batches the trials see.
     batches = [[loop.draw() for _ in range(edge.STEPS)] for _ in range(series)]
+    offset = _center(loop, list(chain.from_iterable(batches))) if centers else 0.0
     cost_of_point = 1.0 if held_out is None else 1 + len(held_out) / FORWARDS_PER_STEP
     swept = steps - PART_OF_TRIALS * min(steps, STEPS_OF_EDGE * series)
     if swept < cost_of_point * steps:
         lrs = exponential_range(lrs[0], lrs[-1], max(FEWEST_POINTS, int(swept / cost_of_point)))
-    curve = sweep(loop, lrs, on_step, held_out)
-    evidence = read_curve(curve, loop.facts, rule if callable(rule) else None, cost_of_point)
+    # A fine pass that goes on may double the cost of the sweep: then there are fewer trials.
+    if series and held_out is None and 2 * len(lrs) <= steps and wants_passes(lrs):
+        curve, coarse = sweep_in_passes(loop, snapshot, lrs, on_step)
+    else:
+        curve, coarse = sweep(loop, lrs, on_step, held_out), None
+    facts = replace(loop.facts, offset=offset)
+    evidence = read_curve(curve, facts, rule if callable(rule) else None, cost_of_point, coarse)
+    evidence = replace(evidence, lr_range=(lrs[0], lrs[-1]))
     if not len(curve):
-        return evidence, lrs
+        return evidence
     unreadable = ends_on_plateau and evidence.status is not Status.OK
     explore_edge = partial(
         explore,
@@ -81,7 +92,18 @@ def search(
     for i, train in enumerate(batches):
         trials.append(explore_edge(edge.edge_batches(train, held_out), budget=left / (series - i)))
         left -= trials[-1].cost
-    return add_edge_trials(evidence, trials), lrs
+    return add_edge_trials(evidence, trials)
+
+
+def _center(loop: Loop, batches: list[Batch]) -> float:
+    """Take a mean of the targets that is far from zero away, unless the outputs are there; return how far, or 0."""
+    center = getattr(loop, "center_targets", None)
+    far = center(batches) if center is not None and batches else 0.0
+    if not far or center is None:
+        return 0.0
+    centered = loop.loss(batches[0])
+    center([])
+    return float(center(batches)) if centered < loop.loss(batches[0]) else 0.0
 
 
 def _series(steps: int) -> int:

@@ -1,5 +1,6 @@
-"""Pilots: trials of the whole training in small, its schedule and its epochs included."""
+"""Pilots: trials of the whole training in small, its schedule and some of its epochs included."""
 
+import math
 import statistics
 
 from lrfinder.advice.request import Horizon
@@ -54,13 +55,15 @@ def draw_pilots(
 def draw_pilot(loop: Loop, steps: int, horizon: Horizon, held_out: Batch | None = None) -> TrialBatches:
     """Draw the batches of one pilot of T' steps, on a loop at the start of an epoch.
 
-    A training of E epochs has a pilot of E epochs: T' steps run over T' / E batches again and again, so that what many
-    epochs do to the best rate is seen. Within one epoch, and where nobody knows its steps, every step has a batch of
-    its own. Held-out batches evaluate, or else batches that follow in the same epoch.
+    A training of E epochs has a pilot of sqrt(E) epochs: T' steps run over T' / sqrt(E) batches again and again, so
+    that something is seen of what many epochs do to the best rate; as many epochs over so few batches would over-fit
+    far more than the training does. Within one epoch, and where nobody knows its steps, every step has a batch of its
+    own.
+    Held-out batches evaluate, or else batches that follow in the same epoch.
     """
     first, per_epoch = loop.draw(), horizon.steps_per_epoch
     evaluated = max(FEWEST_EVAL_BATCHES, round(steps * EVAL_BATCHES_PER_STEP)) if held_out is None else 0
-    trained = max(1, round(steps / horizon.epochs))
+    trained = max(1, round(steps / math.sqrt(horizon.epochs)))
     if per_epoch:
         trained = min(trained, max(1, int(per_epoch * MOST_OF_AN_EPOCH)))
         evaluated = min(evaluated, per_epoch - trained)
@@ -105,7 +108,8 @@ def next_about_best(explored: Explored) -> int | None:
 
     Neighbours are half a decade apart, and more where the gain grows as the peak does. Where the best is the highest or
     the lowest another follows beyond it; else the gaps beside it are halved, the one to the better neighbour first.
-    While none has improved the loss higher peaks are tried, and lower ones once one has worsened it.
+    While none has improved the loss higher peaks are tried, and lower ones once one has worsened it. While none has
+    learned from its inputs, and the lowest is as good as others, lower ones are tried, a decade apart.
     """
     gains, best = explored.gains, explored.best
     lowest, highest = min(gains), max(gains)
@@ -115,6 +119,8 @@ def next_about_best(explored: Explored) -> int | None:
     if after is None or not improved(explored.before, after, explored.min_gain):
         # A plateau that only a high peak leaves looks like this from below; one far too high diverges, or forgets.
         return below if worsened(explored.before, explored.after[highest], explored.loss_scale) else above
+    if explored.is_blind and gains[lowest] > gains[best] / 2:
+        return lowest - 2 * APART if lowest - APART > -FARTHEST else None
     if best == highest:
         return above
     if best == lowest:

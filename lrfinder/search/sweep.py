@@ -10,7 +10,7 @@ from lrfinder.evidence.curve import Curve, Stopped, is_number
 from lrfinder.evidence.divergence import Divergence, batch_resolution
 from lrfinder.loop import Batch, Loop
 
-__all__ = ["MAX_SKIPS", "OnStep", "exponential_range", "sweep"]
+__all__ = ["MAX_SKIPS", "OnStep", "exponential_range", "spaced", "sweep"]
 
 MAX_SKIPS = 8
 """Skipped updates in a row (an overflowing GradScaler) that are repeated; the ninth ends the sweep."""
@@ -34,12 +34,17 @@ def exponential_range(lr_min: float, lr_max: float, steps: int) -> list[float]:
     lr_min, lr_max = _rate("lr_min", lr_min), _rate("lr_max", lr_max)
     if lr_min >= lr_max:
         raise InputError(f"`lr_max` must exceed `lr_min`={lr_min:g}, got {lr_max:g}; swap them or widen the range")
-    start = math.log(lr_min)
-    stride = (math.log(lr_max) - start) / (steps - 1)
-    if stride < MIN_STRIDE:
+    if (math.log(lr_max) - math.log(lr_min)) / (steps - 1) < MIN_STRIDE:
         raise InputError(
             f"`lr_max` must exceed `lr_min`={lr_min!r} by more than rounding, got {lr_max!r}; widen the range"
         )
+    return spaced(lr_min, lr_max, steps)
+
+
+def spaced(lr_min: float, lr_max: float, steps: int) -> list[float]:
+    """Return so many rates, two at least, as `exponential_range` does, without its checks."""
+    start = math.log(lr_min)
+    stride = (math.log(lr_max) - start) / (steps - 1)
     return [lr_min, *(math.exp(start + i * stride) for i in range(1, steps - 1)), lr_max]
 
 
@@ -49,21 +54,35 @@ def _rate(name: str, value: object) -> float:
     raise InputError(f"`{name}` must be a positive finite learning rate, got {value!r}")
 
 
-def sweep(loop: Loop, lrs: list[float], on_step: OnStep | None = None, held_out: Batch | None = None) -> Curve:
+def sweep(
+    loop: Loop,
+    lrs: list[float],
+    on_step: OnStep | None = None,
+    held_out: Batch | None = None,
+    *,
+    foot: Curve | None = None,
+    expected_from: float = math.inf,
+) -> Curve:
     """Make one optimizer step at each rate and record the loss before it, until the range or the training ends.
 
     The loss of the held-out batches, measured after every step, is watched instead where there are some; `on_step` gets
     what is watched. The training is left where the sweep brought it: call this inside `loop.preserved()`. A first loss
     that is not finite raises InputError.
+
+    After an earlier pass the curve begins with the `foot`, the training losses of that pass at lower rates, and from
+    `expected_from` on a divergence is expected, as that pass diverged near there.
     """
     divergence = Divergence((len(lrs) - 1) / math.log10(lrs[-1] / lrs[0]))
-    losses: list[float] = []
+    losses: list[float] = [] if foot is None else [*foot.losses]
     after: list[float] = []
     stopped: Stopped = "completed"
+    for loss in losses:
+        divergence.add(loss)
     for lr in lrs:
-        loss = _step(loop, lr, first=not losses)
+        is_first = not losses and foot is None
+        loss = _step(loop, lr, first=is_first)
         watched = loss if held_out is None or not is_number(loss) else float(loop.loss(held_out))
-        if not losses:
+        if is_first:
             _check_first(loss, "very first batch")
             _check_first(watched, "validation batches after the very first step")
         if not is_number(watched):
@@ -74,9 +93,11 @@ def sweep(loop: Loop, lrs: list[float], on_step: OnStep | None = None, held_out:
         if on_step is not None:
             on_step(lr, watched)
         # Ranks decide together: one that went on alone would wait for the others for ever.
-        if loop.agree(divergence.add(watched, 0.0 if held_out is None else batch_resolution(losses))):
+        min_gain = 0.0 if held_out is None else batch_resolution(losses)
+        if loop.agree(divergence.add(watched, min_gain, is_expected=lr >= expected_from)):
             stopped = "diverged"
             break
+    lrs = lrs if foot is None else [*foot.lrs, *lrs]
     return Curve(lrs[: len(losses)], losses, None if held_out is None else after, stopped)
 
 

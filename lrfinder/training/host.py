@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.optim import Optimizer
@@ -26,6 +27,9 @@ class Host:
         keeps_modes: Whether modules are trained in the mode that they are in, instead of in train mode.
         update_name: What errors call the update.
         describe: Completes the facts by what the framework knows: names of the loss and the precision.
+        exchange_targets: Gives the inputs of a micro-batch the targets of others; None where it does not show them.
+        center_targets: Takes the mean of the targets of these micro-batches away from all, where that is far from zero;
+            returns how far, over their deviation. With none of them targets are as they were.
     """
 
     device: torch.device | None = None
@@ -36,3 +40,5 @@ class Host:
     keeps_modes: bool = False
     update_name: str = "`update`"
     describe: Callable[[Facts], Facts] = lambda facts: facts
+    exchange_targets: Callable[[Any], Any] = lambda micro: None
+    center_targets: Callable[[Sequence[Any]], float] = lambda micros: 0.0

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lrfinder.errors import InputError
 from lrfinder.training.batch import describe
+from lrfinder.training.targets import exchange, offset_of
 
 __all__ = ["BatchLoss", "LossFunction", "LossStep", "as_scalar"]
 
@@ -41,6 +42,7 @@ class BatchLoss:
         _check_callable(loss_fn=loss_fn, loss_step=loss_step)
         self._infers = False
         self.source = "not inferred yet"
+        self._offset: Tensor | None = None
         if loss_fn is not None:
             self.source = f"{_name(loss_fn)}(output, target)"
         elif loss_step is not None:
@@ -53,7 +55,7 @@ class BatchLoss:
             return as_scalar(self._loss_step(self._model, batch), self.source)
         if self._loss_fn is not None:
             inputs, target = _without_target(batch)
-            return as_scalar(self._loss_fn(self._forward(inputs), target), self.source)
+            return as_scalar(self._loss_fn(self._forward(inputs), self._centered(target)), self.source)
         if self._accepts.whole(batch):
             inputs, target = Several(batch) if isinstance(batch, (tuple, list)) else batch, _target_in(batch)
         else:
@@ -66,7 +68,25 @@ class BatchLoss:
         if self.source == "returned by the model":
             raise InputError(f"the model must return its loss for every batch, got {describe(output)} without one")
         self._infers = True
-        return self._inferred(_logits(output), target)
+        return self._inferred(_logits(output), self._centered(target))
+
+    def exchange_targets(self, batch: Any) -> Any:
+        """Return the batch with the targets of other inputs; None where it does not show which those are."""
+        is_whole = self.source == "returned by the model" and not isinstance(batch, Mapping)
+        return None if self._loss_step is not None or is_whole else exchange(batch, _target_name(batch))
+
+    def center_targets(self, batches: Sequence[Any]) -> float:
+        """Take the mean of these batches' targets away from all, as if it was learned, where it is far from zero.
+
+        Returns:
+            The mean over the deviation, 0 where nothing is taken away; without batches targets are as they were.
+        """
+        is_ours = self._loss_step is None and self.source != "returned by the model"
+        self._offset, far = offset_of(batches, self._loss_fn or F.mse_loss) if is_ours else (None, 0.0)
+        return far
+
+    def _centered(self, target: Any) -> Any:
+        return target if self._offset is None else target - self._offset.to(target.device)
 
     def _forward(self, inputs: Any) -> Any:
         """Call the model: with the keywords it has, with several arguments for several inputs."""

@@ -208,6 +208,15 @@ class StepLoop:
         (mean,) = self._ranks.mean(torch.stack(parts).sum())
         return self._descending(mean)
 
+    def exchange_targets(self, batch: Batch) -> Batch | None:
+        """Return a batch whose inputs have the targets of others, or None where nobody knows which those are."""
+        exchanged = [self._host.exchange_targets(micro) for micro in batch]
+        return None if any(micro is None for micro in exchanged) else exchanged
+
+    def center_targets(self, batches: Sequence[Batch]) -> float:
+        """Take a mean of the targets that is far from zero away until the training is put back; return how far."""
+        return self._host.center_targets([m for b in batches for m in b] if self._ranks.size == 1 else [])
+
     def held_out(self) -> Batch | None:
         """Return the first four batches of the validation loader as one, or None where there is no such loader."""
         if self._held_out is not None and self._held_out_batch is None:
@@ -241,6 +250,7 @@ class StepLoop:
                 self._depth -= 1
                 # Guards that are nested share one stream of batches: only the outermost ends it.
                 if not self._depth:
+                    self._host.center_targets([])
                     for feed in feeds:
                         feed.stop()
 
@@ -281,7 +291,7 @@ class StepLoop:
         return -loss if self._groups.maximizes else loss
 
     def _check_everywhere(self, has_held_out: bool) -> None:
-        """Refuse validation batches that some ranks do not have: they would not measure with the others."""
+        """Refuse validation batches that some ranks do not have."""
         if self.agree(has_held_out) and self.agree(not has_held_out):
             at = f" on rank {dist.get_rank()}" if dist.is_available() and dist.is_initialized() else ""
             raise InputError(

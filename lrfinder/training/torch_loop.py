@@ -116,6 +116,8 @@ def TorchLoop(
             reached=[held for function in functions for held in reached_by(function)],
             update_name="`update`" if train_step is None else "`train_step`",
             describe=describe,
+            exchange_targets=loss.exchange_targets,
+            center_targets=loss.center_targets,
         ),
     )
 

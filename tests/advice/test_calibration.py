@@ -17,8 +17,10 @@ from lrfinder.schedules import Constant, Linear
 
 ADAM = Facts(optimizer="AdamW", betas=(0.9, 0.999), batch_size=2, steps_per_epoch=100, weights=0.1)
 SGD = Facts(optimizer="SGD", batch_size=1, steps_per_epoch=10, weights=0.1)
-ADAGRAD = Facts(optimizer="Adagrad")
+ADAGRAD = Facts(optimizer="Adagrad", weights=0.1)
+LION = Facts(optimizer="Lion", weights=0.1)
 MUON = Facts(optimizer="Muon")
+OPEN = replace(EDGE, lrs=EDGE.lrs[:2], losses=EDGE.losses[:2])
 LONG_PILOT = replace(PILOT, steps=4_000)
 
 FALL = (2.0, 2.0, 2.0, 1.8, 1.6, 1.4, 1.2, 1.1, 1.0, 1.05, 1.1, 1.08, 1.06)
@@ -34,7 +36,10 @@ SWEEPS = (
 SEARCHES = (
     (evidence(edge_trials=[EDGE], facts=ADAM), horizon(5_000, 100)),
     (evidence(edge_trials=[EDGE], facts=SGD), horizon(5_000, 10)),
+    (evidence(edge_trials=[replace(EDGE, learned_before=0.21)], facts=ADAM), horizon(5_000)),
     (evidence(edge_trials=[EDGE], facts=ADAGRAD), horizon(5_000)),
+    (evidence(edge_trials=[replace(EDGE, is_sure=False)], facts=LION), horizon(5_000)),
+    (evidence(edge_trials=[OPEN], pilots=[PILOT], facts=ADAGRAD), horizon(5_000)),
     (evidence(edge_trials=[EDGE], pilots=[PILOT], facts=ADAM), horizon(5_000, 100)),
     (evidence(pilots=[PILOT], facts=ADAM), horizon(500, 100)),
     (evidence(pilots=[LONG_PILOT], facts=SGD), horizon(5_000, 100)),
@@ -63,9 +68,7 @@ def answers(calibration):
     ]
     peaks += [peak(measured(), Constant(), horizon(52), calibration=calibration)]
     peaks += [peak(measured(), lambda step: 0.5, horizon(), calibration=calibration)]
-    starts = [
-        pilot_start(evidence(facts=SGD), curve, (), 60, 1.0, horizon(), calibration=calibration) for curve in SWEEPS
-    ]
+    starts = [pilot_start(evidence(facts=SGD), curve, (), 60, horizon(), calibration=calibration) for curve in SWEEPS]
     near = {"suggestions": {"minimum": 0.032}, "diverged_at": 1.0}
     decisions = [
         decide(replace(table_input(facts, request, evidence(facts=facts, **near)), calibration=calibration))

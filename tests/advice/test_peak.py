@@ -1,4 +1,4 @@
-"""The peak and its interval: one formula, whose factors are in the plan."""
+"""The peak and its interval: the sources, what each is multiplied by, and what the plan holds of them."""
 
 import math
 from dataclasses import replace
@@ -7,7 +7,9 @@ import pytest
 from builders import EDGE, PILOT, evidence, horizon, measured, trials
 
 from lrfinder import Facts
-from lrfinder.advice.peak import linear_peak, peak, pilot_start, spread_of, swept_edge
+from lrfinder.advice.calibration import FITTED
+from lrfinder.advice.factors import final_speed, length_factor
+from lrfinder.advice.peak import peak, pilot_start, sources_of, swept_edge
 from lrfinder.advice.recommend import make_plan
 from lrfinder.advice.request import Request
 from lrfinder.schedules import Constant, Linear
@@ -42,123 +44,223 @@ REQUESTS = {
 }
 
 
-def lr_of(facts, steps=1000, **options):
-    """The peak for a linear decay to zero, as the trials have it."""
-    found = evidence(facts=facts, **options)
-    return 10 ** linear_peak(found, horizon(steps, facts.steps_per_epoch)).center
+def sources(steps=1000, finetune=False, **options):
+    """What each source says: its estimate, and the peak for linear decay that it comes to."""
+    found = evidence(**options)
+    each = sources_of(found, horizon(steps), finetune=finetune)
+    factor_of = {
+        source: math.prod(factor.value for factor in each.factors if factor.source == source)
+        for source in ("usual", "edge", "pilots", "rules")
+    }
+    return {one.source: (one, one.measured * factor_of[one.source]) for one in each.estimates}
 
 
-def reach(**options):
-    """How far the interval of a linear decay reaches above the peak, as a ratio."""
-    found = peak(evidence(**options), LINEAR, horizon())
-    return found.interval[1] / found.lr
+def linear(steps=1000, **options):
+    """The peak for linear decay."""
+    return peak(evidence(**options), LINEAR, horizon(steps))
 
 
 @pytest.mark.parametrize("asked", REQUESTS.values(), ids=REQUESTS)
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 @pytest.mark.parametrize("facts", KINDS.values(), ids=KINDS)
 def test_the_factors_and_estimates_of_a_plan_are_its_peak(facts, source, asked):
-    """The weighted geometric mean of all estimates with their factors, each once, times those of the peak, is `lr`."""
-    plan = make_plan(evidence(facts=facts, **source), asked)
+    """The middle of what the estimates with their factors say, times the factors of the peak, is `lr`."""
+    found = evidence(facts=facts, **source)
+    plan = make_plan(found, asked)
 
-    mean = math.prod(plan.peak_of(estimate) ** estimate.weight for estimate in plan.estimates)
+    middle = sources_of(found, asked.horizon(facts), finetune=asked.finetune).combine().quantile(0.5)
     corrections = math.prod(factor.value for factor in plan.factors_of("peak"))
 
-    assert mean * corrections == pytest.approx(plan.lr)
-    assert sum(estimate.weight for estimate in plan.estimates) == pytest.approx(1)
-    names = [(factor.source, factor.name) for factor in plan.factors]
-    assert len(set(names)) == len(names)
-    assert ("peak", "schedule") in names
+    assert 10**middle * corrections == pytest.approx(plan.lr, rel=1e-6)
+    assert plan.interval[0] < plan.lr < plan.interval[1]
     assert {factor.source for factor in plan.factors} <= {"peak", *(estimate.source for estimate in plan.estimates)}
 
 
-def test_the_rules_are_weighed_in_log_space():
-    """Without trials the peak is the geometric mean of the rules that have an answer."""
-    found = evidence(suggestions={"steepest": 1e-3, "valley": 1e-1, "minimum": None, "divergence": None})
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_every_factor_of_a_plan_is_named_once(source):
+    """No correction is counted twice, the schedule's always among them."""
+    factors = make_plan(evidence(facts=KINDS["sgd"], **source), Request(2000)).factors
 
-    assert peak(found, LINEAR, horizon()).lr == pytest.approx(1e-2)
+    names = [(factor.source, factor.name) for factor in factors]
+
+    assert len(set(names)) == len(names)
+    assert ("peak", "schedule") in names
 
 
-@pytest.mark.parametrize("schedule", [LINEAR, lambda step: 0.1 * LINEAR(step)], ids=["linear", "a tenth of it"])
-def test_the_peak_of_the_rules_is_at_most_half_of_the_divergence(schedule):
-    """A mean of the rules beyond the divergence is held below it, whatever the schedule's factor."""
-    found = evidence(suggestions={"steepest": 1.0}, diverged_at=0.1)
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"suggestions": RULES}, {"rules"}),
+        ({"edge_trials": [EDGE]}, {"edge"}),
+        ({"edge_trials": [EDGE], "facts": ADAM}, {"usual", "edge"}),
+        ({"edge_trials": [EDGE], "pilots": [PILOT], "facts": ADAM}, {"usual", "edge", "pilots"}),
+        ({"edge_trials": [EDGE], "facts": ADAM, "finetune": True}, {"edge"}),
+        ({"suggestions": RULES, "facts": ADAM}, {"rules"}),
+    ],
+)
+def test_a_source_speaks_where_it_has_something_to_say(options, expected):
+    """Nothing usual counts for fine-tuning, where it is not known, or without trials; rules count without trials."""
+    assert set(sources(**options)) == expected
 
-    assert peak(found, schedule, horizon()).lr == pytest.approx(0.05)
+
+def test_the_edge_counts_as_fitted_and_for_momentum():
+    """Its peak is the edge times a constant of the optimizer's kind, and the part of its speed that momentum has."""
+    plain = Facts(optimizer="SGD", betas=(0.9, 0.0))
+
+    (adam, for_adam), (sgd, for_sgd) = (sources(edge_trials=[EDGE], facts=f)["edge"] for f in (Facts(), plain))
+
+    assert adam.measured == sgd.measured == EDGE.edge
+    assert for_adam == pytest.approx(EDGE.edge * FITTED.edge_to_peak)
+    assert for_sgd == pytest.approx(EDGE.edge * FITTED.edge_to_peak_sgd * final_speed(plain, EDGE.steps))
+
+
+def test_the_edge_of_adagrad_counts_three_times():
+    """Fourteen steps hardly show how Adagrad shrinks them."""
+    adagrad, plain = (sources(edge_trials=[EDGE], facts=f)["edge"][1] for f in (ADAGRAD, Facts(optimizer="RMSprop")))
+
+    assert adagrad == pytest.approx(FITTED.decaying_edge * plain)
+
+
+def test_trials_that_improved_nothing_are_less_sure():
+    """The deviation of the edge grows where no trial lowered the loss beyond chance."""
+    sure, unsure = (sources(edge_trials=[replace(EDGE, is_sure=is_sure)])["edge"][0] for is_sure in (True, False))
+
+    assert unsure.measured == sure.measured
+    assert unsure.deviation == pytest.approx(FITTED.unsure * sure.deviation)
+
+
+def test_trials_that_still_gain_at_the_highest_peak_say_little():
+    """There is no edge then: their best peak counts with a wide deviation."""
+    rising = trials((1e-3, 1.5), (1e-2, 1.0))
+
+    (estimate, _) = sources(edge_trials=[rising])["edge"]
+
+    assert (estimate.measured, estimate.deviation) == (1e-2, FITTED.open_spread)
+
+
+def test_pilots_count_for_their_length():
+    """The best peak of sixty steps counts times (60 / 1000)**0.2, and as for linear decay whatever their schedule."""
+    (_, plain), (_, other) = (sources(pilots=[p])["pilots"] for p in (PILOT, replace(PILOT, factor=0.5)))
+
+    assert plain == pytest.approx(PILOT.best * (60 / 1000) ** FITTED.steps_exponent)
+    assert other == pytest.approx(2 * plain)
+
+
+def test_a_longer_training_wants_a_lower_peak_but_not_of_adagrad():
+    """Adagrad shrinks its steps as 1 / sqrt(step), so its exponent of the steps is that of the others less a half."""
+    grown = [
+        length_factor(facts, 60, horizon(16_000)).value / length_factor(facts, 60, horizon(1_000)).value
+        for facts in (ADAM, PLAIN, ADAGRAD)
+    ]
+
+    exponents = FITTED.steps_exponent, FITTED.steps_exponent_sgd, FITTED.steps_exponent - 0.5
+    assert grown == pytest.approx([16**-exponent for exponent in exponents])
+
+
+def test_pilots_that_disagree_are_less_sure_and_so_are_those_of_a_longer_training():
+    """Two that agree are as sure as one: what separates a pilot from the training is common to both."""
+    one, two = (sources(pilots=[PILOT] * n)["pilots"][0].deviation for n in (1, 2))
+    far = sources(steps=10_000, pilots=[PILOT])["pilots"][0].deviation
+    apart = replace(PILOT, lrs=tuple(10 * lr for lr in PILOT.lrs))
+
+    assert one == two < far
+    assert sources(pilots=[PILOT, apart])["pilots"][0].deviation == pytest.approx(math.hypot(one, 0.5))
+
+
+@pytest.mark.parametrize("losses", [(0.6, 0.5, 0.4), (0.4, 0.6, 1.2), (0.4, 0.6), (0.4,)])
+def test_a_best_pilot_at_an_end_is_less_sure(losses):
+    """Where no trial lies beyond the best one the peak may; another pilot that encloses its best makes up for it."""
+    ends = replace(PILOT, losses=losses, lrs=PILOT.lrs[: len(losses)])
+    near = replace(PILOT, lrs=tuple(lr * ends.best / PILOT.best for lr in PILOT.lrs))
+
+    alone, enclosed, both = (sources(pilots=p)["pilots"][0].deviation for p in ([ends], [PILOT], [ends, near]))
+
+    assert alone == pytest.approx(FITTED.unsure * enclosed)
+    assert both == pytest.approx(enclosed)
+
+
+BLIND, ALIVE = (0.0, 0.04, 0.02), (0.1, 0.3, 0.2)
+
+
+@pytest.mark.parametrize("source", ["edge", "pilots"])
+def test_trials_that_learned_nothing_from_their_inputs_are_hardly_a_source(source):
+    """What a model attains that does not look at its inputs says little of the rate that it learns at."""
+    every = {"edge": EDGE, "pilots": PILOT}
+    kinds = {words: replace(every[source], learned=learned) for words, learned in (("blind", BLIND), ("alive", ALIVE))}
+
+    found = {
+        words: sources(**{"edge_trials" if source == "edge" else "pilots": [one]})[source][0].deviation
+        for words, one in kinds.items()
+    }
+
+    assert found["blind"] == FITTED.open_spread > found["alive"]
+
+
+def test_a_pilot_that_over_fits_outweighs_what_does_not_see_it():
+    """A higher peak that learned as much with a much higher loss makes every other source less sure, not the pilot."""
+    over_fitted = replace(PILOT, learned=(0.8, 0.85, 0.9), losses=(0.4, 0.5, 0.7), lrs=PILOT.lrs[:3])
+    sound = replace(over_fitted, learned=(0.8, 0.7, 0.5))
+
+    risen, plain = (sources(edge_trials=[EDGE], pilots=[one], facts=ADAM) for one in (over_fitted, sound))
+
+    assert (over_fitted.over_fits, sound.over_fits) == (True, False)
+    for name in ("usual", "edge"):
+        assert risen[name][0].deviation == pytest.approx(FITTED.unsure * plain[name][0].deviation)
+    assert risen["pilots"][0].deviation == plain["pilots"][0].deviation
+
+
+def test_what_agrees_narrows_the_interval_and_what_disagrees_widens_it():
+    """An edge that comes to the usual peak is surer than one that comes to a thousandth of it."""
+    alone = EDGE.edge * FITTED.edge_to_peak
+    usual = [replace(ADAM, weights=alone * times / FITTED.usual_normalised) for times in (1.0, 1e3)]
+
+    unknown, agreed, apart = (
+        found.interval[1] / found.interval[0]
+        for found in (linear(edge_trials=[EDGE], facts=facts) for facts in (replace(ADAM, weights=None), *usual))
+    )
+
+    assert agreed < unknown < apart
+    assert apart > agreed**1.5
 
 
 def test_rules_that_disagree_widen_the_interval():
     """Rules four decades apart are less sure than a single one, and a single one than two that agree."""
     agreed, one, apart = (
-        reach(suggestions=suggestions)
+        sources(suggestions=suggestions)["rules"][0].deviation
         for suggestions in ({"steepest": 1e-2, "valley": 1e-2}, {"steepest": 1e-2}, {"steepest": 1e-4, "valley": 1.0})
     )
 
     assert agreed < one < apart
 
 
-def test_trials_that_improved_nothing_are_averaged_with_the_sweep():
-    """Where no trial lowered the loss beyond chance the edge is its geometric mean with what the sweep shows of it."""
-    found = measured(edge_trials=[replace(EDGE, is_sure=False)])
+def test_the_rules_are_weighed_in_log_space_and_held_below_the_divergence():
+    """Without trials they count by their geometric mean, at most a half of the rate that diverged."""
+    found = {"suggestions": {"steepest": 1e-3, "valley": 1e-1, "minimum": None, "divergence": None}}
 
-    (estimate,) = linear_peak(found, horizon()).estimates
-
-    assert estimate.measured == pytest.approx(math.sqrt(EDGE.edge * swept_edge(found.curve)))
-
-
-def test_the_estimates_of_trials_are_carried_to_the_peak():
-    """Pilots of as many epochs are corrected for their steps alone and count four fifths in the mean of decades.
-
-    A constant rate has 0.28 times the peak of a linear decay, and the edge of Adagrad counts three times, since
-    fourteen steps hardly show how it shrinks them.
-    """
-    edge, pilots, both = (lr_of(PLAIN, **SOURCES[name]) for name in ("edge", "pilots", "both"))
-    linear, constant = (peak(evidence(**SOURCES["both"]), one, horizon()).lr for one in (LINEAR, Constant()))
-
-    assert pilots == pytest.approx(PILOT.best * (60 / 1000) ** 0.2)
-    assert both == pytest.approx(edge**0.2 * pilots**0.8)
-    assert constant == pytest.approx(0.28 * linear)
-    assert lr_of(ADAGRAD, edge_trials=[EDGE]) == pytest.approx(3 * edge)
+    assert sources(**found)["rules"][1] == pytest.approx(1e-2)
+    assert sources(**found, diverged_at=1e-3)["rules"][1] == pytest.approx(5e-4)
 
 
-@pytest.mark.parametrize(
-    ("steps_per_epoch", "ratio"), [(6, 1.0), (12, 0.5**0.4), (60, 0.1**0.4), (1, 1.0), (None, 1.0)]
-)
-def test_epochs_that_the_pilots_did_not_have_lower_the_peak(steps_per_epoch, ratio):
-    """It falls as epochs**-0.4; more epochs than the training has, or an unknown number, change nothing."""
-    pilot = replace(PILOT, steps_per_epoch=steps_per_epoch)
+def test_a_schedule_moves_the_peak_by_its_factor():
+    """A constant rate has 0.28 times the peak of linear decay, after the same trials, and a wider interval."""
+    found = evidence(edge_trials=[EDGE], pilots=[PILOT])
 
-    assert lr_of(PLAIN, pilots=[pilot]) == pytest.approx(ratio * lr_of(PLAIN, pilots=[PILOT]))
+    straight, constant = (peak(found, schedule, horizon()) for schedule in (LINEAR, Constant()))
 
-
-@pytest.mark.parametrize("source", [{"edge_trials": [EDGE]}, {"pilots": [replace(PILOT, steps_per_epoch=None)]}])
-def test_a_longer_training_wants_a_higher_peak_of_adagrad_alone(source):
-    """Adagrad shrinks its steps as 1 / sqrt(step), so its exponent of the steps is that of the others less a half."""
-    endless = [replace(facts, steps_per_epoch=None) for facts in (PLAIN, ADAGRAD)]
-
-    grown = [lr_of(facts, 16_000, **source) / lr_of(facts, **source) for facts in endless]
-
-    assert grown == pytest.approx([16**-0.2, 16**0.3])
+    assert constant.lr == pytest.approx(0.28 * straight.lr)
+    assert constant.interval[1] / constant.interval[0] > straight.interval[1] / straight.interval[0]
 
 
-@pytest.mark.parametrize(("away", "drawn"), [(0.0, 0.0), (0.1, 0.0399), (1.0, 0.32), (6.0, 0.24)])
-def test_the_peak_is_drawn_less_the_further_the_usual_one_is(away, drawn):
-    """In decades it is drawn by two fifths of a small distance, by a third of one, and by a quarter of six."""
-    alone = lr_of(replace(ADAM, weights=None), edge_trials=[EDGE])
-    usual = replace(ADAM, weights=alone * 10**away / 0.16)
+def test_nothing_suggested_leaves_the_rates_that_were_asked_for():
+    """The interval is cut at them, the peak lies inside; where the best peak probably lies beyond there is none."""
+    found = evidence(edge_trials=[EDGE])
+    free = peak(found, LINEAR, horizon())
 
-    assert math.log10(lr_of(usual, edge_trials=[EDGE]) / alone) == pytest.approx(drawn, abs=1e-3)
+    cut = peak(found, LINEAR, horizon(), within=(free.lr / 2, 2 * free.lr))
 
-
-@pytest.mark.parametrize("source", [SOURCES["edge"], SOURCES["both"]], ids=["edge", "both"])
-def test_fine_tuning_is_not_drawn_to_the_usual_peak(source):
-    """What is usual is so for training from scratch; a pretrained model wants less."""
-    known, unknown = (
-        peak(evidence(facts=replace(ADAM, weights=weights), **source), LINEAR, horizon(), finetune=True)
-        for weights in (0.1, None)
-    )
-
-    assert known.lr == unknown.lr
+    assert free.lr / 2 <= cut.interval[0] < cut.lr < cut.interval[1] <= 2 * free.lr
+    assert peak(found, LINEAR, horizon(), within=(1e-7, free.lr / 10)) is None
+    assert peak(found, LINEAR, horizon(), within=(10 * free.lr, 100.0)) is None
 
 
 @pytest.mark.parametrize(("source", "factor"), [("edge", 1 / 3), ("rules", 1 / 3), ("both", 1)])
@@ -172,66 +274,29 @@ def test_fine_tuning_takes_a_third_of_the_peak(source, factor):
     assert tuned.interval == pytest.approx((factor * scratch.interval[0], scratch.interval[1]))
 
 
-def test_the_spread_of_pilots_falls_with_their_length_and_grows_with_the_trainings():
-    """Longer pilots are surer, but not those of a training that is longer by as much again."""
-    lengths = [(40, 400), (40, 7_200), (400, 4_000), (400, 72_000)]
-
-    spreads = [spread_of([replace(PILOT, steps=steps)], horizon(total)) for steps, total in lengths]
-
-    assert spreads == pytest.approx([0.36, 0.66, 0.283, 0.66], abs=1e-3)
-
-
-def test_more_pilots_of_one_length_bring_a_long_training_no_nearer():
-    """They lessen the noise and not the distance to the training; pilots twice as long do both."""
-    one, long = replace(PILOT, steps=160), horizon(50_000)
-
-    assert spread_of([one, one], long) == spread_of([one], long) > spread_of([replace(one, steps=320)], long)
-    assert spread_of([one, one], horizon(500)) < spread_of([one], horizon(500))
-
-
-@pytest.mark.parametrize(("steps", "spread"), [(300, 0.41), (1_000, 0.41), (10_000, 0.71)])
-def test_short_trials_are_less_sure_of_a_long_training(steps, spread):
-    """Their spread grows beyond the thousand steps or so of the trainings that they were fitted on."""
-    assert linear_peak(evidence(edge_trials=[EDGE]), horizon(steps)).spread == pytest.approx(spread)
-
-
-@pytest.mark.parametrize("losses", [(0.6, 0.5, 0.4), (0.4, 0.6, 1.2), (0.4, 0.6), (0.4,)])
-def test_a_best_pilot_at_an_end_is_less_sure(losses):
-    """Where no trial lies beyond the best one the peak may; another pilot that encloses its best makes up for it."""
-    ends = replace(PILOT, losses=losses, lrs=PILOT.lrs[: len(losses)])
-
-    assert spread_of([ends], horizon(900)) > spread_of([PILOT], horizon(900))
-    assert spread_of([ends, PILOT], horizon(900)) < spread_of([ends], horizon(900))
-
-
 def start_of(edge_trials=(), earlier=(), facts=None, **options):
-    """The first peak of pilots of sixty steps in one epoch."""
+    """The first peak of pilots of sixty steps."""
     found = measured(edge_trials=edge_trials, facts=facts)
-    return pilot_start(found, found.curve, earlier, 60, 1.0, horizon(), **options)
+    return pilot_start(found, found.curve, earlier, 60, horizon(), **options)
 
 
-CARRIED = 10 ** linear_peak(measured(edge_trials=[EDGE]), horizon()).center * (60 / 1000) ** -0.2
+def test_a_second_pilot_begins_at_the_best_of_the_first():
+    """Its best peak is taken as for linear decay, whatever schedule it had."""
+    assert start_of([EDGE], [replace(PILOT, factor=0.5)]) == pytest.approx(PILOT.best / 0.5)
 
 
-@pytest.mark.parametrize(
-    ("edge_trials", "earlier", "first"),
-    [
-        ([EDGE], [replace(PILOT, factor=0.5)], PILOT.best / 0.5),
-        ([EDGE], [], CARRIED),
-        ([trials((1e-3, 1.5), (1e-2, 1.0))], [], 5e-3),
-    ],
-    ids=["the best of an earlier pilot", "where short trials point", "half of the highest, which was the best"],
-)
-def test_pilots_begin_where_earlier_trials_point(edge_trials, earlier, first):
-    """A peak is taken as for a linear decay, and sixty steps want a higher one than the thousand of the training."""
-    assert start_of(edge_trials, earlier) == pytest.approx(first)
+def test_pilots_begin_where_the_short_trials_point():
+    """Sixty steps want a higher peak than the thousand of the training, by the factor that carries it back."""
+    suggested = peak(measured(edge_trials=[EDGE]), LINEAR, horizon()).lr
+
+    assert start_of([EDGE]) == pytest.approx(suggested * (60 / 1000) ** -FITTED.steps_exponent)
 
 
 def test_pilots_without_trials_begin_between_the_sweeps_peak_and_the_usual_one():
-    """Their geometric mean is the start, the sweep's alone for fine-tuning, and the usual one after trials in vain."""
-    vain = trials((1e-2, 2.1), is_sure=False)
+    """The sweep's edge alone decides where nothing is known of the optimizer, or for fine-tuning."""
+    usual = FITTED.usual_normalised * ADAM.weights * (60 / 1000) ** -FITTED.steps_exponent
+    swept = swept_edge(measured().curve) * FITTED.sweep_edge_to_peak * (60 / 1000) ** -FITTED.steps_exponent
 
-    between, swept, usual = start_of(facts=ADAM), start_of(facts=ADAM, finetune=True), start_of([vain], facts=ADAM)
-
-    assert between == pytest.approx(math.sqrt(swept * usual))
-    assert usual == pytest.approx(0.016 * (60 / 1000) ** -0.2)
+    assert start_of() == start_of(facts=ADAM, finetune=True)
+    assert swept / 4 < start_of() < swept
+    assert sorted([start_of(), start_of(facts=ADAM), usual])[1] == start_of(facts=ADAM)

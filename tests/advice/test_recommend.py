@@ -1,9 +1,10 @@
 """From evidence and a request to a plan: the laws of every plan, the rule that was asked for, the warnings."""
 
 import math
+from dataclasses import replace
 
 import pytest
-from builders import EDGE, evidence, measured
+from builders import EDGE, PILOT, evidence, measured
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -141,3 +142,41 @@ def test_the_warnings_of_the_evidence_stand_before_those_of_the_schedule():
     assert "noisy" in noise
     assert cost == "The search cost 3,000 steps, more than the 2,000 of the training itself."
     assert "Early stopping" in stopping
+
+
+OVER_FITTED = replace(PILOT, losses=(0.4, 0.5, 0.7), learned=(0.8, 0.8, 0.8))
+
+
+@pytest.mark.parametrize(
+    ("pilots", "steps_per_epoch", "words"),
+    [
+        ([OVER_FITTED], 1_000, "The pilots over-fit, and count for more"),
+        ([PILOT], 50, "Short trials see nothing of over-fitting"),
+        ([], 50, "Short trials see nothing of over-fitting"),
+        ([], 100, None),
+        ([PILOT], 1_000, None),
+    ],
+)
+def test_a_plan_says_what_to_do_where_the_validation_loss_turns_up(pilots, steps_per_epoch, words):
+    """From twenty epochs on, and wherever a pilot over-fits."""
+    facts = Facts(steps_per_epoch=steps_per_epoch)
+
+    plan = make_plan(evidence(edge_trials=[EDGE], pilots=pilots, facts=facts), Request(1_000))
+
+    said = [reason.text for reason in plan.reasons if "where the validation loss turns up" in reason.text]
+    assert [text.startswith(words) for text in said] == ([True] if words else [])
+
+
+@pytest.mark.parametrize(("learned", "is_said"), [((0.0, 0.05, None), True), ((0.0, 0.3, None), False), ((), False)])
+def test_a_plan_says_that_nothing_was_learned(learned, is_said):
+    """Trials that only came to what a constant prediction attains say little of the peak."""
+    plan = make_plan(evidence(edge_trials=[replace(EDGE, learned=learned)]), Request(1_000))
+
+    assert any("No trial learned anything from its inputs" in text for text in plan.warnings) == is_said
+
+
+def test_a_plan_says_that_an_offset_was_taken_away():
+    """And what to do about it."""
+    plan = make_plan(evidence(edge_trials=[EDGE], facts=Facts(offset=15.6)), Request(1_000))
+
+    assert any("their mean is 16 times their deviation" in text for text in plan.warnings)

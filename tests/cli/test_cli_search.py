@@ -187,7 +187,7 @@ def test_the_plot_has_the_format_of_its_ending(run, project, ending):
     ("arguments", "expected"),
     [
         (("--steps", 40, "--lr-min", 1e-5, "--lr-max", 1, "--seed", 2**63 - 1), (40, 1e-5, 500, "linear")),
-        (("--total-steps", 900, "--seed", 2**32), (28, 1e-7, 900, "linear")),
+        (("--total-steps", 900, "--seed", 2**32), (24, 1e-7, 900, "linear")),
         (("--rule", "valley", "--schedule", "cosine", "--steps", 40, "--seed", 0), (39, 1e-7, 500, "cosine")),
     ],
     ids=["range", "horizon", "rule and schedule"],
@@ -196,7 +196,8 @@ def test_options_override_the_factory(run, arguments, expected):
     """What is given counts, seeds beyond NumPy's included; the rest is the factory's, an attribute, or the default."""
     result = found(run, "Setups.setup", *arguments)
 
-    lrs, plan = result["evidence"]["curve"]["lrs"], result["plan"]
+    curve, coarse, plan = result["evidence"]["curve"], result["evidence"]["coarse"], result["plan"]
+    lrs = sorted(curve["lrs"] + (coarse["lrs"] if coarse else []))
     assert (len(lrs), lrs[0], plan["total_steps"], plan["schedule"]["body"]["family"]) == expected
     assert "--rule" not in arguments or plan["lr"] == result["evidence"]["suggestions"]["valley"]
 

@@ -5,6 +5,7 @@ import io
 import matplotlib.pyplot as plt
 import pytest
 from builders import EDGE, PILOT, evidence, measured, result, trials
+from quadratic import Quadratic, swept
 from recorded import descent, noise
 
 from lrfinder import Curve, Facts, InputError, LRResult, NoSignalError, Status
@@ -90,6 +91,16 @@ def test_all_that_was_found_is_drawn_and_named():
         assert part in named
     points = line_of(ax, "loss after the step")
     assert list(zip(points.get_xdata(), points.get_ydata(), strict=True)) == list(found.curve.pairs())
+
+
+def test_the_rest_of_a_coarse_pass_is_drawn_pale():
+    """Its rates are in the picture with the losses that they led to; of one pass there are none."""
+    found = swept(Quadratic(2.0))
+
+    pale = line_of(found.plot(), "in the coarse pass")
+
+    assert list(zip(pale.get_xdata(), pale.get_ydata(), strict=True)) == list(found.evidence.coarse.pairs())
+    assert "in the coarse pass" not in labels(swept(Quadratic(2.0), rule="valley").plot())
 
 
 STATUSES = {

@@ -13,6 +13,7 @@ from quadratic import BATCHES, Quadratic, swept, uphill
 from recorded import descent
 
 from lrfinder import Facts, LRResult
+from lrfinder.advice.calibration import FITTED
 from lrfinder.advice.plan import FactorName
 from lrfinder.advice.request import Request
 from lrfinder.display.report import FACTORS, WIDTH, sparkline, text
@@ -120,17 +121,29 @@ def test_what_a_search_cost_is_written():
     assert line_with("spent", tried) == f"  spent         the cost of {tried.cost_steps} steps"
 
 
+def test_the_steps_of_both_passes_are_written():
+    """The report says that there were two, and how many steps they had together."""
+    twice, once = swept(Quadratic(2.0)), swept(Quadratic(2.0), rule="valley")
+
+    steps = len(twice.curve) + len(twice.evidence.coarse)
+    assert "in two passes: diverged from" in line_with("swept", twice)
+    assert line_with("swept", twice).endswith(f"stopped after {steps} steps")
+    assert "passes" not in line_with("swept", once)
+
+
 @pytest.mark.parametrize("losses", [descent(), descent()[:70]], ids=["all", "nothing diverged"])
 @pytest.mark.parametrize(
     "asked", [Request(2000), Request(), Request(2000, rule="valley")], ids=["weighed", "open", "rule"]
 )
 def test_every_suggestion_has_a_line_of_its_own(asked, losses):
-    """The line holds the name of the rule and its rate, or that it has no answer, and nothing else."""
+    """The line holds the name of the rule and its rate; those without an answer share the last one."""
     found = result(asked, losses=losses)
 
     for name, lr in found.suggestions.items():
-        (line,) = re.findall(f"^    {re.escape(RULES[name].label)} .*", str(found), re.MULTILINE)
-        assert line.split(RULES[name].label)[1].strip() == ("no answer" if lr is None else f"{lr:.2e}")
+        lines = re.findall(f"^    {re.escape(RULES[name].label)} .*", str(found), re.MULTILINE)
+        assert [line.split(RULES[name].label)[1].strip() for line in lines] == ([] if lr is None else [f"{lr:.2e}"])
+    without = [RULES[name].label for name, lr in found.suggestions.items() if lr is None]
+    assert re.findall(r"^    no answer by (.*)", str(found), re.MULTILINE) == ([", ".join(without)] if without else [])
 
 
 @pytest.mark.parametrize("rule", [None, "valley", "divergence"])
@@ -158,6 +171,7 @@ def test_the_schedule_is_drawn_above_the_rates_of_five_moments():
 
 EPOCHS_OF_16 = {"facts": Facts(steps_per_epoch=16)}
 GROUPS = {"facts": Facts(optimizer="SGD", bases=(0.1, 0.01), batch_size=64, ranks=2)}
+LONGER = (60 / 2_000) ** FITTED.steps_exponent
 NOT_KNOWN = "suggested schedule, in parts of the training (peak as for 1,000 steps; pass total_steps= for yours)"
 WRITTEN = {
     "epochs": (Request(epochs=10), EPOCHS_OF_16, "suggested schedule for 160 steps (10 epochs of 16): "),
@@ -174,7 +188,7 @@ WRITTEN = {
     "groups and ranks": (None, GROUPS, "SGD (base LR 0.1, 2 groups), 64 samples a step, 2 ranks"),
     "a tuning": (None, TUNING, "lrfinder: tuning of model "),
     "its cost": (Request(5000), TUNING, "spent the cost of 328 steps, 6.6 % of the training"),
-    "its length": (Request(2_000), TUNING, f"{(60 / 2_000) ** 0.2:.2g} for 2,000 steps instead of 60"),
+    "its length": (Request(2_000), TUNING, f"{LONGER:.2g} for 2,000 steps instead of 60"),
 }
 
 
@@ -185,14 +199,11 @@ def test_what_was_trained_and_how_it_ended_is_written(asked, options, words):
 
 
 def test_what_is_not_known_is_not_written():
-    """A function that a file could not hold has no rates, and rules beyond the divergence have no mean."""
+    """A function that a file could not hold has no rates."""
     lost = LRResult.parse(result(Request(2000, half)).to_json())
-    held = conclude(evidence(suggestions={"steepest": 1.0}, diverged_at=0.1), Request(2000), None)
 
     assert "a function that the file could not hold" in str(lost)
     assert "training  0 %" not in str(lost)
-    assert "The peak is held well below the rate where the sweep diverged." in unwrapped(held)
-    assert "geometric mean" not in unwrapped(held)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +240,7 @@ def test_the_short_trials_are_written():
 
     assert line_with("loss before", found).split() == ["loss", "before", "2"]
     assert line_with("loss after", found).split() == ["loss", "after", "1.5", "1", "exploded"]
-    assert f"{EDGE.edge:.2e}: above it most of the best gain is lost" in line_with("their edge", found)
+    assert f"{EDGE.edge:.2e}: above it most of the best gain is lost" in line_with("their edge  ", found)
     assert line_with("read off the sweep", found).endswith(", for comparison:")
     assert line_with("read off the sweep", alone).endswith("sweep:")
 
@@ -263,30 +274,32 @@ def test_a_best_pilot_without_a_fit_says_what_it_is(pilot, words):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, ["Without trials the peak for a linear decay is the geometric mean of what the rules say"]),
-        ({"edge_trials": [EDGE]}, ["The peak for a linear decay to zero, {edge}, is the edge of the trials"]),
-        ({"pilots": [PILOT]}, ["The pilots come to {pilots} for a linear decay: their best, "]),
+        ({}, ["The rules say {rules}, give or take a factor of {rules_spread}: the geometric mean of what they read"]),
+        ({"edge_trials": [EDGE]}, ["The trials say {edge}, give or take a factor of {edge_spread}: their edge, "]),
+        ({"pilots": [PILOT]}, ["The pilots say {pilots}, give or take a factor of {pilots_spread}: their best, "]),
         (
             {"pilots": [replace(PILOT, factor=0.5)]},
-            ["The pilots come to {pilots} for a linear decay: their best, as for a linear decay, "],
+            ["give or take a factor of {pilots_spread}: their best, as for linear decay, "],
         ),
         (
             TUNING,
-            [
-                "The trials come to {edge} for a linear decay: their edge, ",
-                "The pilots come to {pilots} for a linear decay: their best, ",
-                "They count 80 % in the mean of both.",
-            ],
+            ["The trials say {edge}, ", "The pilots say {pilots}, ", "of the middle of these, since too high costs"],
+        ),
+        (
+            {"facts": DRAWN, **TUNING},
+            ["Usual for AdamW with weights of this size: {usual}, give or take a factor of {usual_spread}."],
         ),
     ],
-    ids=["rules", "edge", "pilots", "pilots along another schedule", "both"],
+    ids=["rules", "edge", "pilots", "pilots along another schedule", "both", "usual"],
 )
 def test_the_peak_is_explained_by_its_estimates(options, words):
-    """Each has a sentence with the peak that it comes to, and its weight where there are two."""
+    """Each has a sentence with the peak that it comes to and how sure that is, and several have one on caution."""
     found = result(**options)
-    peaks = {estimate.source: f"{found.plan.peak_of(estimate):.1e}" for estimate in found.plan.estimates}
+    peaks = {one.source: f"{found.plan.peak_of(one):.1e}" for one in found.plan.estimates}
+    peaks |= {f"{one.source}_spread": f"{10**one.deviation:.2g}" for one in found.plan.estimates}
 
-    assert all(part.format(**peaks) in unwrapped(found) for part in words)
+    for part in words:
+        assert part.format(**peaks) in unwrapped(found)
 
 
 @pytest.mark.parametrize("facts", [DRAWN, Facts(optimizer="Adagrad"), Facts(optimizer="SGD", betas=(0.9, 0.0))])
@@ -319,6 +332,13 @@ def test_fine_tuning_is_explained_where_it_lowers_the_peak(rule, options, is_exp
     report = unwrapped(result(Request(2000, rule=rule, finetune=True), **options))
 
     assert ("For fine-tuning the peak is 0.33 of what was measured" in report) == is_explained
+
+
+def test_a_peak_that_is_held_below_the_divergence_is_explained():
+    """Rules that point beyond the divergence are multiplied by a factor, and the report says what for."""
+    found = conclude(evidence(suggestions={"steepest": 1.0}, diverged_at=0.1), Request(2000))
+
+    assert "times 0.05 to stay below where the sweep diverged." in unwrapped(found)
 
 
 def test_what_was_done_replaces_how_to_do_it():

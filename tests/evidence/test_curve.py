@@ -18,9 +18,9 @@ def test_a_rate_is_paired_with_the_loss_its_update_led_to(after, pairs):
     assert (list(curve.pairs()), len(curve)) == (pairs, 3)
 
 
-@pytest.mark.parametrize(("lrs", "density"), [(LRS, 1.0), ([1e-3], 0.0), ([], 0.0), ([1e-4, 1e-3, 1e-2], 1.0)])
+@pytest.mark.parametrize(("lrs", "density"), [(LRS, 1.0), ([1e-3], 0.0), ([], 0.0), ([1e-5, 1e-4, 1e-3, 2e-3], 1.0)])
 def test_the_density_counts_rates_per_decade(lrs, density):
-    """The density is that of the rates, and zero where there are fewer than two."""
+    """The density is that of most neighbours, and zero where there are fewer than two."""
     assert Curve(lrs, lrs).points_per_decade == pytest.approx(density)
 
 

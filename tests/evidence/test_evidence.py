@@ -29,6 +29,15 @@ def test_the_cost_counts_every_optimizer_step(tail, points, cost):
     assert read_curve(recorded(descent()[:60] + tail * 40), Facts(), cost_of_point=points).cost_steps == cost
 
 
+def test_a_coarse_pass_costs_its_steps():
+    """What it saw besides the curve is kept, the step whose loss was not finite counted."""
+    curve, coarse = Curve([1e-3, 1e-2], [2.0, 1.0]), Curve([0.1, 1.0], [1.0, 9.0], stopped="non_finite")
+
+    found = read_curve(curve, Facts(), coarse=coarse)
+
+    assert (found.coarse, found.cost_steps) == (coarse, 5)
+
+
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(
     losses=st.lists(st.one_of(st.floats(-1e12, 1e12), st.floats(-3, 3)), min_size=1, max_size=60),

@@ -5,6 +5,8 @@ import math
 import pytest
 
 from lrfinder.evidence.outcome import (
+    blind,
+    dead,
     divergence_limit,
     gain,
     improved,
@@ -126,3 +128,24 @@ def test_a_trial_that_hardly_moves_the_loss_leaves_it_unchanged(start, after, mi
     A sure fall below `min_gain` is none; a loss of zero without a scale says nothing.
     """
     assert unchanged(start, after, min_gain, loss_scale) is is_unchanged
+
+
+@pytest.mark.parametrize(
+    ("learned", "dead_ones", "is_blind"),
+    [
+        ([None, None, None], [False, False, False], False),
+        ([0.05, 0.09, 0.0], [False, False, False], True),
+        ([0.0, 0.1, 0.0], [False, False, True], False),
+        ([0.0, 0.5, 0.06], [False, False, False], False),
+        ([0.0, 0.5, 0.04], [False, False, True], False),
+        ([0.5, None, 0.04], [False, False, True], False),
+        ([0.05, 0.09, 0.9], [False, False, False], True),
+    ],
+    ids=["unknown", "blind", "just alive", "a tenth of the most", "less", "one unknown", "the best one gained nothing"],
+)
+def test_a_model_that_looks_at_its_inputs_shows_where_others_are_dead(learned, dead_ones, is_blind):
+    """A peak above one that gained and learned is dead where it learned less than a tenth of that; a lower is slow."""
+    gains = [1.0, 2.0, -1.0]
+
+    assert dead(gains, learned) == dead_ones
+    assert blind(gains, learned) == is_blind

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from builders import EDGE, PILOT, trials
+from builders import trials
 
 from lrfinder import InputError
 from lrfinder.evidence.trials import record_trials
@@ -98,23 +98,17 @@ def test_the_best_of_the_outermost_trials_is_that_trial(losses, best):
         ((None, None), (False, False, True)),
         ((1.0,), (True, False, False)),
         ((1.5, 1.0), (True, False, False)),
-        ((1.0, 1.5), (False, False, False)),
-        ((None, 1.0, 1.5), (False, True, False)),
+        ((1.0, 1.5), (True, False, False)),
+        ((1.0, 1.6), (False, False, False)),
+        ((None, 1.0, 1.6), (False, True, False)),
         ((1.5, 1.0, None), (False, True, False)),
     ],
 )
 def test_a_record_says_where_its_best_trial_lies(losses, claims):
-    """It is open where that is the highest, enclosed where it lies between others, blank where there is no loss."""
+    """It is open where the highest keeps half of the best gain, enclosed where the best lies between others."""
     found = trials(*((10.0**i, loss) for i, loss in enumerate(losses)))
 
     assert (found.is_open, found.is_enclosed, found.is_blank) == claims
-
-
-def test_the_epochs_of_a_trial_are_its_passes_over_its_batches():
-    """There is at least one, and none is known where the batches are not."""
-    assert PILOT.epochs == 10
-    assert trials((0.1, 1.0), steps=5, steps_per_epoch=6).epochs == 1.0
-    assert EDGE.epochs is None
 
 
 def test_a_record_holds_mean_losses_by_ascending_peak():
@@ -155,9 +149,59 @@ def test_a_record_without_a_gain_is_not_sure(losses, before, min_gain):
         (((0.1, 1.0),), {"steps": 0}, "`steps` must be positive, got 0"),
         (((0.1, 1.0),), {"factor": -1.0}, "`factor` must be positive, got -1.0"),
         (((0.1, 1.0),), {"steps_per_epoch": 0}, "`steps_per_epoch` must be positive, got 0"),
+        (((0.1, 1.0),), {"learned": (0.5, 0.5)}, "`learned` must be as many as `lrs`, 1, or none, got 2"),
     ],
 )
 def test_what_no_trial_records_is_refused(pairs, fields, message):
     """Peaks that do not ascend and counts that are not positive have one sentence each."""
     with pytest.raises(InputError, match=message):
         trials(*pairs, **fields)
+
+
+def test_a_dead_trial_has_lost_all_of_its_gain():
+    """The edge is that of a trial that ended at its start, and the best is one that learned, whatever its loss."""
+    alive = ((0.1, 1.5), (1.0, 1.0)), {"learned": (0.5, 0.6, 0.0)}
+    dead = trials(*alive[0], (10.0, 0.9), **alive[1])
+
+    assert dead.best < 10.0
+    assert dead.edge == trials(*alive[0], (10.0, 2.0)).edge
+    assert trials(*alive[0], (10.0, 0.9)).best == 10.0
+
+
+@pytest.mark.parametrize(
+    ("losses", "learned", "over_fits"),
+    [
+        ((0.5, 0.4, 0.51), (0.7, 0.8, 0.8), True),
+        ((0.5, 0.4, 0.49), (0.7, 0.8, 0.8), False),
+        ((0.5, 0.4, 0.51), (0.7, 0.8, 0.7), False),
+        ((0.51, 0.4, None), (0.8, 0.8, None), False),
+        ((0.5, 0.4, 0.51), (), False),
+        ((0.5, 0.4, 0.51), (0.0, 0.05, 0.05), False),
+        ((2.0, 2.1, 2.6), (0.8, 0.8, 0.8), False),
+    ],
+    ids=["much higher", "a little", "less learned", "lower peaks", "unknown", "nothing learned", "no gain"],
+)
+def test_a_pilot_over_fits_where_a_higher_peak_learned_as_much_and_lost(losses, learned, over_fits):
+    """Its loss is more than a quarter above the best one."""
+    assert trials(*zip((0.1, 1.0, 10.0), losses, strict=True), learned=learned).over_fits == over_fits
+
+
+BEFORE, LOWER, SAME = [2.0, 3.0, 4.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("losses", "learned", "is_sure"),
+    [
+        ({0.1: LOWER}, {0.1: 0.9}, False),
+        ({0.1: LOWER, 1.0: SAME}, {}, True),
+        ({0.1: LOWER, 1.0: None}, {}, True),
+        ({0.1: SAME, 1.0: LOWER}, {}, False),
+        ({0.1: SAME, 1.0: LOWER}, {1.0: 0.3}, True),
+        ({0.1: [1.5, 2.5, 3.5], 1.0: LOWER}, {}, True),
+        ({0.1: LOWER, 1.0: LOWER}, {}, False),
+    ],
+    ids=["single", "lowest", "the other exploded", "highest alone", "it learned", "two fell", "alike"],
+)
+def test_a_record_is_sure_of_a_trial_that_did_better_than_another(losses, learned, is_sure):
+    """A single one was compared with nothing; the highest needs another that fell, or to have learned."""
+    assert record_trials(losses, BEFORE, 9, cost=0.0, learned=learned).is_sure == is_sure

@@ -85,7 +85,7 @@ def test_trials_that_find_no_room_are_lost_alone():
     scenario = trained()
     whole = len(scenario.search().evidence.edge_trials[0].lrs)
 
-    (trials,) = without_room(scenario, (40, 45)).evidence.edge_trials
+    (trials,) = without_room(scenario, (50, 55)).evidence.edge_trials
 
     assert 0 < len(trials.lrs) < whole
 

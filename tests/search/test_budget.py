@@ -110,7 +110,7 @@ def test_the_least_budget_with_a_pilot_is_the_one_that_the_pages_name():
     ("left", "total_steps", "planned", "steps"),
     [
         (172, 1_000, 0, 72),
-        (171, 1_000, 0, 133),
+        (171, 1_000, 0, 71),
         (46, 300, 0, 36),
         (45, 300, 0, 0),
         (242, 80, 51, 80),

@@ -197,8 +197,14 @@ def test_the_record_keeps_what_it_was_asked_for():
 @pytest.mark.parametrize("evaluated", [1, 2, 13])
 def test_evaluation_losses_that_all_fall_are_sure(evaluated):
     """A few are enough; without curvature none falls."""
-    assert run(evaluated=evaluated)[0].is_sure
-    assert not run(QuadraticLoop(h=0.0), evaluated=evaluated)[0].is_sure
+    assert run(indices=(0, DIVERGES), evaluated=evaluated)[0].is_sure
+    assert not run(QuadraticLoop(h=0.0), indices=(0, DIVERGES), evaluated=evaluated)[0].is_sure
+
+
+def test_a_single_trial_is_never_sure():
+    """It was compared with nothing."""
+    assert not run(indices=(0,))[0].is_sure
+    assert run(indices=(0, -4))[0].is_sure
 
 
 def test_evaluation_losses_of_pure_noise_are_hardly_ever_sure():

@@ -11,8 +11,8 @@ SGD, ADAM = torch.optim.SGD, torch.optim.Adam
 
 
 def ratio(found):
-    """The ratio of neighbouring rates."""
-    return found.curve.lrs[1] / found.curve.lrs[0]
+    """The ratio of neighbouring rates where the sweep diverges."""
+    return found.curve.lrs[-1] / found.curve.lrs[-2]
 
 
 @pytest.mark.parametrize("steps", [50, 100, 400])

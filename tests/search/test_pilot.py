@@ -78,9 +78,9 @@ def test_pilots_of_one_epoch_have_no_batch_in_common(per_epoch, count):
     assert [one.forward_cost for one in made] == [13 / 3] * count
 
 
-@pytest.mark.parametrize(("epochs", "batches"), [(0.5, 40), (1, 40), (2, 20), (4, 10), (10, 4), (40, 1), (1_000, 1)])
-def test_a_pilot_has_as_many_epochs_as_the_training(epochs, batches):
-    """Forty steps of E epochs run over 40 / E batches, again and again in their order, and the record says so."""
+@pytest.mark.parametrize(("epochs", "batches"), [(0.5, 40), (1, 40), (4, 20), (16, 10), (100, 4), (1_600, 1)])
+def test_a_pilot_has_the_square_root_of_the_epochs(epochs, batches):
+    """Forty steps of E epochs run over 40 / sqrt(E) batches, again and again in their order; the record says so."""
     made = draw_pilot(Numbered(100), STEPS, horizon(int(100 * epochs), 100))
 
     assert (len(numbers(made)[0]), made.steps_per_epoch) == (batches, batches)
@@ -182,6 +182,9 @@ TABLE = {
     "enclosed by one that diverged: the other gap": ({-4: None, 0: 5.0, 4: 7.0}, {}, 2),
     "one gap halved: the other one": ({-4: 6.0, -2: 5.5, 0: 5.0, 4: 7.0}, {}, 2),
     "a wide gap: its middle": ({-4: 8.0, 0: 5.0, 12: 7.0}, {}, 6),
+    "nothing learned: a decade below": ({0: 5.0, 4: 4.0}, {"learned": {0: 0.01, 4: 0.0}}, -8),
+    "nothing learned, and little gained at the lowest: above": ({0: 9.0, 4: 4.0}, {"learned": {0: 0.01, 4: 0.0}}, 12),
+    "nothing learned at the lowest index: known": ({-FARTHEST: 5.0}, {"learned": {-FARTHEST: 0.0}}, None),
     "both gaps halved: known": ({-4: 6.0, -2: 5.5, 0: 5.0, 2: 6.0, 4: 7.0}, {}, None),
 }
 

@@ -88,12 +88,12 @@ def test_ranks_make_trials(seen, name):
 
 
 def test_ranks_make_pilots_together(seen):
-    """With what the rank with the least room can keep; on a plateau, after one trial that moved nothing, two."""
+    """With what the rank with the least room can keep; on a plateau, after two trials that moved nothing, two."""
     (pilot,) = seen["tuned"][0]["found"]["evidence"]["pilots"]
     plateau = seen["plateau"][0]["found"]["evidence"]
 
     assert len(pilot["lrs"]) > 1
-    assert [len(trials["lrs"]) for trials in plateau["edge_trials"]] == [1]
+    assert [len(trials["lrs"]) for trials in plateau["edge_trials"]] == [2]
     assert [(len(trials["lrs"]), trials["steps"] > 100) for trials in plateau["pilots"]] == [(2, True)]
 
 
@@ -117,8 +117,10 @@ def test_two_ranks_are_one_with_the_whole_batch(seen):
 
 
 def test_a_nan_on_one_rank_ends_the_sweep_of_both(seen):
-    """Both end at the same step, with everything put back."""
-    assert seen["not_a_number"][0] == {"kept": True, "error": None, "curve": [10, "non_finite"]}
+    """Both end at the same step, with everything put back: five losses of the coarse pass, ten of the fine one."""
+    first, second = seen["not_a_number"]
+
+    assert first == second == {"kept": True, "error": None, "curve": [15, "non_finite"]}
 
 
 def test_validation_batches_on_one_rank_alone_are_refused_on_all(seen):
