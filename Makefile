@@ -63,7 +63,7 @@ $(BENCH_STAMP): $(STAMP) benchmarks/peers.txt
 	BASE=$(BIN)/python ./benchmarks/environment.sh $(BENCH) -c constraints.txt -r benchmarks/peers.txt
 	@touch $@
 
-bench: $(BENCH_STAMP)  ## find_lr and every peer on real trainings: the tables and pictures of docs/benchmarks.md
+bench: $(BENCH_STAMP)  ## other finders on the wide suite, then the tables and pictures of docs/benchmarks.md; after bench-fit
 	$(MEASURE) benchmarks/accuracy.py
 	$(MEASURE) benchmarks/steadiness.py
 	$(MEASURE) benchmarks/tables.py
@@ -84,16 +84,16 @@ bench-best-rates: $(BENCH_STAMP)  ## the same for the wide suite of benchmarks/s
 bench-deepobs: $(BENCH_STAMP)  ## find_lr and tune_lr on four problems of DeepOBS, scored by its published trainings
 	$(MEASURE) benchmarks/deepobs.py
 
-bench-fit: $(BENCH_STAMP)  ## which constants turn trials into the peak, fitted anew and printed to paste; resumable
+bench-fit: $(BENCH_STAMP)  ## find_lr and tune_lr on the wide suite, and which constants it chooses, with and without each family
 	$(MEASURE) benchmarks/fit.py
 
 bench-further: $(BENCH_STAMP)  ## tune_lr beyond the suite: with Adagrad, and on longer trainings; a quarter of an hour
 	$(MEASURE) benchmarks/further.py
 
-bench-tuning: $(BENCH_STAMP)  ## tune_lr on the same trainings, at its default budget and at others
+bench-tuning: $(BENCH_STAMP)  ## tune_lr on the 34 trainings of the earlier suite, at its default budget and at others
 	$(MEASURE) benchmarks/tuning.py
 
-bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside LR-free optimizers: forty minutes, resumable
+bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside LR-free optimizers and defaults: an hour, resumable
 	$(MEASURE) benchmarks/end_to_end.py
 	$(MEASURE) benchmarks/endings.py
 

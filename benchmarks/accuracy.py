@@ -1,10 +1,12 @@
-"""How far suggested learning rates are from the best ones, for every peer and for `find_lr`, on real trainings.
+"""What other finders suggest for the trainings of the suite.
 
-`make bench` asks every finder on every task, with seeds that no oracle has seen, keeps the answers in
-benchmarks/results/suggestions.json and writes the tables and pictures of docs/benchmarks.md from them.
+`make bench` asks each finder of `peers` for a rate on every training that can be run here, with seeds that no oracle
+has seen. An answer is stored in benchmarks/results/suggestions.json as soon as it is there, and is not asked for again;
+delete the file to ask anew. The answers of `find_lr` and `tune_lr` come from `make bench-fit`.
 """
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -15,52 +17,35 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
-from oracles import SCHEDULES
 from peers import FINDERS
-from tasks import TASKS, chosen
+from suite import TRAININGS, available
 
-from lrfinder import find_lr
-
-__all__ = ["RESULTS", "ask", "ours"]
+__all__ = ["FIRST_SEED", "RESULTS", "ask", "machine", "stored", "write_runs"]
 
 RESULTS = Path(__file__).parent / "results" / "suggestions.json"
 FIRST_SEED = 100
 PACKAGES = ("torch", "lrfinder", *FINDERS, "numpy", "scipy", "scikit-learn", "mlxtend")
 
 
-def ours(task, seed, schedule, **options):
-    """Ask `find_lr` at its defaults: its suggestion, and the rate that each rule reads off its sweep."""
-    model, loader, optimizer = task.build(seed)
-    shape = SCHEDULES[schedule](task.total_steps)
-    request = {"total_steps": task.total_steps, "schedule": shape, "progress": False, **options}
-    found = find_lr(model, loader, loss_fn=task.loss_fn, optimizer=optimizer, **request)
-    answers = {f"lrfinder {name}": lr for name, lr in found.suggestions.items()}
-    return {"lrfinder": found.lr, **answers}, found.evidence.cost_steps, found.interval
-
-
-def ask(task, seed, finder, schedule):
-    """Ask one finder on one task; return a row for each of its answers."""
+def ask(training, seed, finder):
+    """What each rule of one finder suggests, None where it has no answer; or the error that it ends with."""
     torch.set_num_threads(1)
     begin = time.perf_counter()
-    if finder == "lrfinder":
-        answers, steps, interval = ours(task, seed, schedule)
-    else:
-        answers, steps = FINDERS[finder](task, seed)
-        interval = None
-    seconds = round(time.perf_counter() - begin, 3)
-    return [
-        {
-            "method": method,
-            "schedule": schedule,
-            "task": task.name,
-            "seed": seed,
-            "lr": lr if lr is not None and math.isfinite(lr) and lr > 0 else None,
-            "interval": interval if method == "lrfinder" else None,
-            "steps": steps,
-            "seconds": seconds,
-        }
-        for method, lr in answers.items()
-    ]
+    try:
+        answers, steps = FINDERS[finder](training, seed)
+        found = {"lrs": {rule: _rounded(lr) for rule, lr in answers.items()}, "steps": steps}
+    except Exception as error:
+        found = {"lrs": {}, "steps": 0, "error": f"{type(error).__name__}: {error}"[:200]}
+    asked = {"finder": finder, "task": training.name, "seed": seed}
+    return asked | found | {"seconds": round(time.perf_counter() - begin, 2)}
+
+
+def _rounded(lr):
+    return float(f"{lr:.5g}") if lr is not None and math.isfinite(lr) and lr > 0 else None
+
+
+def _ask(name, seed, finder):
+    return ask(TRAININGS[name], seed, finder)
 
 
 def machine(packages=PACKAGES):
@@ -79,45 +64,52 @@ def _version(package):
         return "from the source tree"
 
 
-def _ask(name, seed, finder, schedule):
-    return ask(TASKS[name], seed, finder, schedule)
+def stored(path=RESULTS):
+    """The answers that were given."""
+    return json.loads(path.read_text())["runs"] if path.exists() else []
+
+
+def write_runs(rows, path=RESULTS, packages=PACKAGES):
+    """Write all rows at once, so that a stop between two of them loses nothing."""
+    lines = ",\n".join(map(json.dumps, rows))
+    path.parent.mkdir(exist_ok=True)
+    path.with_suffix(".tmp").write_text(f'{{"machine": {json.dumps(machine(packages))},\n"runs": [\n{lines}\n]}}\n')
+    path.with_suffix(".tmp").replace(path)
+
+
+def _identity(row):
+    return row["finder"], row["task"], row["seed"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--tasks", nargs="*", choices=list(TASKS), default=list(TASKS))
-    parser.add_argument("--finders", nargs="*", choices=["lrfinder", *FINDERS], default=["lrfinder", *FINDERS])
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--trainings", nargs="*", choices=list(TRAININGS), default=list(TRAININGS), metavar="NAME")
+    parser.add_argument("--finders", nargs="*", choices=list(FINDERS), default=list(FINDERS))
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--json", type=Path, default=RESULTS)
     options = parser.parse_args()
+    trainings, left_out = available({name: TRAININGS[name] for name in options.trainings})
+    for name, reason in left_out.items():
+        print(f"{name} is left out: {reason}")
+    rows = stored()
+    done = {_identity(row) for row in rows}
     seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
-    work = [
-        (task.name, seed, finder, schedule)
-        for task in chosen(options.tasks)
-        for finder in options.finders
-        for schedule in (SCHEDULES if finder == "lrfinder" else ["any"])
-        for seed in seeds
-    ]
-    earlier = json.loads(options.json.read_text())["runs"] if options.json.exists() else []
-    redone = {(task, finder) for task, _, finder, _ in work}
-    rows = [row for row in earlier if (row["task"], package(row["method"])) not in redone]
+    wanted = itertools.product(seeds, (training.name for training in trainings), options.finders)
+    work = [(name, seed, finder) for seed, name, finder in wanted if (finder, name, seed) not in done]
     begin = time.perf_counter()
     with ProcessPoolExecutor(options.processes) as pool:
-        for i, job in enumerate(as_completed([pool.submit(_ask, *item) for item in work]), 1):
-            rows += job.result()
-            print(f"\r{i}/{len(work)}, {time.perf_counter() - begin:.0f} s", end="", flush=True)
-    print()
-    rows.sort(key=lambda row: (row["method"], row["schedule"], row["task"], row["seed"]))
-    lines = ",\n".join(json.dumps(row) for row in rows)
-    options.json.parent.mkdir(exist_ok=True)
-    options.json.write_text(f'{{"machine": {json.dumps(machine())},\n"runs": [\n{lines}\n]}}\n')
+        try:
+            for i, job in enumerate(as_completed([pool.submit(_ask, *item) for item in work]), 1):
+                rows = sorted([*rows, job.result()], key=_identity)
+                write_runs(rows)
+                print(f"{i}/{len(work)} {_words(job.result())}, {time.perf_counter() - begin:.0f} s", flush=True)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def package(method):
-    """The finder that a row came from."""
-    first = method.split()[0]
-    return {"lightning": "pytorch-lightning", "ignite": "pytorch-ignite"}.get(first, first)
+def _words(row):
+    found = row.get("error") or ", ".join(f"{rule} {lr}" for rule, lr in row["lrs"].items())
+    return f"{row['task']} seed {row['seed']}: {found}"
 
 
 if __name__ == "__main__":

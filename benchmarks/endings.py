@@ -1,12 +1,22 @@
-"""Writes the tables of whole trainings into docs/benchmarks.md, from what `make bench-end-to-end` has stored."""
+"""Writes the tables of whole trainings into docs/benchmarks.md, from what `make bench-end-to-end` has stored.
 
+`--json` names another file of end_to_end.py, and `--print` prints the tables instead of writing them. Trainings of the
+wide suite are in them if their best rates are made as far as quarter decades.
+"""
+
+import argparse
 import json
 from collections import Counter
 from functools import partial
+from pathlib import Path
 
+import best_rates
 import end_to_end
 import numpy as np
+from known_rates import rates_of
 from scoring import Ending, compare, ranks, summary
+from suite import NEW
+from suite.grid import missing_runs
 from tables import PAGE, measured_with, oracles, percent, points, table, write
 
 __all__ = ["endings"]
@@ -16,41 +26,60 @@ OURS = {"find_lr": "lrfinder", "tune_lr": "lrfinder tune_lr"}
 
 
 def endings(stored):
-    """The endings of whole trainings by method, and ours compared with each."""
-    oracle = oracles("primary")
-    methods = {name: [] for name in end_to_end.METHODS}
-    charged = {}
-    for row in stored["runs"]:
-        if row["task"] in oracle:
-            regret = oracle[row["task"]].regret_of(row["loss"])
-            methods[row["method"]].append(Ending(row["task"], row["seed"], regret))
-            charged.setdefault(row["method"], []).append(row["charged"])
-    methods = {name: ended for name, ended in methods.items() if ended}
-    medians = _medians(methods)
-    ranked = {verb: _ranked_with(ours, medians) for verb, ours in OURS.items()}
-    rows = [
-        [*_ending_row(name, ended, charged[name]), *(_mean_rank(each.get(name)) for each in ranked.values())]
-        for name, ended in methods.items()
-    ]
-    header = ["method", "within 5 %", "within 20 %", "median", "90th pct", "worst", "steps charged"]
-    header += [f"mean rank with `{verb}`" for verb in OURS]
-    parts = [table(header, rows), "The median regret, task by task:", _endings_by_task(methods, medians, oracle)]
-    if "lrfinder" in methods and len(methods) > 1:
-        parts += ["In percentage points, with a paired bootstrap over tasks (95 %):"]
-        for verb, mine in ((verb, name) for verb, name in OURS.items() if name in methods):
-            header = [f"{mine} minus", "within 5 %", "within 20 %", "90th pct", "mean rank"]
-            others = {name: ended for name, ended in methods.items() if name not in OURS.values()}
-            lead = partial(_lead, ranked[verb], mine)
-            parts += [
-                table(header, [[name, *_ahead(methods[mine], theirs), lead(name)] for name, theirs in others.items()])
-            ]
-        parts += [_unanswered(stored)]
+    """The endings of whole trainings by method, and ours compared with each.
+
+    Methods that tasks with SGD alone have are compared on these tasks, in tables of their own.
+    """
+    oracle = _oracles(stored)
+    rows = [row for row in stored["runs"] if row["task"] in oracle]
+    everywhere = [row for row in rows if row["method"] not in end_to_end.WITH_SGD]
+    parts = [_shares(everywhere, oracle), "The median regret, task by task:", _endings_by_task(rows, oracle)]
+    parts += _differences(everywhere, oracle)
+    tasks = {row["task"] for row in rows if row["method"] in end_to_end.WITH_SGD}
+    if tasks:
+        there = [row for row in rows if row["task"] in tasks]
+        parts += [f"The {len(tasks)} tasks whose optimizer is SGD, with momentum or without, alone:"]
+        parts += [_shares(there, oracle), *_differences(there, oracle, end_to_end.WITH_SGD)]
+    if any(row["method"] == "lrfinder" for row in rows):
+        parts += [_unanswered(rows)]
+    if missing := [name for name in end_to_end.METHODS if name not in {row["method"] for row in rows}]:
+        parts += [f"Not run yet: {', '.join(missing)}."]
     return "\n\n".join([*parts, measured_with(stored)])
 
 
-def _ending_row(name, ended, charged):
+def _oracles(stored):
+    """Those of the tasks; and, of the trainings of the suite that were run, those made as far as quarter decades."""
+    trainings = [NEW[name] for name in sorted({row["task"] for row in stored["runs"]} & set(NEW))]
+    records = {training: best_rates.read(training, "primary") for training in trainings}
+    made = [training for training, record in records.items() if record and not missing_runs(record, "quarter")]
+    return oracles("primary") | {training.name: rates_of(training) for training in made}
+
+
+def _by_method(rows, oracle):
+    methods = {name: [] for name in end_to_end.METHODS}
+    for row in rows:
+        regret = oracle[row["task"]].regret_of(row["loss"])
+        methods[row["method"]].append(Ending(row["task"], row["seed"], regret))
+    return {name: ended for name, ended in methods.items() if ended}
+
+
+def _shares(rows, oracle):
+    """The regrets of every method over all of its runs, and its mean rank."""
+    methods = _by_method(rows, oracle)
+    ranked = [_ranked_with(ours, _medians(methods)) for ours in OURS.values()]
+    charged = {name: np.median([row["charged"] for row in rows if row["method"] == name]) for name in methods}
+    header = ["method", "runs", "within 5 %", "within 20 %", "median", "90th pct", "worst", "steps charged"]
+    header += [f"mean rank with `{verb}`" for verb in OURS]
+    cells = [
+        [*_ending_row(name, ended), f"{charged[name]:.0f}", *(_mean_rank(each.get(name)) for each in ranked)]
+        for name, ended in methods.items()
+    ]
+    return table(header, cells)
+
+
+def _ending_row(name, ended):
     found = summary(np.array([one.regret for one in ended]))
-    return [name, *map(percent, found.values()), f"{np.median(charged):.0f}"]
+    return [name, str(len(ended)), *map(percent, found.values())]
 
 
 def _ranked_with(ours, medians):
@@ -70,6 +99,18 @@ def _mean_rank(ended):
     return "" if ended is None else f"{_mean(ended):.2f}"
 
 
+def _differences(rows, oracle, names=frozenset(end_to_end.METHODS)):
+    """Ours minus each other method of these names, a table for each of ours."""
+    methods = _by_method(rows, oracle)
+    others = {name: ended for name, ended in methods.items() if name in names and name not in OURS.values()}
+    tables = []
+    for mine in (name for name in OURS.values() if name in methods and others):
+        header = [f"{mine} minus", "within 5 %", "within 20 %", "90th pct", "mean rank"]
+        lead = partial(_lead, _ranked_with(mine, _medians(methods)), mine)
+        tables += [table(header, [[name, *_ahead(methods[mine], ended), lead(name)] for name, ended in others.items()])]
+    return ["In percentage points, with a paired bootstrap over tasks (95 %):", *tables] if tables else []
+
+
 def _lead(ranked, mine, name):
     """How much lower our mean rank is, over the tasks that both methods have finished."""
     common = {one.task for one in ranked[mine]} & {one.task for one in ranked[name]}
@@ -85,10 +126,12 @@ def _medians(methods):
     return {cell: float(np.median(values)) for cell, values in regrets.items()}
 
 
-def _endings_by_task(methods, medians, oracle):
+def _endings_by_task(rows, oracle):
+    methods = _by_method(rows, oracle)
+    medians = _medians(methods)
     tasks = [task for task in oracle if any(task == ended for ended, _ in medians)]
-    rows = [[task, *(percent(medians.get((task, name))) for name in methods)] for task in tasks]
-    return table(["task", *methods], rows)
+    cells = [[task, *(percent(medians.get((task, name))) for name in methods)] for task in tasks]
+    return table(["task", *methods], cells)
 
 
 def _ahead(ours, theirs):
@@ -102,9 +145,9 @@ def _ahead(ours, theirs):
     return [ahead(key) for key in ("close", "near", "p90")]
 
 
-def _unanswered(stored):
+def _unanswered(rows):
     lost = {
-        verb: Counter(row["task"] for row in stored["runs"] if row["method"] == name and not row["answered"])
+        verb: Counter(row["task"] for row in rows if row["method"] == name and not row["answered"])
         for verb, name in OURS.items()
     }
     lines = [
@@ -112,9 +155,21 @@ def _unanswered(stored):
         for verb, tasks in lost.items()
     ]
     rest = f"the rest of the steps was then trained at {end_to_end.DEFAULT_LR:g}"
-    each = max(Counter(row["method"] for row in stored["runs"]).values())
+    each = max(Counter(row["method"] for row in rows).values())
     return f"Of {each} runs {'; '.join(lines)}: {rest}."
 
 
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, default=end_to_end.STORED)
+    parser.add_argument("--print", action="store_true", help="print instead of writing")
+    options = parser.parse_args()
+    text = endings(json.loads(options.json.read_text()))
+    if options.print:
+        print(text)
+    else:
+        write(text, PAGE, "end to end")
+
+
 if __name__ == "__main__":
-    write(endings(json.loads(end_to_end.STORED.read_text())), PAGE, "end to end")
+    main()

@@ -1,9 +1,8 @@
 """Trainings beyond the suite: Adagrad on six of its tasks, and five of them four times as long and more.
 
-They are variants of tasks of the suite, and not part of the tables of docs/benchmarks.md. The trainings with Adagrad
-chose `decaying_edge` of the calibration, the long ones `spread_grows` and `usual_length_ratio`. `make bench-further`
-takes twenty minutes. Results are kept in benchmarks/results/further.json; oracles that are stored there are not made
-again.
+They are variants of the 34 trainings of the earlier suite, and not part of the tables of docs/benchmarks.md. Those with
+Adagrad chose `decaying_edge` of the calibration. `make bench-further` takes twenty minutes. Results are kept in
+benchmarks/results/further.json; oracles that are stored there are not made again.
 """
 
 import json
@@ -53,19 +52,16 @@ def oracle_of(task):
 
 
 def measure(task, stored, study, budget, seeds=3):
-    """Measure how far answers to a task are off, in decades, and those of its pilots and its short trials."""
+    """Measure how far answers to a task are off, in decades."""
     oracle = Oracle(**stored)
     rows = []
     for seed in range(FIRST_SEED, FIRST_SEED + seeds):
         one = ask(task, seed, budget)
-        best = [best for _, best, *_ in one["pilots"] if best is not None]
-        mean = statistics.geometric_mean(best) if best else None
-        rates = {"answer": one["lr"], "pilots": mean, "edge_trials": one["raced"]}
-        off = {what: None if lr is None else round(oracle.error(lr), 3) for what, lr in rates.items()}
+        off = None if one["lr"] is None else round(oracle.error(one["lr"]), 3)
         low, high = one["interval"] or (math.inf, 0.0)
         asked = {"study": study, "budget": budget, "task": task.name, "seed": seed}
         regret, held = round(oracle.regret(one["lr"]), 4), low <= oracle.best_lr <= high
-        rows.append({**asked, **off, "regret": regret, "held": held})
+        rows.append({**asked, "answer": off, "regret": regret, "held": held})
     return rows
 
 
@@ -85,10 +81,9 @@ def main():
             STORED.write_text("{\n" + ",\n".join(parts) + "\n}\n")
     for study, budget in dict.fromkeys((row["study"], row["budget"]) for row in rows):
         mine = [row for row in rows if (row["study"], row["budget"]) == (study, budget)]
-        for what in ("answer", "pilots", "edge_trials"):
-            off = [row[what] for row in mine if row[what] is not None]
-            wide = math.sqrt(statistics.fmean(x * x for x in off))
-            print(f"{study}, {budget}, {what}: {statistics.median(off):+.2f} decades (median), {wide:.2f} (rms)")
+        off = [row["answer"] for row in mine if row["answer"] is not None]
+        wide = math.sqrt(statistics.fmean(x * x for x in off))
+        print(f"{study}, {budget}: {statistics.median(off):+.2f} decades (median), {wide:.2f} (rms)")
         regrets = sorted(row["regret"] for row in mine)
         regret = f"regret {100 * statistics.median(regrets):.0f} %, at most {100 * regrets[-1]:.0f} %"
         held = f"{sum(row['held'] for row in mine)} of {len(mine)} intervals hold the best rate"

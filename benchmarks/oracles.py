@@ -53,6 +53,8 @@ def fit(task, model, loader, optimizer, steps, after):
             loss = task.loss_fn(model(inputs), targets)
             optimizer.zero_grad()
             loss.backward()
+            if task.clip is not None:
+                torch.nn.utils.clip_grad_norm_(model.parameters(), task.clip)
             optimizer.step()
             start = start or float(loss.detach())
             step += 1

@@ -2,7 +2,7 @@
 
 import random
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ __all__ = [
     "calibrated",
     "compare",
     "coverage",
+    "deviations",
     "profile",
     "ranks",
     "score",
@@ -25,7 +26,7 @@ __all__ = [
 
 CLOSE, NEAR = 0.05, 0.20
 FLOOR = 0.05
-"""The smallest best loss, over the untrained one: a task that is solved has a scale too."""
+"""The smallest best loss, over that of what has learned nothing: a task that is solved has a scale too."""
 
 MULTIPLIERS = [2 ** (i / 4) for i in range(-64, 65)]
 DRAWS = 2000
@@ -40,10 +41,14 @@ class Oracle:
     Args:
         runs: Rate, seed and final loss (None: exploded) of whole trainings.
         untrained: Loss before training.
+        trivial: Loss of the best constant prediction, where that is known.
     """
 
-    def __init__(self, runs: list[tuple[float, int, float | None]], untrained: float) -> None:
+    def __init__(
+        self, runs: list[tuple[float, int, float | None]], untrained: float, trivial: float | None = None
+    ) -> None:
         self.untrained = untrained
+        self.ceiling = untrained if trivial is None else min(trivial, untrained)
         self.lrs = sorted({lr for lr, *_ in runs})
         capped = [(lr, untrained if loss is None else min(loss, untrained)) for lr, _, loss in runs]
         self.losses = [statistics.median(loss for at, loss in capped if at == lr) for lr in self.lrs]
@@ -69,7 +74,7 @@ class Oracle:
     def regret_of(self, loss: float | None) -> float:
         """The regret of a final loss, None if the training exploded; negative if it is below the best loss."""
         loss = self.untrained if loss is None else min(loss, self.untrained)
-        return (loss - self.best) / max(self.best, FLOOR * self.untrained)
+        return (loss - self.best) / max(self.best, FLOOR * self.ceiling)
 
     def error(self, lr: float) -> float:
         """Decades above the best rate."""
@@ -113,6 +118,8 @@ class Ending:
 
 
 Oracles = dict[str, Oracle]
+Families = Mapping[str, Hashable] | None
+"""By task, with which others it is left out or drawn; None: each for itself."""
 
 
 def summary(regrets: np.ndarray) -> dict[str, float]:
@@ -135,8 +142,8 @@ def score(runs: list[Run], oracles: Oracles) -> dict[str, float | None]:
 
     Returns:
         Shares of runs (`close`, `near`, `answered`, `covered`), regrets (`median`, `p90`, `worst`), `bias` (the median
-        signed error) and `miss` (the median absolute error) in decades, `deviation` (over seeds, in decades, mean over
-        tasks), `steps` and `seconds` (medians). None for what the runs do not have.
+        signed error) and `miss` (the median absolute error) in decades, `deviation` (over seeds, in decades, median
+        over tasks), `steps` and `seconds` (medians). None for what the runs do not have.
     """
     regrets = np.array([oracles[run.task].regret(run.lr) for run in runs])
     errors = [oracles[run.task].error(run.lr) for run in runs if run.lr is not None]
@@ -145,7 +152,7 @@ def score(runs: list[Run], oracles: Oracles) -> dict[str, float | None]:
         **summary(regrets),
         "bias": statistics.median(errors) if errors else None,
         "miss": statistics.median(map(abs, errors)) if errors else None,
-        "deviation": _deviation(runs),
+        "deviation": statistics.median(spreads) if (spreads := deviations(runs).values()) else None,
         "covered": statistics.fmean(covered) if covered else None,
         "answered": len(errors) / len(runs),
         "steps": statistics.median(run.steps for run in runs),
@@ -157,33 +164,33 @@ def _holds(run: Run, oracles: Oracles) -> bool:
     return run.interval[0] <= oracles[run.task].best_lr <= run.interval[1]
 
 
-def _deviation(runs: list[Run]) -> float | None:
-    """Standard deviation of log10(lr) over the seeds of a task, mean over tasks; None for a single seed."""
+def deviations(runs: list[Run]) -> dict[str, float]:
+    """By task, the standard deviation of log10(lr) over its seeds; without tasks that have a single answer."""
     logs: dict[str, list[float]] = {}
     for run in runs:
         if run.lr is not None:
             logs.setdefault(run.task, []).append(float(np.log10(run.lr)))
-    each = [statistics.stdev(values) for values in logs.values() if len(values) > 1]
-    return statistics.fmean(each) if each else None
+    return {task: statistics.stdev(values) for task, values in logs.items() if len(values) > 1}
 
 
-def calibrated(runs: list[Run], oracles: Oracles) -> list[Run]:
-    """The same answers times one constant, for each task the best constant of all other tasks.
+def calibrated(runs: list[Run], oracles: Oracles, families: Families = None) -> list[Run]:
+    """The same answers times one constant, for each family the best constant of the tasks of all other families.
 
     Best is the lowest mean regret, each regret counted as at most 1, so that one task that diverged does not decide.
 
     Args:
-        runs: Over at least two tasks.
+        runs: Over at least two families, each task with as many.
         oracles: By task.
+        families: With which others each task is left out.
 
     Returns:
         Runs with other rates.
     """
-    tasks = sorted({run.task for run in runs})
-    costs = {task: np.mean([_costs(run, oracles[task]) for run in runs if run.task == task], axis=0) for task in tasks}
+    by_family = _grouped(runs, families)
+    costs = {name: np.sum([_costs(run, oracles[run.task]) for run in some], axis=0) for name, some in by_family.items()}
     total = sum(costs.values())
-    best = {task: MULTIPLIERS[_middle_of_least(total - costs[task])] for task in tasks}
-    return [_scaled(run, best[run.task]) for run in runs]
+    best = {name: MULTIPLIERS[_middle_of_least(total - mine)] for name, mine in costs.items()}
+    return [_scaled(run, best[run.task if families is None else families[run.task]]) for run in runs]
 
 
 def _costs(run: Run, oracle: Oracle) -> list[float]:
@@ -207,41 +214,46 @@ def compare(
     theirs: list[Run | Ending],
     measure: Callable[[list[Run | Ending]], float],
     draws: int = DRAWS,
+    families: Families = None,
 ) -> tuple[float, float, float]:
-    """How much higher a measure of ours is, with a 95 % interval: a paired bootstrap over tasks.
+    """How much higher a measure of ours is, with a 95 % interval: a paired bootstrap over families of tasks.
 
     Args:
         ours: Over tasks and seeds.
         theirs: Over the same tasks.
         measure: A number of a list of runs.
         draws: Resamples.
+        families: With which others each task is drawn.
 
     Returns:
         The difference, and the ends of its interval.
     """
-    mine, yours = _by_task(ours), _by_task(theirs)
+    mine, yours = _grouped(ours, families), _grouped(theirs, families)
 
-    def difference(chosen: list[str]) -> float:
-        return measure([r for t in chosen for r in mine[t]]) - measure([r for t in chosen for r in yours[t]])
+    def difference(chosen: list[Hashable]) -> float:
+        return measure([r for f in chosen for r in mine[f]]) - measure([r for f in chosen for r in yours[f]])
 
     return _bootstrap(difference, sorted(mine), draws)
 
 
-def coverage(runs: list[Run], oracles: Oracles, draws: int = DRAWS) -> tuple[float, float, float] | None:
-    """The part of the intervals that hold the best rate, with a 95 % interval: a bootstrap over tasks.
+def coverage(
+    runs: list[Run], oracles: Oracles, draws: int = DRAWS, families: Families = None
+) -> tuple[float, float, float] | None:
+    """The part of the intervals that hold the best rate, with a 95 % interval: a bootstrap over families of tasks.
 
     Args:
         runs: Over tasks and seeds; those without an interval do not count.
         oracles: By task.
         draws: Resamples.
+        families: With which others each task is drawn.
 
     Returns:
         The part, and the ends of its interval; None where no run has one.
     """
-    asked = _by_task([run for run in runs if run.interval])
+    asked = _grouped([run for run in runs if run.interval], families)
 
-    def share(chosen: list[str]) -> float:
-        return statistics.fmean(_holds(run, oracles) for task in chosen for run in asked[task])
+    def share(chosen: list[Hashable]) -> float:
+        return statistics.fmean(_holds(run, oracles) for family in chosen for run in asked[family])
 
     return _bootstrap(share, sorted(asked), draws) if asked else None
 
@@ -259,16 +271,22 @@ def ranks(medians: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]
     return ranked
 
 
-def _by_task(runs: list[Run | Ending]) -> dict[str, list[Run | Ending]]:
-    return {task: [run for run in runs if run.task == task] for task in {run.task for run in runs}}
+def _grouped(runs: list[Run | Ending], families: Families) -> dict[Hashable, list[Run | Ending]]:
+    """The runs of each family of tasks."""
+    found: dict[Hashable, list[Run | Ending]] = {}
+    for run in runs:
+        found.setdefault(run.task if families is None else families[run.task], []).append(run)
+    return found
 
 
-def _bootstrap(measure: Callable[[list[str]], float], tasks: list[str], draws: int) -> tuple[float, float, float]:
-    """A measure of all tasks, and where 95 % of its values lie over as many tasks drawn with replacement."""
+def _bootstrap(
+    measure: Callable[[list[Hashable]], float], families: list[Hashable], draws: int
+) -> tuple[float, float, float]:
+    """A measure of all families, and where 95 % of its values lie over as many drawn with replacement."""
     source = random.Random(0)
-    drawn = [measure(source.choices(tasks, k=len(tasks))) for _ in range(draws)]
+    drawn = [measure(source.choices(families, k=len(families))) for _ in range(draws)]
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return measure(tasks), float(low), float(high)
+    return measure(families), float(low), float(high)
 
 
 def profile(runs: list[Run], oracles: Oracles, levels: list[float]) -> list[float]:

@@ -1,6 +1,7 @@
 """How far the answer of `find_lr` moves with things that should not matter: twice the steps, other ends of the sweep.
 
-`make bench` asks for the primary schedule and keeps the answers in benchmarks/results/steadiness.json.
+`make bench` asks about the 34 trainings of the earlier suite, for the primary schedule, and keeps the answers in
+benchmarks/results/steadiness.json.
 """
 
 import argparse
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accuracy import FIRST_SEED, ours
+from accuracy import FIRST_SEED
+from oracles import SCHEDULES
 from tasks import TASKS, chosen
+
+from lrfinder import find_lr
 
 __all__ = ["STORED", "moves"]
 
@@ -30,10 +34,15 @@ CHANGES = {
 def measure(name, seed):
     """Log10 of the answers without a change and with each; None where there is no answer."""
     torch.set_num_threads(1)
-    plain = {"plain": {}}
-    found = {change: ours(TASKS[name], seed, "primary", **options) for change, options in (plain | CHANGES).items()}
-    logs = {change: answers["lrfinder"] and math.log10(answers["lrfinder"]) for change, (answers, *_) in found.items()}
-    return {"task": name, "seed": seed, **logs}
+    found = {change: ask(TASKS[name], seed, **options) for change, options in ({"plain": {}} | CHANGES).items()}
+    return {"task": name, "seed": seed, **{change: lr and round(math.log10(lr), 4) for change, lr in found.items()}}
+
+
+def ask(task, seed, **options):
+    """What `find_lr` suggests, or None."""
+    model, loader, optimizer = task.build(seed)
+    request = {"total_steps": task.total_steps, "schedule": SCHEDULES["primary"](task.total_steps), "progress": False}
+    return find_lr(model, loader, loss_fn=task.loss_fn, optimizer=optimizer, **request, **options).lr
 
 
 def main():

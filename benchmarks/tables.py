@@ -1,164 +1,214 @@
-"""Writes the tables of docs/benchmarks.md and of the README, between their markers, from what is stored."""
+"""Writes the tables of docs/benchmarks.md and of the README, between their markers, from what is stored.
+
+They are of the schedule of 5 % warm-up, then linear decay to zero. Answers of `find_lr` and `tune_lr` are those of
+`make bench-fit`, answers of other finders those of `make bench`.
+"""
 
 import argparse
 import json
-from pathlib import Path
+from statistics import median
 
+import answers
+import deepobs_report
+import fit
 import numpy as np
+import oracles as thorough
 import steadiness
-from accuracy import RESULTS, package
-from oracles import SCHEDULES, is_whole, read
-from scoring import Oracle, Run, calibrated, compare, coverage, score, summary
+from answers import families, package_of
+from groups import groups
+from page import PAGE, README, decades, measured_with, percent, points, table, write
+from scoring import Oracle, compare, coverage, deviations, score, summary
+from suite import TRAININGS
 from tasks import TASKS
 
-__all__ = ["PAGE", "answers", "measured_with", "oracles", "percent", "points", "table", "tuned", "write"]
+__all__ = ["PAGE", "measured_with", "oracles", "percent", "points", "table", "write"]
 
-README = Path(__file__).parent.parent / "README.md"
-PAGE = README.parent / "docs" / "benchmarks.md"
-TUNING = RESULTS.parent / "tuning.json"
-MARKERS = {
-    "tables": ("<!-- tables: made by `make bench` -->", "<!-- end of tables -->"),
-    "tuning": ("<!-- tuning: made by `make bench-tuning` -->", "<!-- end of tuning -->"),
-    "figures": ("<!-- figures: made by `make bench-tuning` -->", "<!-- end of figures -->"),
-    "end to end": ("<!-- end to end: made by `make bench-end-to-end` -->", "<!-- end of end to end -->"),
-    "short": ("<!-- table: accuracy, made by `make bench` -->", "<!-- end -->"),
-}
-SCHEDULE_WORDS = {
-    "primary": "5 % warm-up, then linear decay to zero",
-    "line": "linear decay to zero",
-    "constant": "a constant rate",
-}
+SCHEDULE = "5 % warm-up, then linear decay to zero"
+DRAWS = 500
+LEVEL, FAR_BEHIND = 0.005, 0.05
+"""Regret above another's that is called behind, and far behind: what rounds to a percent, and what is not close."""
+MOST_SHOWN = 10.0
+"""Regret of a family above which the table says no more; where a training starts far off it can be hundreds."""
+DIFFERENCES = (
+    "How many more answers are within 20 % than another's, in percentage points with a bootstrap over families (95 %), "
+    "and the families on which the median regret is lower or higher:"
+)
+STEADY = (
+    "How far the answer of `find_lr` moves when what should not matter changes, in decades, on the 34 trainings of "
+    "the earlier suite (seen: the constants are the package's):"
+)
 
 
 def oracles(schedule):
-    """The finished oracles of a schedule, by task."""
-    stored = {name: read(task, schedule) for name, task in TASKS.items()}
-    return {name: Oracle(o["runs"], o["untrained"]) for name, o in stored.items() if o and is_whole(TASKS[name], o)}
+    """The finished oracles of the 34 tasks for a schedule, by task."""
+    stored = {name: thorough.read(task, schedule) for name, task in TASKS.items()}
+    whole = {name: one for name, one in stored.items() if one and thorough.is_whole(TASKS[name], one)}
+    return {name: Oracle(one["runs"], one["untrained"]) for name, one in whole.items()}
 
 
-def answers(stored, schedule, tasks):
-    """Runs by method; ours are for the schedule, the others know none."""
-    methods = {}
-    for row in stored["runs"]:
-        if row["task"] in tasks and row["schedule"] in (schedule, "any"):
-            interval = row["interval"] and tuple(row["interval"])
-            run = Run(row["task"], row["seed"], row["lr"], interval, row["steps"], row["seconds"])
-            methods.setdefault(row["method"], []).append(run)
-    return dict(sorted(methods.items(), key=lambda item: item[0].split()[0] != "lrfinder"))
+# All trainings
 
 
-def tuned(tasks):
-    """The answers of `tune_lr` with its default budget."""
-    rows = [
-        row for row in json.loads(TUNING.read_text())["runs"] if row["budget"] == "default" and row["task"] in tasks
-    ]
-    return [Run(row["task"], row["seed"], row["lr"], None, row["steps"]) for row in rows]
+MAIN = ["method", "within 5 %", "within 20 %", "median", "90th pct", "bias", "seed dev", "interval holds", "steps"]
+MAIN += ["within 20 %, least loss"]
 
 
-def table(header, rows):
-    """A Markdown table, numbers to the right."""
-    lines = ["| " + " | ".join(header) + " |", "|---|" + "--:|" * (len(header) - 1)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+def main_table(found):
+    """Every method on all trainings; the last column is by the least loss along the way."""
+    parts = [found.ours, found.peers, {f"{name}, calibrated": runs for name, runs in found.mended.items()}]
+    return table(MAIN, [_main_row(name, runs, found) for methods in parts for name, runs in methods.items()])
 
 
-def percent(value):
-    return "–" if value is None else f"{100 * value:.0f} %"
+def _main_row(name, runs, found):
+    s = score(runs, found.final)
+    shares = [percent(s[key]) for key in ("close", "near", "median", "p90")]
+    apart = [decades(s["bias"]), decades(s["deviation"], ""), percent(s["covered"]), f"{s['steps']:.0f}"]
+    return [_named(name), *shares, *apart, percent(score(runs, found.best)["near"])]
 
 
-def decades(value, sign="+"):
-    return "–" if value is None else f"{value:{sign}.2f}"
+def _named(name):
+    return f"**`{name}`**" if name.endswith("_lr") else name
 
 
-HEADER = [
-    "method",
-    "within 5 %",
-    "within 20 %",
-    "median",
-    "90th pct",
-    "worst",
-    "bias",
-    "miss",
-    "seed dev",
-    "steps",
-    "s",
-]
-
-
-def row(method, s):
-    shares = [percent(s[key]) for key in ("close", "near", "median", "p90", "worst")]
-    apart = [decades(s["bias"]), decades(s["miss"], ""), decades(s["deviation"], "")]
-    name = f"**{method}**" if method == "lrfinder" else method
-    return [name, *shares, *apart, f"{s['steps']:.0f}", f"{s['seconds']:.2f}"]
-
-
-def main_table(methods, oracle):
-    return table(HEADER, [row(name, score(runs, oracle)) for name, runs in methods.items()])
-
-
-def differences(methods, oracle):
-    """Ours against every peer, as it is and calibrated: differences of three measures with 95 % intervals."""
-    rows = []
-    for name, runs in methods.items():
-        if name.startswith("lrfinder"):
-            continue
-        for words, theirs in ((name, runs), (f"{name}, calibrated", calibrated(runs, oracle))):
-            found = [_difference(methods["lrfinder"], theirs, key, oracle) for key in ("close", "near", "p90")]
-            rows.append([words, *found])
-    return table(["lrfinder minus", "within 5 %", "within 20 %", "90th pct"], rows)
-
-
-def _difference(ours, theirs, key, oracle):
-    regret = {run: oracle[run.task].regret(run.lr) for run in (*ours, *theirs)}
-    return points(*compare(ours, theirs, lambda runs: summary(np.array([regret[run] for run in runs]))[key], 500))
-
-
-def points(middle, low, high):
-    return f"{100 * middle:+.0f} ({100 * low:+.0f} to {100 * high:+.0f})"
-
-
-def by_task(methods, oracle):
-    """Where ours wins and loses: the median regret on every task, beside the best calibrated peer's."""
-    rows = []
-    peers = {name: calibrated(runs, oracle) for name, runs in methods.items() if not name.startswith("lrfinder")}
-    for task, one in oracle.items():
-        mine = score([run for run in methods["lrfinder"] if run.task == task], oracle)
-        theirs = {name: score([r for r in runs if r.task == task], oracle)["median"] for name, runs in peers.items()}
-        least = min(theirs, key=theirs.get)
-        cells = [f"{one.best_lr:.2g}", f"{one.best:.3g}", decades(mine["bias"]), percent(mine["median"])]
-        rows.append([task, *cells, f"{percent(theirs[least])} ({least})"])
-    header = ["task", "best LR", "loss", "our bias", "our median regret", "the least of any calibrated peer"]
+def differences(found):
+    """How many more of our answers are within 20 %, and on how many families our median is the lower one."""
+    others = {**found.peers, **{f"{name}, calibrated": runs for name, runs in found.mended.items()}}
+    rows = [[name, *(_ahead(mine, runs, found) for mine in found.ours.values())] for name, runs in others.items()]
+    by = {name: _by_family(runs, found) for name, runs in (found.ours | others).items()}
+    for row in rows:
+        row += [_wins(by[verb], by[row[0]]) for verb in found.ours]
+    header = ["", *(f"`{verb}` minus it" for verb in found.ours), *(f"families, `{verb}`" for verb in found.ours)]
     return table(header, rows)
 
 
-def paired(stored, schedule):
-    """The runs of every method, and the oracles, of those tasks that all methods were asked on."""
-    oracle = oracles(schedule)
-    methods = answers(stored, schedule, oracle)
-    common = set(oracle).intersection(*({run.task for run in runs} for runs in methods.values()))
-    methods = {name: [run for run in runs if run.task in common] for name, runs in methods.items()}
-    return methods, {task: one for task, one in oracle.items() if task in common}
+def _ahead(mine, theirs, found):
+    regret = {run: found.final[run.task].regret(run.lr) for run in (*mine, *theirs)}
+
+    def near(runs):
+        return summary(np.array([regret[run] for run in runs]))["near"]
+
+    return points(*compare(mine, theirs, near, DRAWS, families(found.final)))
 
 
-def page(stored):
-    """The generated part of the page."""
-    parts = []
-    for schedule in SCHEDULES:
-        methods, oracle = paired(stored, schedule)
-        if len(oracle) < 3 or "lrfinder" not in methods:
-            continue
-        seeds = len({run.seed for run in methods["lrfinder"]})
-        parts += [f"## For {SCHEDULE_WORDS[schedule]}: {len(oracle)} tasks, {seeds} seeds", main_table(methods, oracle)]
-        peers = {name: calibrated(runs, oracle) for name, runs in methods.items()}
-        parts += ["Each times its best constant, fitted leave-one-task-out:", main_table(peers, oracle)]
-        parts += [_coverage(methods["lrfinder"], oracle)]
-        if schedule == "primary":
-            parts += ["In percentage points, with a paired bootstrap over tasks (95 %):", differences(methods, oracle)]
-            parts += ["Task by task:", by_task(methods, oracle)]
-            parts += [
-                "How far the answer of `find_lr` moves when what should not matter changes, in decades:",
-                steady(),
+def _by_family(runs, found):
+    """The median regret of each family."""
+    regrets = {}
+    for run in runs:
+        regrets.setdefault(TRAININGS[run.task].family, []).append(found.final[run.task].regret(run.lr))
+    return {family: median(values) for family, values in regrets.items()}
+
+
+def _wins(mine, theirs):
+    better = sum(mine[family] < theirs[family] for family in mine)
+    worse = sum(mine[family] > theirs[family] for family in mine)
+    return f"{better} better, {worse} worse"
+
+
+# Groups and families
+
+
+def group_table(found):
+    """Our methods on each group of trainings."""
+    rows = []
+    for words, tasks in groups(found.final).items():
+        for verb, runs in found.ours.items():
+            mine = [run for run in runs if run.task in tasks]
+            s, along = score(mine, found.final), score(mine, found.best)
+            cells = [percent(s[key]) for key in ("close", "near", "median", "p90", "covered")]
+            head = f"{words} ({len(tasks)})" if verb == "find_lr" else ""
+            rows.append([head, f"`{verb}`", *cells, percent(along["near"])])
+    header = ["trainings", "", "within 5 %", "within 20 %", "median", "90th pct", "interval holds"]
+    return table([*header, "within 20 %, least loss"], rows)
+
+
+def family_table(found):
+    """Our median regret on each family beside the least of any other finder; where we are furthest behind comes first.
+
+    Returns:
+        A sentence that counts, and the table.
+    """
+    mine = {verb: _by_family(runs, found) for verb, runs in found.ours.items()}
+    theirs = {name: _by_family(runs, found) for name, runs in found.peers.items()}
+    least = {family: min((by[family], name) for name, by in theirs.items()) for family in mine["find_lr"]}
+    behind = {verb: {family: by[family] - least[family][0] for family in by} for verb, by in mine.items()}
+    order = sorted(least, key=lambda family: (-round(max(by[family] for by in behind.values()), 2), family))
+    sizes = {family: sum(TRAININGS[task].family == family for task in found.final) for family in order}
+    rows = [
+        [
+            f"{family.source}, {family.kind} ({sizes[family]})",
+            *(_regret(by[family]) for by in mine.values()),
+            f"{_regret(least[family][0])} ({least[family][1]})",
+            ", ".join(f"`{verb}` by {_regret(by[family])}" for verb, by in behind.items() if by[family] >= LEVEL),
+        ]
+        for family in order
+    ]
+    header = ["family", *(f"`{verb}`" for verb in mine), "the least of any other finder", "behind it"]
+    return f"{_counted(behind)}\n\n{table(header, rows)}"
+
+
+def _regret(value):
+    return percent(value) if value < MOST_SHOWN else f"> {percent(MOST_SHOWN)}"
+
+
+def _counted(behind):
+    sentences = []
+    for verb, by in behind.items():
+        level, far = (sum(value < bound for value in by.values()) for bound in (LEVEL, FAR_BEHIND))
+        sentences.append(
+            f"`{verb}` is at least as good as the best other finder on {level} of {len(by)} families, less than "
+            f"{100 * FAR_BEHIND:.0f} points behind it on {far - level}, and further behind on {len(by) - far}."
+        )
+    return " ".join(sentences)
+
+
+# Intervals
+
+
+def interval_table(found):
+    """How often intervals hold, how wide they are, and how far answers move with the seed."""
+    rows = []
+    for verb, runs in found.ours.items():
+        held = coverage(runs, found.final, DRAWS, families(found.final))
+        widths = {run: run.interval[1] / run.interval[0] for run in runs if run.interval}
+        deciles = np.quantile(list(widths.values()), (0.1, 0.5, 0.9))
+        thirds = [_held_in_third(widths, third, found) for third in (0, 2)]
+        spreads = list(deviations(runs).values())
+        share, low, high = map(percent, held)
+        rows.append(
+            [
+                f"`{verb}`",
+                f"{share} ({low} to {high})",
+                *thirds,
+                *(f"{width:.0f}" for width in deciles),
+                f"{median(spreads):.2f}",
+                f"{max(spreads):.2f}",
+                percent(score(runs, found.final)["answered"]),
             ]
-    return "\n\n".join([*parts, measured_with(stored)])
+        )
+    header = ["", "holds (95 %)", "narrowest third", "widest third", "low to high end, 10th pct", "median", "90th pct"]
+    return table([*header, "seed dev, median", "largest", "answered"], rows)
+
+
+def _held_in_third(widths, third, found):
+    ordered = sorted(widths, key=widths.get)
+    size = len(ordered) / 3
+    return percent(score(ordered[round(third * size) : round((third + 1) * size)], found.final)["covered"])
+
+
+# The page
+
+
+def seen(found):
+    """What the package's own constants give, and how much less the others' do."""
+    parts = []
+    for verb in found.ours:
+        all_of, others = (score(methods[verb], found.final) for methods in (found.shipped, found.ours))
+        close, near, held = (f"{percent(all_of[key])} ({percent(others[key])})" for key in ("close", "near", "covered"))
+        parts.append(f"`{verb}` has {close} within 5 %, {near} within 20 %, and intervals that hold in {held}")
+    return (
+        "With the constants of the package, which all of these trainings chose (in parentheses: those that other "
+        f"families chose, as in the tables): {'; '.join(parts)}."
+    )
 
 
 def steady():
@@ -167,75 +217,61 @@ def steady():
     return table(["change", "median", "90th pct", "an answer came or went"], rows)
 
 
-def _coverage(runs, oracle):
-    found = coverage(runs, oracle)
-    if found is None:
-        return "No run of `find_lr` gave an interval."
-    share, low, high = (f"{100 * value:.0f}" for value in found)
-    return (
-        f"The 80 % interval of `find_lr` holds the best rate in {share} % of the runs "
-        f"({low} to {high} %: 95 %, a bootstrap over tasks)."
-    )
+def counts(found):
+    seeds = len({run.seed for run in found.ours["find_lr"]})
+    return f"{len(found.final)} trainings of {len(set(families(found.final).values()))} families, {seeds} seeds"
 
 
-def measured_with(stored):
-    return f"Measured with {', '.join(f'{name} {value}' for name, value in stored['machine'].items())}."
+def page(found):
+    """The generated part of the page."""
+    parts = [f"### All trainings: {counts(found)}", main_table(found), seen(found)]
+    parts += [DIFFERENCES, differences(found), "### Kinds of trainings", group_table(found)]
+    parts += ["### Intervals", interval_table(found), "### Family by family", family_table(found)]
+    parts += ["### DeepOBS", deepobs_report.report(), "### What should not matter", STEADY, steady()]
+    return "\n\n".join([*parts, measured_with({"machine": found.machine})])
 
 
-def short(stored):
-    """The README's table: ours, and the best rule of every package at its defaults and times its best constant."""
-    methods, oracle = paired(stored, "primary")
-    chosen = {"lrfinder": methods["lrfinder"], "lrfinder, calibrated": calibrated(methods["lrfinder"], oracle)}
-    if TUNING.exists():
-        chosen["lrfinder tune_lr"] = tuned(oracle)
-    for finder in sorted({package(name) for name in methods} - {"lrfinder"}):
-        rules = {name: runs for name, runs in methods.items() if package(name) == finder}
-        mended = {f"{name}, calibrated": calibrated(runs, oracle) for name, runs in rules.items()}
-        for found in (rules, mended):
-            best = max(found, key=lambda name: _merit(found[name], oracle))
-            chosen[best] = found[best]
-    scores = {name: score(runs, oracle) for name, runs in chosen.items()}
-    header = ["", "within 5 %", "within 20 %", "90th percentile", "seed deviation", "steps"]
-    seeds = len({run.seed for run in methods["lrfinder"]})
-    head = f"{len(oracle)} tasks, {seeds} seeds, for {SCHEDULE_WORDS['primary']}; the best of each column is bold:"
-    return f"{head}\n\n{table(header, _short_rows(scores))}"
-
-
-def _merit(runs, oracle):
-    found = score(runs, oracle)
-    return found["near"], found["close"]
+def short(found):
+    """The README's table: ours, and the rule of every other package that has most answers within 20 %."""
+    shown = dict(found.ours)
+    for package in sorted({package_of(name) for name in found.peers}):
+        rules = {name: score(runs, found.final) for name, runs in found.peers.items() if package_of(name) == package}
+        best = max(rules, key=lambda name: (rules[name]["near"], rules[name]["close"]))
+        shown[best] = found.peers[best]
+    scores = {name: score(runs, found.final) for name, runs in shown.items()}
+    for name, s in scores.items():
+        s["along"] = score(shown[name], found.best)["near"]
+    header = ["", "within 5 %", "within 20 %", "median", "90th percentile", "seed deviation", "steps"]
+    head = f"{counts(found)}, for {SCHEDULE}; the best of each column is bold:"
+    return f"{head}\n\n{table([*header, 'within 20 %, least loss'], _short_rows(scores))}"
 
 
 def _short_rows(scores):
-    columns = {"close": (percent, max), "near": (percent, max), "p90": (percent, min), "deviation": (_spread, min)}
+    columns = {"close": (percent, max), "near": (percent, max), "median": (percent, min), "p90": (percent, min)}
+    columns |= {"deviation": (_spread, min), "steps": (_whole, min), "along": (percent, max)}
     best = {key: words(least(s[key] for s in scores.values())) for key, (words, least) in columns.items()}
     for name, s in scores.items():
         cells = {key: words(s[key]) for key, (words, _) in columns.items()}
-        bold = [f"**{cell}**" if cell == best[key] else cell for key, cell in cells.items()]
-        yield [name, *bold, f"{s['steps']:.0f}"]
+        bold = [f"**{cell}**" if cell == best[key] and key != "steps" else cell for key, cell in cells.items()]
+        yield [f"`{name}`" if name.endswith("_lr") else name, *bold]
 
 
 def _spread(value):
     return decades(value, "")
 
 
-def write(text, path, part):
-    """Put a generated part between its markers."""
-    begin, end = MARKERS[part]
-    head, _, rest = path.read_text().partition(begin)
-    _, found, tail = rest.partition(end)
-    if not found:
-        raise ValueError(f"{path} must hold {begin} and then {end}, got neither or one")
-    path.write_text(f"{head}{begin}\n\n{text}\n\n{end}{tail}")
+def _whole(value):
+    return f"{value:.0f}"
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--print", action="store_true", help="print instead of writing")
     options = parser.parse_args()
-    stored = json.loads(RESULTS.read_text())
-    parts = [(page(stored), PAGE, "tables"), (short(stored), README, "short")]
-    for text, path, part in parts:
+    if not fit.ANSWERS.exists():
+        parser.exit(1, f"there is no {fit.ANSWERS}; `make bench-fit` makes it\n")
+    found = answers.read()
+    for text, path, part in [(page(found), PAGE, "tables"), (short(found), README, "short")]:
         print(f"{text}\n")
         if not options.print:
             write(text, path, part)

@@ -78,6 +78,8 @@ class Task:
     total_steps: int
     lrs: tuple[float, float]
 
+    clip = None  # largest norm of the gradient, a field of the trainings of the suite
+
     @property
     def optimizer_kind(self):
         """`sgd`, `momentum` or `adaptive`."""

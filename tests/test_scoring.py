@@ -123,6 +123,28 @@ def test_calibration_mends_a_constant_factor_of_the_other_tasks(rates, mended):
     assert found["c"] == pytest.approx(mended, rel=0.3)
 
 
+def test_tasks_of_one_family_are_left_out_together():
+    """Three tasks that are too high get no factor from each other, only that of the fourth, which is right."""
+    answers = [run for task, lr in zip("abcd", (100.0,) * 3 + (1.0,), strict=True) for run in runs(lr, task=task)]
+    families = dict.fromkeys("abc", "high") | {"d": "right"}
+
+    alone, together = (
+        scoring.calibrated(answers, dict.fromkeys("abcd", BOWL), some)[0].lr for some in (None, families)
+    )
+
+    assert (alone, together) == (pytest.approx(1.0, rel=0.3), pytest.approx(100.0, rel=0.3))
+
+
+def test_tasks_of_one_family_are_drawn_together():
+    """Where all intervals that miss are of one of two families, the share may be none or all."""
+    asked = [*held("a", True), *held("b", True), *held("c", False)]
+    families = {"a": "x", "b": "x", "c": "y"}
+
+    share, low, high = scoring.coverage(asked, dict.fromkeys("abc", BOWL), families=families)
+
+    assert (share, low, high) == (pytest.approx(2 / 3), 0.0, 1.0)
+
+
 def test_a_comparison_is_paired_over_tasks():
     """A lead of one step on every task has no spread, however much the tasks differ."""
     theirs = [Run(task, 0, 1.0, steps=steps) for task, steps in zip("abcd", (10, 200, 3000, 5), strict=True)]
