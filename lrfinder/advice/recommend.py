@@ -79,7 +79,8 @@ def _over_fitting(evidence: Evidence, epochs: float) -> tuple[Reason, ...]:
     """What to do where the validation loss turns up, for a training of many epochs."""
     advice = "where the validation loss turns up take the lower end of the interval, fewer epochs, or stop early."
     if any(pilot.over_fits for pilot in evidence.pilots):
-        return (Reason(f"The pilots over-fit, and count for more, since short trials do not: {advice}", "moderate"),)
+        words = "The pilots over-fit, which nothing else sees, so all other sources are less sure than they would be"
+        return (Reason(f"{words}: {advice}", "moderate"),)
     return (Reason(f"Short trials see nothing of over-fitting: {advice}", "weak"),) if epochs >= MANY_EPOCHS else ()
 
 
@@ -103,8 +104,9 @@ def _warnings(evidence: Evidence, total_steps: int | None) -> tuple[str, ...]:
     if evidence.facts.offset:
         warnings.append(
             f"The targets lie far from zero: their mean is {evidence.facts.offset:.0f} times their deviation. The "
-            "search took it away, as if the warm-up had learned it. Subtract it from the targets, divide them by "
-            "their deviation and search anew: that training is easier."
+            "losses and the peak are for targets without it. With the targets as they are, an optimizer like Adam, "
+            "whose steps have one size, may need a far higher peak to get there. Better subtract the mean from the "
+            "targets, divide them by their deviation, and search anew."
         )
     if evidence.noise is not None and evidence.noise > NOISY:
         warnings.append("The curve is noisy; a larger batch or more steps would make the peak surer.")

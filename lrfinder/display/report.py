@@ -64,7 +64,9 @@ def _reasons_of_peak(evidence: Evidence, plan: Plan) -> list[Reason]:
     corrections = {factor.name: factor.value for factor in plan.factors_of("peak")}
     if len(plan.estimates) > 1 and f"{corrections.get('caution', 1):.2g}" != "1":
         caution = corrections["caution"]
-        words = f"The suggestion is {caution:.2g} of the middle of these, since too high costs more than too low."
+        words = f"The suggestion is {caution:.2g} of the middle of these, since too high costs more than too low"
+        shape = corrections.get("schedule", 1.0)
+        words += "." if f"{shape:.2g}" == "1" else f", times {shape:.2g} for the schedule."
         reasons.append(Reason(words, "moderate"))
     if "finetune" in corrections:
         lower = corrections["finetune"]
@@ -183,7 +185,7 @@ def _edge_trials(evidence: Evidence) -> list[str]:
         head = f"{trials.steps} steps each, all from the same start: a short warm-up, a linear decay to zero"
         lines += ["", *_wrap("trials", head), *_runs(trials)]
     if evidence.edge is not None:
-        meaning = "above it most of the best gain is lost; the peak lies below"
+        meaning = "above it most of the best gain is lost; mostly the peak lies below"
         lines.append(f"    their edge      {evidence.edge:.2e}: {meaning}")
     return lines
 

@@ -71,7 +71,9 @@ def search(
         curve, coarse = sweep_in_passes(loop, snapshot, lrs, on_step)
     else:
         curve, coarse = sweep(loop, lrs, on_step, held_out), None
-    facts = replace(loop.facts, offset=offset)
+    facts = loop.facts
+    if offset:
+        facts = replace(facts, offset=offset, loss=f"{facts.loss}, the targets without their mean")
     evidence = read_curve(curve, facts, rule if callable(rule) else None, cost_of_point, coarse)
     evidence = replace(evidence, lr_range=(lrs[0], lrs[-1]))
     if not len(curve):

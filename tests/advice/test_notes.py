@@ -67,3 +67,16 @@ def test_a_plateau_is_explained(options, is_plateau):
     reasons = notes(ENCLOSED, **options)[1]
 
     assert any("a trial left the loss where it was" in reason for reason in reasons) == is_plateau
+
+
+def test_pilots_that_learned_nothing_are_said_to_count_for_little():
+    """They lowered the loss, but only as far as a constant prediction goes."""
+    pilot = trials((1e-3, 0.6), (1e-2, 0.4), (1e-1, 1.2), steps=60, learned=(0.0, 0.05, 0.0))
+    found = evidence(curve=FLAT, edge_trials=[EDGE], pilots=[pilot], cost_steps=290)
+    plan = make_plan(found, Request(5_000))
+
+    added = add_notes(plan, found, Cost(300, 100, least_for_pilots=240, least_for_trials=75)).warnings
+
+    assert added[len(plan.warnings) :] == (
+        "The pilots only learned what a constant prediction attains, so they count for little.",
+    )

@@ -300,3 +300,14 @@ def test_pilots_without_trials_begin_between_the_sweeps_peak_and_the_usual_one()
     assert start_of() == start_of(facts=ADAM, finetune=True)
     assert swept / 4 < start_of() < swept
     assert sorted([start_of(), start_of(facts=ADAM), usual])[1] == start_of(facts=ADAM)
+
+
+def test_nothing_that_is_suggested_for_fine_tuning_leaves_the_range():
+    """What lowers the peak for fine-tuning does not lower it, or the interval, beyond the rates that were asked for."""
+    found = evidence(edge_trials=[EDGE], facts=PLAIN)
+    free = peak(found, LINEAR, horizon(), finetune=True)
+    within = (2 * free.interval[0], 10.0)
+
+    held = peak(found, LINEAR, horizon(), finetune=True, within=within)
+
+    assert within[0] <= held.interval[0] <= held.lr <= held.interval[1]

@@ -150,7 +150,7 @@ OVER_FITTED = replace(PILOT, losses=(0.4, 0.5, 0.7), learned=(0.8, 0.8, 0.8))
 @pytest.mark.parametrize(
     ("pilots", "steps_per_epoch", "words"),
     [
-        ([OVER_FITTED], 1_000, "The pilots over-fit, and count for more"),
+        ([OVER_FITTED], 1_000, "The pilots over-fit, which nothing else sees"),
         ([PILOT], 50, "Short trials see nothing of over-fitting"),
         ([], 50, "Short trials see nothing of over-fitting"),
         ([], 100, None),
