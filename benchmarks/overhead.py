@@ -33,7 +33,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from lrfinder import TorchLoop, __version__, find_lr
-from lrfinder.advice.recommend import Request, plan
+from lrfinder.advice.recommend import make_plan
+from lrfinder.advice.request import Request
 from lrfinder.evidence.evidence import read_curve
 from lrfinder.result import LRResult
 from lrfinder.search.sweep import exponential_range, sweep
@@ -81,7 +82,7 @@ def sweep_alone(model, batches, optimizer):
         curve = sweep(loop, exponential_range(FIRST, LAST, STEPS))
         seconds = time.perf_counter() - start
     evidence = read_curve(curve, loop.facts)
-    str(LRResult(evidence, plan(evidence, Request(total_steps=1000))))
+    str(LRResult(evidence, make_plan(evidence, Request(total_steps=1000))))
     return seconds, len(curve), time.perf_counter() - begin - seconds
 
 
