@@ -31,9 +31,14 @@ _PACED = (
 """What optimizers that schedule themselves do instead, by a pattern of their lower-case class names."""
 
 
+def _first_name(facts: Facts) -> str:
+    """The class name of the first swept optimizer, in lower case."""
+    return facts.optimizer.lower().split(" and ")[0]
+
+
 def kind_of(facts: Facts) -> Kind:
     """Return the kind of the first swept optimizer, as far as its class name tells."""
-    name = facts.optimizer.split(" and ")[0].lower()
+    name = _first_name(facts)
     if "muon" in name:
         return "muon"
     if name.startswith("sgd") or name == "asgd":
@@ -48,7 +53,7 @@ def usual_lr(facts: Facts, loss: float, calibration: Calibration = FITTED) -> fl
     1 / loss (before training) and as 1 - momentum.
     """
     size, slow = facts.weights, 1 - facts.betas[0]
-    name = facts.optimizer.lower().split(" and ")[0]
+    name = _first_name(facts)
     if not size or not slow > 0:
         return None
     if kind_of(facts) in ("adam", "muon"):
@@ -63,7 +68,7 @@ def usual_lr(facts: Facts, loss: float, calibration: Calibration = FITTED) -> fl
 
 def own_decay(facts: Facts, calibration: Calibration = FITTED) -> float:
     """Return the power of 1 / step with which an optimizer shrinks its own steps: a half for Adagrad, else nothing."""
-    return calibration.adagrad_exponent if facts.optimizer.lower().split(" and ")[0] == "adagrad" else 0.0
+    return calibration.adagrad_exponent if _first_name(facts) == "adagrad" else 0.0
 
 
 def own_pace(facts: Facts) -> str | None:

@@ -89,7 +89,7 @@ class Evidence:
     @property
     def is_plateau(self) -> bool:
         """Whether a trial left the loss where it was, none has learned anything, and the sweep did not lower it."""
-        moves = any(trials.is_sure or (any(trials.learned) and not trials.is_blind) for trials in self.edge_trials)
+        moves = any(trials.is_sure or trials.has_learned for trials in self.edge_trials)
         if self.status is Status.OK or self.curve is None or moves:
             return False
         ends = [(trials.start, loss) for trials in self.edge_trials for loss in trials.losses if loss is not None]

@@ -12,6 +12,7 @@ __all__ = [
     "dead",
     "divergence_limit",
     "gain",
+    "gains_of_live",
     "improved",
     "losses_after",
     "min_gain_off_plateau",
@@ -50,6 +51,11 @@ def dead(gains: Sequence[float], learned: Sequence[float | None]) -> list[bool]:
     """
     most, at = _most_learned(gains, learned)
     return [most >= ALIVE and i > at and share is not None and share < DEAD * most for i, share in enumerate(learned)]
+
+
+def gains_of_live(falls: Sequence[float], learned: Sequence[float | None]) -> list[float]:
+    """Return how far trials lowered the loss, by ascending peak; a dead one has lost all of its gain."""
+    return [min(fall, 0.0) if is_dead else fall for fall, is_dead in zip(falls, dead(falls, learned), strict=True)]
 
 
 def blind(gains: Sequence[float], learned: Sequence[float | None]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lrfinder.errors import InputError
-from lrfinder.evidence.outcome import ALIVE, blind, dead, improved
+from lrfinder.evidence.outcome import ALIVE, blind, gains_of_live, improved
 
 __all__ = ["Trials", "record_trials"]
 
@@ -121,8 +121,7 @@ class Trials:
     @property
     def _gains(self) -> list[float]:
         """How far each trial lowered the loss; minus infinity where it diverged, at most 0 where it is dead."""
-        are_dead = dead(self._falls, self._shares)
-        return [min(each, 0.0) if is_dead else each for each, is_dead in zip(self._falls, are_dead, strict=True)]
+        return gains_of_live(self._falls, self._shares)
 
     @property
     def _falls(self) -> list[float]:
@@ -167,6 +166,11 @@ class Trials:
     def is_blind(self) -> bool:
         """Whether no trial has learned from its inputs, but at most what a constant prediction attains."""
         return blind(self._falls, self._shares)
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether it is known that a trial has learned from its inputs."""
+        return not self.is_blind and any(share is not None for share in self.learned)
 
     @property
     def edge(self) -> float | None:

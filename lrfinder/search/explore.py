@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lrfinder.evidence.curve import is_number
-from lrfinder.evidence.outcome import blind, dead, divergence_limit, gain, losses_after
+from lrfinder.evidence.outcome import blind, divergence_limit, gain, gains_of_live, losses_after
 from lrfinder.evidence.trials import Trials, record_trials
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.search.budget import FORWARDS_PER_STEP
@@ -70,8 +70,8 @@ class Explored:
     @property
     def gains(self) -> dict[int, float]:
         """How far each trial lowered the mean loss; minus infinity where it diverged, at most 0 where it is dead."""
-        are_dead = dict(zip(self._falls, dead([*self._falls.values()], self._shares), strict=True))
-        return {index: min(fall, 0.0) if are_dead[index] else fall for index, fall in self._falls.items()}
+        falls = self._falls
+        return dict(zip(falls, gains_of_live([*falls.values()], self._shares), strict=True))
 
     @property
     def is_blind(self) -> bool:
