@@ -1,6 +1,7 @@
 """Searches on one of two processes, run as a script by the tests: each process prints one line of JSON."""
 
 import json
+import os
 import sys
 import warnings
 from functools import partial
@@ -161,7 +162,9 @@ def main(*names):
     """Make the searches of these names, then print what this rank has seen in each."""
     warnings.simplefilter("ignore")
     dist.init_process_group("gloo")
-    print(json.dumps({name: SEARCHES[name](dist.get_rank()) for name in names}))
+    print(json.dumps({name: SEARCHES[name](dist.get_rank()) for name in names}), flush=True)
+    # Not by the interpreter's end: threads of a process group that a failed rank has broken may abort it there.
+    os._exit(0)
 
 
 if __name__ == "__main__":
