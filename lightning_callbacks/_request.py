@@ -9,8 +9,8 @@ from lightning_callbacks._options import Interval, Options
 from lightning_callbacks._schedulers import Pace, shape_of
 from lrfinder import StepLoop
 from lrfinder.errors import InputError
+from lrfinder.loop import MAX_SKIPS
 from lrfinder.schedules import CATALOGUE, Constant, Epochwise, ReduceOnPlateau, Schedule, Warmup
-from lrfinder.search.sweep import MAX_SKIPS
 from lrfinder.training.param_groups import find_reference
 from lrfinder.training.scheduler import ScheduledLR
 
@@ -61,11 +61,11 @@ def request_for(trainer: Trainer, loop: StepLoop, options: Options, ours: Schedu
         names = " and ".join(type(c.scheduler).__name__ for c in configs)
         _check_default(schedule, names)
         pace = Pace(trainer.current_epoch, trainer.num_training_batches, trainer.accumulate_grad_batches)
-        configs = configs if loop.can_measure else _as_stepped_by_hand(loop, configs)
+        configs = configs if trainer.lightning_module.automatic_optimization else _as_stepped_by_hand(loop, configs)
         shape, top = shape_of(configs, optimizer, reference, total or LOOK_AHEAD, pace)
         return FitRequest(total, shape, False, top, f"the rate is set, and the {names} attached before follows it")
     base = loop.facts.bases[loop.facts.reference]
-    if not loop.can_measure:
+    if not trainer.lightning_module.automatic_optimization:
         return _by_hand(trainer, schedule, base)
     if schedule is None:
         return FitRequest(total, Constant(), False, base, "the rate is set, without a schedule")

@@ -25,15 +25,14 @@ def search_in_fit(options: Options, trainer: Trainer, loop: StepLoop, request: F
         "evaluate_on": options.evaluate_on,
         "progress": bool(getattr(trainer.progress_bar_callback, "is_enabled", False)),
     }
-    if _tunes(options, loop, request.total_steps):
+    if _tunes(options, request.total_steps):
         return tune_loop(loop, budget=options.budget, **given)
     return range_test(loop, open_ended=request.is_open_ended, steps=options.steps, rule=options.rule, **given)
 
 
-def _tunes(options: Options, loop: StepLoop, total_steps: int | None) -> bool:
+def _tunes(options: Options, total_steps: int | None) -> bool:
     """Whether to tune; raises InputError where that was asked for and cannot be done."""
     hindrances = {
-        "under manual optimization, where a loss cannot be had without a step": not loop.can_measure,
         "where the length of the training is not known; give the Trainer `max_steps`, or `max_epochs` with a loader "
         "that has a length": total_steps is None,
         f"for a training of fewer than {SHORTEST} steps; pass `budget` in steps": options.budget is None

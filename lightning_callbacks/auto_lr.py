@@ -42,8 +42,8 @@ class AutoLR(Callback):
     random streams are as before. On resume nothing is measured again; the schedule goes on where it was.
 
     Args:
-        tune: `auto` tunes where 5 % of the steps to come are at least 300, a loss can be had without a step and no rule
-            is named; True always, False never.
+        tune: `auto` tunes where 5 % of the steps to come are at least 300 and no rule is named; True always, False
+            never.
         budget: What a tuning may cost, in steps or as a share of those to come; None is 5 % of them or 300 steps, and
             no more than a third.
         steps: Optimizer steps that a range test may cost.

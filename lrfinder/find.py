@@ -73,8 +73,8 @@ def find_lr(
 
             - `loss_fn`: takes (output, target), returns the loss; default: the model's own loss, or inferred.
             - `loss_step`: takes (model, batch), returns the loss. `train_step`: does the whole update too.
-            - `optimizer`: default: AdamW over the trainable parameters; a list with `train_step`, all swept at their
-              ratio, or the one whose index is `sweep`.
+            - `optimizer`: default: AdamW over the trainable parameters. Those of a list all step after one backward,
+              and are swept at their ratio; or the one whose index is `sweep`, the others staying as they are.
             - `accumulate`: micro-batches of a step. `clip_grad_norm`, `clip_grad_value`: the largest that is let pass.
             - `autocast`: `torch.bfloat16` or `torch.float16`. `scaler`: the GradScaler of a float16 training.
             - `channels_last`: how images are laid out. `val_loader`: batches kept aside, to measure on.

@@ -5,7 +5,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-__all__ = ["Batch", "Facts", "Loop", "Snapshot"]
+__all__ = ["FORWARDS_PER_STEP", "MAX_SKIPS", "Batch", "Facts", "Loop", "Snapshot"]
+
+FORWARDS_PER_STEP = 3
+"""Forward passes that cost as much as one optimizer step."""
+
+MAX_SKIPS = 8
+"""Skipped updates in a row (an overflowing GradScaler) that are repeated; the ninth counts as a loss of NaN."""
 
 Batch: TypeAlias = Sequence[Any]
 """The micro-batches of one optimizer step, on the host, as the loader gave them."""
@@ -79,8 +85,8 @@ class Loop(Protocol):
         """Whether this is the rank that prints, draws and writes."""
 
     @property
-    def can_measure(self) -> bool:
-        """Whether a loss can be had without a step, as trials and pilots need."""
+    def losses_per_step(self) -> float:
+        """How often `loss` can be called at the cost of one step: three times, or once where it makes an update."""
 
     def draw(self) -> Batch:
         """Return the micro-batches of one optimizer step, which can be kept; the loader starts again when it ends."""
@@ -89,10 +95,11 @@ class Loop(Protocol):
         """Make one optimizer step; return the loss before it, mean over micro-batches and ranks, or None if skipped."""
 
     def loss(self, batch: Batch, *, train: bool = False) -> float:
-        """Return the loss of a forward alone, mean over ranks; nothing of the training is changed by it.
+        """Return the loss of a batch, mean over ranks; nothing of the training is changed by it.
 
-        It is NaN where the training skips the batch on any rank. With `train` the last step's forward is repeated as
-        it was: train mode, the same dropout.
+        It is that of a forward alone, or of an update that is put back where a training cannot be split. It is NaN
+        where the training skips the batch on any rank. With `train` the last step's forward is repeated as it was:
+        train mode, the same dropout.
         """
 
     def held_out(self) -> Batch | None:

@@ -127,7 +127,7 @@ def tune_loop(
     strict: bool = False,
     **planning: Unpack[PlanOptions],
 ) -> LRResult:
-    """Do what `tune_lr`, which explains the rest, does over a `Loop` that can measure, alike on all ranks."""
+    """Do what `tune_lr`, which explains the rest, does over any `Loop`, alike on all ranks."""
     request = _check(loop, planning, progress=progress, strict=strict)
     horizon = request.horizon(loop.facts)
     spending = spend(budget_for(horizon.steps, budget), horizon.steps)
@@ -163,11 +163,6 @@ def tune_loop(
 
 def _check(loop: Loop, planning: PlanOptions, *, progress: bool, strict: bool) -> Request:
     """The request of a tuning, or InputError where it cannot be made."""
-    if not loop.can_measure:
-        raise InputError(
-            "a tuning must be able to evaluate a trial by its loss, got a loop whose steps are the training's own "
-            "(`train_step`, manual optimization); use find_lr, whose sweep needs no more than that"
-        )
     if "rule" in planning:
         raise InputError("`tune_loop` takes no `rule`, since pilots decide, got one; name it to range_test or find_lr")
     check_flag("progress", progress)

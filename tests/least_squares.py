@@ -15,7 +15,7 @@ class LeastSquares:
     """
 
     is_chief = True
-    can_measure = True
+    losses_per_step = 3
 
     def __init__(self, seed=0, *, size=8, columns=20, noise=0.0, offset=0.0, facts=None):
         self._stream = np.random.default_rng(seed)

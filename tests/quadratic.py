@@ -44,7 +44,7 @@ class QuadraticLoop:
     """
 
     is_chief = True
-    can_measure = True
+    losses_per_step = 3
     facts = Facts(model="quadratic", optimizer="descent")
 
     def __init__(self, h=2.0, offset=0.0, script=None):

@@ -163,11 +163,6 @@ def test_the_length_may_be_given_in_epochs(given):
     assert by_epochs.plan.total_steps == 1_000
 
 
-def unreached(model, batch):
-    """A step that is never made."""
-    raise AssertionError("must not be called")
-
-
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -176,10 +171,6 @@ def unreached(model, batch):
         ({"evaluate_on": "validation"}, "validation batches must be given to evaluate on them, got none; pass"),
         ({"los_fn": None}, "`tune_lr` got an unexpected keyword argument 'los_fn'; did you mean loss_fn"),
         ({"rule": "valley"}, "`tune_lr` got an unexpected keyword argument 'rule'"),
-        (
-            {"train_step": unreached, "loss_fn": None},
-            "a tuning must be able to evaluate a trial by its loss, got a loop",
-        ),
     ],
 )
 def test_what_cannot_be_used_is_refused(options, sentence):

@@ -131,7 +131,14 @@ class Training:
             loss.backward()
             return loss
 
-        return self.optimizer.step(closure).detach()
+        if not isinstance(self.optimizer, list):
+            return self.optimizer.step(closure).detach()
+        loss = self._loss(batch)
+        self.model.zero_grad()
+        loss.backward()
+        for each in self.optimizer:
+            each.step()
+        return loss.detach()
 
 
 def _batches(loader):

@@ -19,7 +19,7 @@ def code_for(lr: float, schedule: Schedule | None, optimizers: int, *, keeps_pac
     itself.
     """
     if optimizers > 1:
-        return "\n".join(_for_several(schedule, keeps_pace=keeps_pace))
+        return "\n".join(_for_several(lr, schedule, keeps_pace=keeps_pace))
     if schedule is None or keeps_pace:
         note = "no scheduler: it sets its own pace" if keeps_pace else "pass total_steps= to get the schedule too"
         return f"found.apply(optimizer)  # scales every group; {note}"
@@ -36,12 +36,11 @@ def code_for(lr: float, schedule: Schedule | None, optimizers: int, *, keeps_pac
     return "\n".join(lines)
 
 
-def _for_several(schedule: Schedule | None, *, keeps_pace: bool) -> list[str]:
-    lines = ["found.apply(optimizers)  # the list that was swept: all groups of all, by one ratio"]
+def _for_several(lr: float, schedule: Schedule | None, *, keeps_pace: bool) -> list[str]:
     if schedule is None or keeps_pace:
-        return lines
-    attaching = "schedulers = [lrfinder.attach(o, schedule) for o in optimizers]  # step each after its optimizer"
-    return ["import lrfinder", *_schedule_lines(schedule), *lines, attaching]
+        return ["found.apply(optimizers)  # the list that was swept: all groups of all, by one ratio"]
+    attaching = f"schedulers = lrfinder.attach(optimizers, schedule, lr={lr:.3g})  # step each after its optimizer"
+    return ["import lrfinder", *_schedule_lines(schedule), attaching]
 
 
 def _schedule_lines(schedule: Schedule) -> list[str]:

@@ -10,7 +10,6 @@ from lrfinder.errors import InputError
 
 __all__ = [
     "FEWEST_TO_TRY",
-    "FORWARDS_PER_STEP",
     "LEAST",
     "SEARCH",
     "SHARE",
@@ -22,9 +21,6 @@ __all__ = [
     "pilot_steps_on_plateau",
     "spend",
 ]
-
-FORWARDS_PER_STEP = 3
-"""Forward passes that cost as much as one optimizer step."""
 
 SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
 """Part of the training that a tuning may cost unless a budget is given: at least 300 steps, at most a third of it."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from lrfinder.evidence.outcome import ALIVE, unchanged, worsened
 from lrfinder.loop import Batch
-from lrfinder.search.budget import FORWARDS_PER_STEP
 from lrfinder.search.explore import FARTHEST, STRIDE, Explored, TrialBatches, stride
 
 __all__ = ["BELOW", "STEPS", "edge_batches", "next_about_edge", "next_unless_plateau"]
@@ -22,16 +21,17 @@ BELOW = 10**0.25
 """How far below the expected edge the first trial lies."""
 
 
-def edge_batches(train: Sequence[Batch], held_out: Batch | None = None) -> TrialBatches:
+def edge_batches(train: Sequence[Batch], held_out: Batch | None = None, *, losses_per_step: float) -> TrialBatches:
     """Return what short trials train on, one batch for each step, and what they are evaluated on.
 
-    Held-out batches evaluate after the last step; without them the losses of the last steps do.
+    Held-out batches evaluate after the last step; without them the losses of the last steps do. Measuring so many
+    losses costs as much as one step.
     """
     if held_out is None:
         last = train[-EVALUATED_STEPS:]
-        return TrialBatches(train, last, len(last) / FORWARDS_PER_STEP, reads_steps=True)
+        return TrialBatches(train, last, len(last) / losses_per_step, reads_steps=True)
     evaluation: list[Batch] = [[micro] for micro in held_out]
-    return TrialBatches(train, evaluation, len(evaluation) / max(map(len, train)) / FORWARDS_PER_STEP)
+    return TrialBatches(train, evaluation, len(evaluation) / max(map(len, train)) / losses_per_step)
 
 
 def next_unless_plateau(explored: Explored) -> int | None:

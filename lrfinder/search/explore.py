@@ -7,7 +7,6 @@ from lrfinder.evidence.curve import is_number
 from lrfinder.evidence.outcome import blind, divergence_limit, gain, gains_of_live, losses_after
 from lrfinder.evidence.trials import Trials, record_trials
 from lrfinder.loop import Batch, Loop, Snapshot
-from lrfinder.search.budget import FORWARDS_PER_STEP
 from lrfinder.search.sweep import OnStep
 from lrfinder.search.trial import Shape, run_trial, warmup_and_linear
 
@@ -24,6 +23,10 @@ STRIDE, LONGEST_STRIDE = 4, 16
 
 SAME = 1e-7
 """Part of the loss by which it must move with other targets, so that it depends on them at all."""
+
+QUIET = 1e-3
+"""Of the first peak: the rate at which losses are read, since an update of several optimizers may read its loss after
+the step of one of them."""
 
 NEARLY_LINEAR = 0.8
 """A gain that grows by more than this part of what the peak does is far below the edge: the stride is doubled."""
@@ -127,15 +130,16 @@ def explore(
     best peak so far.
     """
     snapshot.restore()
+    loop.lr = QUIET * first_peak
     before = [loop.loss(batch, train=batches.reads_steps) for batch in batches.evaluation]
     explored = Explored([loss for loss in before if is_number(loss)], min_gain, loss_scale)
     out_of_memory: set[int] = set()
     exchanged = _exchanged(loop, batches.evaluation[-1]) if explored.before else None
     learned_before = _learned(loop, exchanged, before, train=batches.reads_steps)
-    cost = batches.forward_cost + (0.0 if learned_before is None else 1 / FORWARDS_PER_STEP)
+    cost = batches.forward_cost + (0.0 if learned_before is None else 1 / loop.losses_per_step)
     if learned_before is not None and abs(learned_before) < SAME:
         exchanged = learned_before = None  # the loss has no use for the targets
-    reading = 0.0 if exchanged is None else 1 / FORWARDS_PER_STEP
+    reading = 0.0 if exchanged is None else 1 / loop.losses_per_step
     evaluating = reading + (0.0 if batches.reads_steps else batches.forward_cost)
     longest = len(batches.train)
     index: int | None = 0 if explored.before else None
@@ -146,6 +150,7 @@ def explore(
         if losses is None:
             out_of_memory.add(index)
         if losses and not batches.reads_steps:
+            loop.lr = QUIET * first_peak
             losses = [loop.loss(batch) for batch in batches.evaluation]
         # A GradScaler repeats steps, so the next trial may cost as much as the longest so far.
         cost, longest = cost + steps + (evaluating if losses else 0.0), max(longest, steps)

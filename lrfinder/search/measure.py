@@ -15,7 +15,7 @@ from lrfinder.evidence.status import Status
 from lrfinder.evidence.trials import Trials
 from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.search import edge
-from lrfinder.search.budget import FEWEST_TO_TRY, FORWARDS_PER_STEP
+from lrfinder.search.budget import FEWEST_TO_TRY
 from lrfinder.search.explore import explore
 from lrfinder.search.passes import sweep_in_passes, wants_passes
 from lrfinder.search.sweep import OnStep, exponential_range, sweep
@@ -52,17 +52,17 @@ def search(
 ) -> Evidence:
     """Sweep an exponential range, in two passes where its rates are few, then run short trials with the other steps.
 
-    There are no trials where the loop has no loss without a step, where a rule is named, or below 75 steps. `lrs` has
+    There are no trials where a rule is named, or below 75 steps. `lrs` has
     as many rates as the search may cost steps. With `ends_on_plateau` the trials end, the rest of their steps unspent,
     with the first that leaves the loss where it was, where the sweep could not be read and all before it raised the
     loss. With `centers` a mean of the targets that is far from zero is taken away, as if it was learned.
     """
     steps = len(lrs)
-    series = _series(steps) if loop.can_measure and rule is None else 0
+    series = _series(steps) if rule is None else 0
     # Drawn before the sweep, so that its length does not decide which batches the trials see.
     batches = [[loop.draw() for _ in range(edge.STEPS)] for _ in range(series)]
     offset = _center(loop, list(chain.from_iterable(batches))) if centers else 0.0
-    cost_of_point = 1.0 if held_out is None else 1 + len(held_out) / FORWARDS_PER_STEP
+    cost_of_point = 1.0 if held_out is None else 1 + len(held_out) / loop.losses_per_step
     swept = steps - PART_OF_TRIALS * min(steps, STEPS_OF_EDGE * series)
     if swept < cost_of_point * steps:
         lrs = exponential_range(lrs[0], lrs[-1], max(FEWEST_POINTS, int(swept / cost_of_point)))
@@ -92,7 +92,11 @@ def search(
     )
     left, trials = float(steps - evidence.cost_steps), list[Trials]()
     for i, train in enumerate(batches):
-        trials.append(explore_edge(edge.edge_batches(train, held_out), budget=left / (series - i)))
+        trials.append(
+            explore_edge(
+                edge.edge_batches(train, held_out, losses_per_step=loop.losses_per_step), budget=left / (series - i)
+            )
+        )
         left -= trials[-1].cost
     return add_edge_trials(evidence, trials)
 

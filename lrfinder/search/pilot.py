@@ -7,7 +7,6 @@ from lrfinder.advice.request import Horizon
 from lrfinder.evidence.outcome import improved, worsened
 from lrfinder.loop import Batch, Loop
 from lrfinder.schedules import Schedule
-from lrfinder.search.budget import FORWARDS_PER_STEP
 from lrfinder.search.explore import FARTHEST, Explored, TrialBatches, stride
 from lrfinder.search.trial import Shape
 from lrfinder.training.batch import held_bytes
@@ -74,10 +73,10 @@ def draw_pilot(loop: Loop, steps: int, horizon: Horizon, held_out: Batch | None 
     if held_out is not None:
         evaluation: list[Batch] = [[micro] for micro in held_out]
         return TrialBatches(
-            train, evaluation, len(evaluation) / max(1, len(first)) / FORWARDS_PER_STEP, steps_per_epoch=trained
+            train, evaluation, len(evaluation) / max(1, len(first)) / loop.losses_per_step, steps_per_epoch=trained
         )
     evaluation = [loop.draw() for _ in range(evaluated)] or epoch
-    return TrialBatches(train, evaluation, len(evaluation) / FORWARDS_PER_STEP, steps_per_epoch=trained)
+    return TrialBatches(train, evaluation, len(evaluation) / loop.losses_per_step, steps_per_epoch=trained)
 
 
 def _room(loop: Loop, first: Batch, most: int) -> int:

@@ -8,12 +8,9 @@ from lrfinder.checks import check_whole
 from lrfinder.errors import InputError
 from lrfinder.evidence.curve import Curve, Stopped, is_number
 from lrfinder.evidence.divergence import Divergence, batch_resolution
-from lrfinder.loop import Batch, Loop
+from lrfinder.loop import MAX_SKIPS, Batch, Loop
 
-__all__ = ["MAX_SKIPS", "OnStep", "exponential_range", "spaced", "sweep"]
-
-MAX_SKIPS = 8
-"""Skipped updates in a row (an overflowing GradScaler) that are repeated; the ninth ends the sweep."""
+__all__ = ["OnStep", "exponential_range", "spaced", "sweep"]
 
 MIN_STRIDE = 1e-9
 """Natural logarithm of the smallest ratio between neighbours that rounding leaves constant."""

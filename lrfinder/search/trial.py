@@ -4,8 +4,8 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from lrfinder.errors import LRFinderWarning
-from lrfinder.loop import Batch, Loop, Snapshot
-from lrfinder.search.sweep import MAX_SKIPS, OnStep
+from lrfinder.loop import MAX_SKIPS, Batch, Loop, Snapshot
+from lrfinder.search.sweep import OnStep
 from lrfinder.snapshot.contents import OUT_OF_MEMORY
 
 __all__ = ["WARMUP", "Shape", "run_trial", "warmup_and_linear"]

@@ -1,16 +1,27 @@
 """The optimizers of a training: which there are, which are swept, and what they hold."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.optim import AdamW, Optimizer
 
-from lrfinder.errors import InputError
+from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.training.param_groups import as_list
 
-__all__ = ["check_any_holds", "choose_optimizers", "swept_optimizers", "takes_hooks", "trainable_parameters"]
+__all__ = [
+    "check_any_holds",
+    "choose_optimizers",
+    "swept_optimizers",
+    "takes_hooks",
+    "trainable_parameters",
+    "warn_of_unheld",
+]
+
+NAMED = 3
+"""Names that a sentence gives of many."""
 
 
 def trainable_parameters(*modules: nn.Module) -> list[nn.Parameter]:
@@ -36,12 +47,14 @@ def trainable_parameters(*modules: nn.Module) -> list[nn.Parameter]:
 
 
 def choose_optimizers(
-    optimizer: Optimizer | Sequence[Optimizer] | None, trainable: list[nn.Parameter], *, own: bool
+    optimizer: Optimizer | Sequence[Optimizer] | None, model: nn.Module, *, own: bool
 ) -> list[Optimizer]:
     """Return the optimizers of a training; without one, AdamW over the trainable parameters.
 
-    None for a step of the caller's `own`, several for one of ours, or one of another model raise InputError.
+    None for a step of the caller's `own`, one that holds no parameter of the model, and for a step of ours several that
+    share one, raise InputError.
     """
+    trainable = trainable_parameters(model)
     if optimizer is None:
         if own:
             raise InputError("`optimizer` must be the one (or the list) that `train_step` uses, got None; pass it")
@@ -49,13 +62,10 @@ def choose_optimizers(
     optimizers = as_list(optimizer)
     if not optimizers:
         raise InputError("`optimizer` must hold at least one optimizer, got an empty list; pass those of the training")
-    if len(optimizers) > 1 and not own:
-        raise InputError(
-            f"`optimizer` must be one optimizer where the steps are ours, got {len(optimizers)}; "
-            "pass `train_step=` with a function that uses them all"
-        )
     for each in optimizers:
         check_any_holds([each], trainable)
+    if not own:
+        _check_none_shared(optimizers, model)
     return optimizers
 
 
@@ -89,10 +99,52 @@ def check_any_holds(optimizers: Sequence[Optimizer], trainable: Sequence[nn.Para
                 "make one, as in torch.optim.AdamW(model.parameters())"
             )
     of_model = {id(p) for p in trainable}
-    held = (p for each in optimizers for group in each.param_groups for p in group["params"])
-    if not any(id(p) in of_model for p in held):
+    if not any(id(p) in of_model for p in _held_by(optimizers)):
         names = " and ".join(type(each).__name__ for each in optimizers)
         raise InputError(
             f"`optimizer` must hold parameters of `model`, got a {names} that holds none of them; "
             "make it from model.parameters() of this very model; several networks are one nn.ModuleList"
         )
+
+
+def _check_none_shared(optimizers: Sequence[Optimizer], model: nn.Module) -> None:
+    """Raise InputError where two optimizers hold the same parameter: each would step it."""
+    names = {id(p): name for name, p in model.named_parameters()}
+    owners: dict[int, Optimizer] = {}
+    for optimizer in optimizers:
+        own = list(_held_by([optimizer]))
+        shared = [p for p in own if id(p) in owners]
+        if shared:
+            kinds = f"{type(owners[id(shared[0])]).__name__} and {type(optimizer).__name__}"
+            of_model = [names.get(id(p), "one that the model does not have") for p in shared]
+            raise InputError(
+                f"`optimizer` must hold optimizers that share no parameter, got {kinds} that share "
+                f"{_listed(of_model)}; give each parameter to one of them"
+            )
+        owners |= {id(p): optimizer for p in own}
+
+
+def warn_of_unheld(model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+    """Warn of parameters of the model that can be trained and that no optimizer holds, as those of a replaced head."""
+    held = {id(p) for p in _held_by(optimizers)}
+    unheld = {name: p for name, p in model.named_parameters() if p.requires_grad and id(p) not in held}
+    if not unheld:
+        return
+    gone = held - {id(p) for p in model.parameters()}
+    stale = f", while {len(gone)} that the optimizer holds are not of the model" if gone else ""
+    warnings.warn(
+        f"no optimizer holds {_listed(list(unheld))} of {type(model).__name__} "
+        f"({sum(p.numel() for p in unheld.values()):,} numbers){stale}: they stay as they are. Make the optimizer "
+        "after the last change to the model, or freeze them by requires_grad_(False)",
+        LRFinderWarning,
+        stacklevel=2,
+    )
+
+
+def _held_by(optimizers: Iterable[Optimizer]) -> Iterable[nn.Parameter]:
+    return (p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"])
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The number of parameters, and the first of their names."""
+    return f"{len(names)} parameter{'s' * (len(names) > 1)} ({', '.join(names[:NAMED])}{', …' * (len(names) > NAMED)})"

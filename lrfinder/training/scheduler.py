@@ -1,8 +1,8 @@
 """Attach a schedule to a torch optimizer: the thin adapters that own the bases and hold no formula."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, overload
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -22,14 +22,28 @@ from lrfinder.schedules import (
 )
 from lrfinder.schedules.compose import plateau_in
 from lrfinder.schedules.custom import check_schedule
-from lrfinder.training.param_groups import reference_index, set_rate
+from lrfinder.training.param_groups import as_list, reference_index, set_rate
 
 __all__ = ["PlateauLR", "ScheduledLR", "attach"]
 
 _LEFTOVERS = ("max_lr", "min_lr", "swa_lr", "max_momentum", "base_momentum")
 
 
-def attach(optimizer: Optimizer, schedule: Schedule, *, lr: float | None = None, last_epoch: int = -1) -> "ScheduledLR":
+@overload
+def attach(
+    optimizer: Optimizer, schedule: Schedule, *, lr: float | None = None, last_epoch: int = -1
+) -> "ScheduledLR": ...
+
+
+@overload
+def attach(
+    optimizer: Sequence[Optimizer], schedule: Schedule, *, lr: float | None = None, last_epoch: int = -1
+) -> "list[ScheduledLR]": ...
+
+
+def attach(
+    optimizer: Optimizer | Sequence[Optimizer], schedule: Schedule, *, lr: float | None = None, last_epoch: int = -1
+) -> "ScheduledLR | list[ScheduledLR]":
     """Return a torch scheduler that runs an optimizer along a schedule, and set the first rate.
 
     Every group's rate is its peak times `schedule(step)`. The groups keep their ratios: the first group with a
@@ -39,14 +53,15 @@ def attach(optimizer: Optimizer, schedule: Schedule, *, lr: float | None = None,
     `ReduceOnPlateau` also `scheduler.step(metric)` at every check.
 
     Args:
-        optimizer: the optimizer to run.
+        optimizer: the optimizer to run, or a list of them, whose groups are counted as those of one.
         schedule: a shape of `lrfinder.schedules`, or any function of the step.
         lr: the peak of the reference group; by default every group's current rate is its peak (when resuming with
             `last_epoch`, its `initial_lr`).
         last_epoch: the last optimizer step that is already done, -1 for none.
 
     Returns:
-        A `ScheduledLR`, or a `PlateauLR` where the schedule needs a metric.
+        A `ScheduledLR`, or a `PlateauLR` where the schedule needs a metric; of a list one for each optimizer, to be
+        stepped after it.
 
     Example:
         >>> import torch
@@ -61,15 +76,20 @@ def attach(optimizer: Optimizer, schedule: Schedule, *, lr: float | None = None,
         >>> [round(rate, 6) for rate in rates]
         [0.1, 0.075, 0.05, 0.025, 0.0]
     """
-    if not isinstance(optimizer, Optimizer):
-        raise InputError(f"`optimizer` must be a torch Optimizer, got {type(optimizer).__name__}; pass the bare one")
+    optimizers = as_list(optimizer)
+    for one in optimizers:
+        if not isinstance(one, Optimizer):
+            raise InputError(f"`optimizer` must be a torch Optimizer, got {type(one).__name__}; pass the bare one")
+    groups = [group for one in optimizers for group in one.param_groups]
     shape = _shape(schedule)
     done = check_whole("last_epoch", last_epoch, "pass the last step that is done, -1 for none", least=-1)
-    peaks = _peaks(optimizer, lr, resumes=done >= 0)
+    peaks = _peaks(groups, lr, resumes=done >= 0)
     shape(done + 1)
-    for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+    for group, peak in zip(groups, peaks, strict=True):
         _rewrite(group, peak)
-    return (ScheduledLR if plateau_in(shape) is None else PlateauLR)(optimizer, shape, done)
+    kind = ScheduledLR if plateau_in(shape) is None else PlateauLR
+    schedulers = [kind(one, shape, done) for one in optimizers]
+    return schedulers if isinstance(optimizer, (list, tuple)) else schedulers[0]
 
 
 class ScheduledLR(LRScheduler):
@@ -211,9 +231,8 @@ def _shape(schedule: Schedule) -> Shape:
     return check_schedule("schedule", schedule)
 
 
-def _peaks(optimizer: Optimizer, lr: float | None, *, resumes: bool) -> list[float]:
+def _peaks(groups: Sequence[dict[str, Any]], lr: float | None, *, resumes: bool) -> list[float]:
     """Return every group's peak."""
-    groups = optimizer.param_groups
     without = [i for i, group in enumerate(groups) if group.get("lr") is None]
     if without:
         raise InputError(

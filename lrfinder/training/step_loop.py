@@ -1,6 +1,7 @@
 """A `Loop` from two functions: one makes an update, the other computes a loss."""
 
 import math
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +15,7 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
 from lrfinder.errors import InputError
-from lrfinder.loop import Batch, Facts
+from lrfinder.loop import FORWARDS_PER_STEP, MAX_SKIPS, Batch, Facts
 from lrfinder.snapshot.contents import Surface
 from lrfinder.snapshot.rng import torch_streams
 from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
@@ -23,7 +24,13 @@ from lrfinder.training.distributed import Group, Ranks
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, Loader, as_feed
 from lrfinder.training.host import Host
 from lrfinder.training.loss import as_scalar
-from lrfinder.training.optimizers import check_any_holds, swept_optimizers, takes_hooks, trainable_parameters
+from lrfinder.training.optimizers import (
+    check_any_holds,
+    swept_optimizers,
+    takes_hooks,
+    trainable_parameters,
+    warn_of_unheld,
+)
 from lrfinder.training.options import check_choices, check_function, check_state
 from lrfinder.training.param_groups import ParamGroups, as_list
 
@@ -50,7 +57,7 @@ class StepLoop:
         update: `update(batch)` makes one optimizer step on a list of micro-batches, and returns the loss before it (a
             number or a scalar tensor), or None where the step was skipped. It reads the LR from the optimizers.
         forward: `forward(micro_batch)` returns the loss of one micro-batch as a scalar tensor and changes nothing else.
-            None where an update cannot be split: trials are then left out.
+            None where an update cannot be split: a loss is then that of an update, which is put back.
         modules: The model, first, and whatever else is trained or computes the loss.
         optimizers: Those that the update steps; one, or a list.
         loader: Anything that yields micro-batches and can be iterated anew, or a function that returns an iterator.
@@ -110,7 +117,7 @@ class StepLoop:
         self.optimizers = as_list(optimizers)
         self.swept = swept_optimizers(self.optimizers, sweep)
         check_any_holds(self.swept, self._trainable)
-        self.can_measure = forward is not None
+        warn_of_unheld(self.modules[0], self.optimizers)
         self._update, self._forward = update, forward
         self._groups = ParamGroups(self.swept)
         self._host = host or Host()
@@ -153,6 +160,11 @@ class StepLoop:
         return replace(facts, loss=f"{facts.loss}, negated since the optimizer maximizes it")
 
     @property
+    def losses_per_step(self) -> float:
+        """How often `loss` can be called at the cost of one step: three times, or once where it makes an update."""
+        return 1 if self._forward is None else FORWARDS_PER_STEP
+
+    @property
     def is_chief(self) -> bool:
         """Whether this is the rank that prints, draws and writes."""
         return self._ranks.is_chief
@@ -177,8 +189,7 @@ class StepLoop:
         """
         # Noted so that `loss(train=True)` can repeat this forward with the same dropout.
         self._last_streams = torch_streams()
-        loss = self._make_watched_update(batch)
-        means = self._ranks.mean_of_step(loss, total_size(batch) or 0)
+        means = self._update_everywhere(batch)
         if means is None:
             return None
         mean, samples = means
@@ -186,19 +197,17 @@ class StepLoop:
         return self._descending(mean)
 
     def loss(self, batch: Batch, *, train: bool = False) -> float:
-        """Return the loss of a forward alone, mean over samples and ranks; nothing of the training is changed by it.
+        """Return the loss of a batch, mean over samples and ranks; nothing of the training is changed by it.
 
-        With `train` the last step's forward is repeated as it was: train mode, the same dropout, gradients enabled
-        (noise that a model draws from NumPy or Python is drawn anew).
+        It is that of a forward alone. With `train` the last step's forward is repeated as it was: train mode, the same
+        dropout, gradients enabled (noise that a model draws from NumPy or Python is drawn anew). Without a `forward` it
+        is what an update returns at the rate that is set, which is put back.
 
         Raises:
-            InputError: The update cannot be split, or `forward` returns no scalar tensor.
+            InputError: `forward` returns no scalar tensor.
         """
         if self._forward is None:
-            raise InputError(
-                f"{self._host.update_name} must be split into a loss and a step to measure a loss alone, got one "
-                "that does the whole update"
-            )
+            return self._loss_of_updates(batch, self._last_streams if train else [])
         with self._host.around(), forward_only(self.modules), torch.set_grad_enabled(train):
             for prepare in self._last_streams if train else [module.eval for module in self.modules]:
                 prepare()
@@ -254,11 +263,28 @@ class StepLoop:
                     for feed in feeds:
                         feed.stop()
 
+    def _loss_of_updates(self, batch: Batch, prepared: Sequence[Callable[[], object]]) -> float:
+        """The mean loss before updates on a batch, from the same state each; NaN where one is always skipped."""
+        losses = []
+        for i in range(0, len(batch), self._feed.per_draw):
+            part = batch[i : i + self._feed.per_draw]
+            with self.preserved():
+                for prepare in prepared:
+                    prepare()
+                tries = (self._update_everywhere(part) for _ in range(MAX_SKIPS + 1))
+                mean, _ = next((means for means in tries if means is not None), (math.nan, 0.0))
+            losses.append(self._descending(mean))
+        return statistics.fmean(losses)
+
     def _draw_from(self, feed: Feed) -> Batch:
         batch = feed.draw()
         if feed.per_draw > 1:
             batch = self._ranks.truncate(batch, feed.per_draw)
         return [unshare(micro) for micro in batch]
+
+    def _update_everywhere(self, batch: Batch) -> tuple[float, float] | None:
+        """Make an update; the mean loss before it and samples over ranks, None where one has skipped it."""
+        return self._ranks.mean_of_step(self._make_watched_update(batch), total_size(batch) or 0)
 
     def _make_watched_update(self, batch: Batch) -> Tensor | float | None:
         """Make an update; None where no watched optimizer made a step."""

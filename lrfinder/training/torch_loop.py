@@ -53,7 +53,8 @@ def TorchLoop(
         loss_step: `loss_step(model, batch) -> scalar tensor` for what `loss_fn` cannot say; the step stays ours.
         train_step: `train_step(model, batch) -> loss before the step` does the whole update, with whatever optimizers,
             accumulation, clipping and precision it has. It must read the LR from the optimizers that are given here.
-        optimizer: Holds the model's parameters; None makes an AdamW over the trainable ones; a list needs `train_step`.
+        optimizer: Holds the model's parameters; None makes an AdamW over the trainable ones. Those of a list all step
+            after one backward, as Muon beside AdamW.
         sweep: Index of the one optimizer of the list to sweep, the others staying as they are; None scales all jointly.
         accumulate: Micro-batches of one optimizer step.
         clip_grad_norm: Largest total gradient norm of a step, or None.
@@ -85,11 +86,11 @@ def TorchLoop(
             autocast=autocast,
             val_loader=val_loader,
         )
-    optimizers = choose_optimizers(optimizer, trainable, own=train_step is not None)
+    optimizers = choose_optimizers(optimizer, model, own=train_step is not None)
     precision, loss = Precision(trainable[0].device, autocast, channels_last), BatchLoss(model, loss_fn, loss_step)
     clip = Clip(clip_grad_norm, clip_grad_value)
     if train_step is None:
-        update: Update = GradientUpdate(loss, optimizers[0], precision, clip, scaler)
+        update: Update = GradientUpdate(loss, optimizers, precision, clip, scaler)
     else:
         update = _own_update(train_step, model, precision)
 
@@ -117,7 +118,7 @@ def TorchLoop(
             update_name="`update`" if train_step is None else "`train_step`",
             describe=describe,
             exchange_targets=loss.exchange_targets,
-            center_targets=loss.center_targets,
+            center_targets=loss.center_targets if train_step is None else lambda micros: 0.0,
         ),
     )
 

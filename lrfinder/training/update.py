@@ -1,7 +1,7 @@
 """One optimizer step: from micro-batches to new parameters."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,9 +67,9 @@ class Clip:
             if bound is not None and not (isinstance(bound, (int, float)) and bound > 0):
                 raise InputError(f"`{name}` must be positive or None, got {bound!r}")
 
-    def __call__(self, optimizer: Optimizer) -> None:
-        """Clip the gradients of what an optimizer holds."""
-        held = [p for group in optimizer.param_groups for p in group["params"]]
+    def __call__(self, optimizers: Sequence[Optimizer]) -> None:
+        """Clip the gradients of what the optimizers hold, together."""
+        held = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
         if self.value is not None:
             nn.utils.clip_grad_value_(held, self.value)
         if self.norm is not None:
@@ -79,19 +79,32 @@ class Clip:
 class GradientUpdate:
     """Accumulates the gradient of the mean loss over micro-batches, clips it and steps, through a GradScaler if given.
 
-    An optimizer that takes a closure gets it, so that it may evaluate the batch again; a scaler with one is refused.
+    Several optimizers all step after one backward. A single one that takes a closure gets it, so that it may evaluate
+    the batch again; LBFGS, which has to, is refused beside others and with a scaler.
     """
 
     def __init__(
-        self, loss: BatchLoss, optimizer: Optimizer, precision: Precision, clip: Clip, scaler: GradScaler | None = None
+        self,
+        loss: BatchLoss,
+        optimizers: Sequence[Optimizer],
+        precision: Precision,
+        clip: Clip,
+        scaler: GradScaler | None = None,
     ) -> None:
         if scaler is not None and not hasattr(scaler, "unscale_"):
             raise InputError(f"`scaler` must be a GradScaler or None, got {scaler!r}; pass that of the training")
-        if scaler is not None and isinstance(optimizer, LBFGS):
+        evaluates_again = any(isinstance(one, LBFGS) for one in optimizers)
+        if scaler is not None and evaluates_again:
             raise InputError("`scaler` must be None with LBFGS, which evaluates its closure often, got a GradScaler")
-        self._loss, self._optimizer, self._precision = loss, optimizer, precision
+        if len(optimizers) > 1 and evaluates_again:
+            names = " and ".join(type(one).__name__ for one in optimizers)
+            raise InputError(
+                "`optimizer` must hold no LBFGS beside others, since it evaluates its closure between their steps, "
+                f"got {names}; pass `train_step=` with a function that does the whole update"
+            )
+        self._loss, self._optimizers, self._precision = loss, optimizers, precision
         self._clip, self._scaler = clip, scaler
-        self._takes_closure = _takes_closure(optimizer)
+        self._takes_closure = len(optimizers) == 1 and _takes_closure(optimizers[0])
 
     def __call__(self, batch: Batch) -> Tensor | None:
         """Make one step; return the mean loss over the samples before it, or None where the scaler skipped it."""
@@ -99,39 +112,44 @@ class GradientUpdate:
             return self._scaled_step(self._scaler, batch)
         if not self._takes_closure:
             loss = self._backward(batch)
-            self._clip(self._optimizer)
-            self._optimizer.step()
+            self._clip(self._optimizers)
+            for optimizer in self._optimizers:
+                optimizer.step()
             return loss
         evaluations: list[Tensor] = []
 
         def closure() -> Tensor:
             loss = self._backward(batch)
-            self._clip(self._optimizer)
+            self._clip(self._optimizers)
             evaluations.append(loss)
             # An optimizer that decides by the loss, as a line search does, must decide alike on every rank.
             return loss.new_tensor(Ranks(None, loss.device).mean(loss)[0])
 
-        self._optimizer.step(closure)  # type: ignore[arg-type]  # annotated as float, but LBFGS takes tensors too
+        (optimizer,) = self._optimizers
+        optimizer.step(closure)  # type: ignore[arg-type]  # annotated as float, but LBFGS takes tensors too
         if not evaluations:
             raise InputError(
-                f"`optimizer` must call the closure that its `step` takes, got a {type(self._optimizer).__name__} that "
+                f"`optimizer` must call the closure that its `step` takes, got a {type(optimizer).__name__} that "
                 "did not; pass the optimizer inside it, or `train_step=` with a function that does the whole update"
             )
         return evaluations[0]
 
     def _scaled_step(self, scaler: GradScaler, batch: Batch) -> Tensor | None:
         loss = self._backward(batch, scaler)
-        scaler.unscale_(self._optimizer)
-        self._clip(self._optimizer)
+        for optimizer in self._optimizers:
+            scaler.unscale_(optimizer)
+        self._clip(self._optimizers)
         before = scaler.get_scale()
-        scaler.step(self._optimizer)
+        for optimizer in self._optimizers:
+            scaler.step(optimizer)
         scaler.update()
         # A scale that fell is the one sign that a GradScaler gives of a step that it skipped.
         return None if scaler.get_scale() < before else loss
 
     def _backward(self, batch: Batch, scaler: GradScaler | None = None) -> Tensor:
         """Accumulate the gradient of the mean loss over all samples; return that loss."""
-        self._optimizer.zero_grad()
+        for optimizer in self._optimizers:
+            optimizer.zero_grad()
         losses = []
         for micro, share in zip(batch, shares(batch), strict=True):
             loss = self._precision.forward(self._loss, micro)

@@ -1,9 +1,7 @@
 """AutoLR that tunes: when it does, what it spends and what it prints."""
 
-from functools import partial
-
 import pytest
-from fits import TUNED, Net, Plain, fit, stream, two_optimizers
+from fits import TUNED, Net, fit, stream
 
 from lightning_callbacks import AutoLR
 
@@ -39,14 +37,13 @@ SWEPT = {
     "too short": (Net, {}, {"max_epochs": 499}),
     "not wanted": (Net, {"tune": False}, LONG),
     "a rule": (Net, {"rule": "valley"}, LONG),
-    "manual optimization": (partial(Plain, two_optimizers), {}, LONG),
     "no length": (Net, {}, {"max_epochs": -1}),
 }
 
 
 @pytest.mark.parametrize("name", SWEPT)
 def test_else_the_range_test_is_run(name):
-    """A short training, one of unknown length, steps of the module's own and a rule that is named get the sweep."""
+    """A short training, one of unknown length and a rule that is named get the sweep."""
     module, options, length = SWEPT[name]
 
     result = measured(AutoLR(steps=75, lr_min=1e-4, verbose=False, **options), module, **length)

@@ -116,12 +116,6 @@ REFUSED = {
     "no validation": (Net, auto(evaluate_on="validation"), {}, "validation batches must be given to evaluate on them"),
     "a first loss that is not finite": (NotFinite, auto(), {}, "the loss of the very first batch must be finite"),
     "no signal": (Flat, auto(on_no_signal="error"), {}, "loss"),
-    "tuning by hand": (
-        TWO,
-        tuned(),
-        {},
-        NO_TUNING.format("under manual optimization, where a loss cannot be had without a step"),
-    ),
     "tuning without a length": (
         Net,
         tuned(),

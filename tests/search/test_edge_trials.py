@@ -17,7 +17,7 @@ TRAIN = [[i] for i in range(STEPS)]
 def run(loop, first_peak, *, budget=500.0, next_peak=next_about_edge):
     """Short trials of a loop about its edge."""
     with loop.preserved() as snapshot:
-        batches = edge_batches(TRAIN)
+        batches = edge_batches(TRAIN, losses_per_step=3)
         return explore(loop, snapshot, batches, first_peak=first_peak, next_peak=next_peak, budget=budget)
 
 
@@ -50,7 +50,7 @@ def test_the_first_trial_lies_a_quarter_of_a_decade_below_the_edge_that_the_swee
 )
 def test_batches_evaluate_a_trial_at_the_cost_of_a_forward(sizes, held_out, cost):
     """The last six steps are read as they come, for two steps before any trial; held-out batches one by one."""
-    made = edge_batches([[0] * size for size in sizes], held_out)
+    made = edge_batches([[0] * size for size in sizes], held_out, losses_per_step=3)
 
     assert made.evaluation == ([[batch] for batch in held_out] if held_out else made.train[-6:])
     assert (made.forward_cost, made.reads_steps) == (cost, held_out is None)

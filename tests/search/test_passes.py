@@ -150,16 +150,6 @@ def test_one_pass_stays_where_all_steps_are_swept_or_held_out_batches_are_read(o
     assert decades(found.curve.lrs) == pytest.approx([decades(found.curve.lrs)[0]] * (len(found.curve) - 1))
 
 
-def test_a_loop_that_cannot_measure_keeps_one_pass():
-    """All its steps are swept, since it has no trials."""
-    loop = QuadraticLoop()
-    loop.can_measure = False
-
-    found = range_test(loop, progress=False)
-
-    assert (found.evidence.coarse, found.curve.points_per_decade) == (None, pytest.approx(99 / 8))
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_every_rule_has_an_answer_where_the_loss_falls(seed):
     """On noisy least squares, whose loss falls to a tenth before it diverges."""

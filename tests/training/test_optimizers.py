@@ -1,4 +1,4 @@
-"""Every optimizer, groups, several optimizers and wrapped ones: the curve of a hand-written loop, and no trace."""
+"""Every optimizer, groups and wrapped ones: the curve of a hand-written loop, and no trace."""
 
 import logging
 from functools import partial
@@ -10,7 +10,7 @@ from quadratic import Quadratic
 from quadratic import swept as swept_quadratic
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
-from twins import Net, Training, check_no_trace, refused, sweep, sweep_by_step, training
+from twins import Net, Training, check_no_trace, refused, sweep, training
 
 PLAIN = ("ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop")
 SWITCHES = {
@@ -275,88 +275,6 @@ def test_an_optimizer_that_never_calls_its_closure_is_refused():
 
     with refused(t, r"`optimizer` must call the closure that its `step` takes, got a Deaf that did not; .*train_step"):
         sweep(t)
-
-
-def adversaries():
-    """A generator, a critic, their optimizers and the step that trains both."""
-    generator = nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Linear(8, 4))
-    critic = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
-    optimizers = [Adam(generator.parameters(), lr=1e-3), Adam(critic.parameters(), lr=4e-3)]
-
-    def train_step(model, batch):
-        real, made = batch[0], generator(torch.randn(len(batch[0]), 2))
-        critic_loss = F.softplus(-critic(real)).mean() + F.softplus(critic(made.detach())).mean()
-        optimizers[1].zero_grad()
-        critic_loss.backward()
-        optimizers[1].step()
-        optimizers[0].zero_grad()
-        F.softplus(-critic(made)).mean().backward()
-        optimizers[0].step()
-        return critic_loss.item()
-
-    return generator, critic, optimizers, train_step
-
-
-def gan():
-    """Both as one model, as the example has it."""
-    generator, critic, optimizers, train_step = adversaries()
-    both = nn.ModuleList([generator, critic])
-    return Training(both, optimizers, training(shuffle=False).loader, None, update=train_step)
-
-
-@pytest.mark.parametrize("sweeping", [None, 0, 1], ids=["joint", "generator", "critic"])
-def test_two_optimizers_go_on_as_if_nothing_had_been(sweeping):
-    """Both networks and both optimizers are put back, whichever was swept."""
-    check_no_trace(gan, partial(sweep_by_step, sweep=sweeping), before=3)
-
-
-@pytest.mark.parametrize(
-    ("sweeping", "factors"), [(None, (1.0, 4.0)), (0, (1.0, None)), (1, (None, 1.0))], ids=["joint", "first", "second"]
-)
-def test_two_optimizers_are_swept_jointly_or_one_of_them(sweeping, factors):
-    """Jointly at the ratio of their rates; one alone with the other's rate as it is."""
-    t = gan()
-    used = ([], [])
-    for optimizer, seen in zip(t.optimizer, used, strict=True):
-        optimizer.register_step_pre_hook(lambda o, *_, seen=seen: seen.append(o.param_groups[0]["lr"]))
-
-    found = sweep_by_step(t, sweep=sweeping)
-
-    for seen, factor, kept in zip(used, factors, (1e-3, 4e-3), strict=True):
-        assert seen == pytest.approx([kept if factor is None else factor * lr for lr in found.curve.lrs])
-    assert found.facts.optimizer == ("Adam" if sweeping is not None else "Adam and Adam")
-
-
-LISTS = [({"sweep": i}, f"`sweep` must be the index of an optimizer, 0 to 1, or None, got {i!r}") for i in (2, -1, "a")]
-LISTS += [
-    (
-        {"train_step": None, "loss_fn": F.mse_loss},
-        "`optimizer` must be one optimizer where the steps are ours, got 2; pass `train_step=`",
-    ),
-    (
-        {"optimizer": ["adam"]},
-        "must be a torch optimizer, or a list of them, got str",
-    ),
-]
-
-
-@pytest.mark.parametrize(("options", "sentence"), LISTS)
-def test_a_list_of_optimizers_that_cannot_be_swept_is_refused(options, sentence):
-    """`sweep` is an index into the list, its steps are the user's, and each of it is an optimizer."""
-    t = gan()
-
-    with refused(t, sentence):
-        sweep_by_step(t, **options)
-
-
-@pytest.mark.parametrize("sweeping", [None, 0], ids=["joint", "generator"])
-def test_a_network_that_the_model_does_not_hold_is_refused(sweeping):
-    """A critic that only the step knows could not be put back, so it must be part of the model."""
-    generator, critic, optimizers, train_step = adversaries()
-    t = Training(generator, optimizers, training(shuffle=False).loader, critic, update=train_step)
-
-    with refused(t, "got a Adam that holds none of them; .* several networks are one nn.ModuleList"):
-        sweep_by_step(t, sweep=sweeping)
 
 
 @pytest.mark.parametrize("h", [1.0, 5.0, 100.0])

@@ -137,13 +137,33 @@ def test_an_optimizer_inside_another_is_not_looked_at():
     assert loop.step(loop.draw()) > 0
 
 
-def test_what_cannot_be_split_is_not_measured():
-    """Without `forward` there is no loss without a step."""
-    loop = by_hand(forward=None)
+def found_without(forward_is_given, search):
+    """What a search finds for one training, with or without a forward beside its update."""
+    torch.manual_seed(3)
+    t = training(lambda: nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3)), torch.optim.AdamW)
+    return search(by_hand(t, **({} if forward_is_given else {"forward": None})), progress=False)
 
-    assert not loop.can_measure
-    with pytest.raises(InputError, match="`update` must be split into a loss and a step to measure a loss alone"):
-        loop.loss(loop.draw())
+
+def test_trials_without_a_forward_are_those_with_one():
+    """Their first losses are those of updates that are put back, which cost a step each instead of a third."""
+    (trials,) = found_without(False, range_test).evidence.edge_trials
+    (ours,) = found_without(True, range_test).evidence.edge_trials
+
+    assert trials.start == pytest.approx(ours.start)
+    assert (trials.lrs, trials.losses) == (ours.lrs, ours.losses)
+    assert trials.cost == ours.cost - 6 / 3 + 6
+
+
+def test_pilots_without_a_forward_are_evaluated_by_updates_that_are_put_back():
+    """They learn as those with a forward do, and the budget pays for the updates."""
+    search = partial(tune_loop, total_steps=900, budget=300)
+
+    tuned, ours = found_without(False, search), found_without(True, search)
+
+    assert tuned.evidence.pilots[0].start == pytest.approx(ours.evidence.pilots[0].start)
+    assert len(tuned.evidence.pilots[0].lrs) > 1
+    assert ours.cost_steps <= 300
+    assert tuned.cost_steps <= 300
 
 
 @pytest.mark.parametrize(
