@@ -32,7 +32,7 @@ from lrfinder.schedules import Cosine, Linear, Warmup
 __all__ = ["METHODS", "STORED", "WITH_SGD", "is_trained_with", "task_of"]
 
 STORED = Path(__file__).parent / "results" / "end_to_end.json"
-FIRST_SEED, SEEDS = 200, 12
+FIRST_SEED, SEEDS = 200, 5
 DEFAULT_LR = 1e-3
 RECALIBRATION = 50
 """Forward passes after which the authors of schedulefree take batch norm's statistics to fit the averaged weights."""
