@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long reliability mutation lint bench-lightning pictures docs-tables bench \
 	bench-overhead bench-scale bench-oracles bench-best-rates bench-deepobs bench-fit bench-tuning bench-further \
-	bench-end-to-end test-lightning-matrix clean
+	bench-end-to-end bench-groups test-lightning-matrix clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -86,6 +86,9 @@ bench-deepobs: $(BENCH_STAMP)  ## find_lr and tune_lr on four problems of DeepOB
 
 bench-fit: $(BENCH_STAMP)  ## find_lr and tune_lr on the wide suite, and which constants it chooses, with and without each family
 	$(MEASURE) benchmarks/fit.py
+
+bench-groups: $(BENCH_STAMP)  ## whole trainings with tuned ratios between groups beside the joint peak: an hour, resumable
+	$(MEASURE) benchmarks/groups.py
 
 bench-further: $(BENCH_STAMP)  ## tune_lr beyond the suite: with Adagrad, and on longer trainings; a quarter of an hour
 	$(MEASURE) benchmarks/further.py

@@ -10,6 +10,7 @@ MARKERS = {
     "tables": ("<!-- tables: made by `make bench` -->", "<!-- end of tables -->"),
     "tuning": ("<!-- tuning: made by `make bench-tuning` -->", "<!-- end of tuning -->"),
     "figures": ("<!-- figures: made by `make bench-tuning` -->", "<!-- end of figures -->"),
+    "groups": ("<!-- groups: made by `make bench-groups` -->", "<!-- end of groups -->"),
     "end to end": ("<!-- end to end: made by `make bench-end-to-end` -->", "<!-- end of end to end -->"),
     "short": ("<!-- table: accuracy, made by `make bench` -->", "<!-- end -->"),
 }

@@ -15,7 +15,7 @@ import numpy as np
 import oracles as thorough
 import steadiness
 from answers import families, package_of
-from groups import groups
+from kinds import kinds
 from page import PAGE, README, decades, measured_with, percent, points, table, write
 from scoring import Oracle, compare, coverage, deviations, score, summary
 from suite import TRAININGS
@@ -110,7 +110,7 @@ def _wins(mine, theirs):
 def group_table(found):
     """Our methods on each group of trainings."""
     rows = []
-    for words, tasks in groups(found.final).items():
+    for words, tasks in kinds(found.final).items():
         for verb, runs in found.ours.items():
             mine = [run for run in runs if run.task in tasks]
             s, along = score(mine, found.final), score(mine, found.best)

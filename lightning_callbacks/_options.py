@@ -41,6 +41,8 @@ class Options:
     on_no_signal: OnNoSignal
     evaluate_on: EvaluateOn
     sweep: int | None
+    groups: Literal["each"] | Sequence[str] | None
+    group_budget: float | None
     also: Sequence[object]
     snapshot: Snapshots
     snapshot_device: str | None
@@ -57,6 +59,7 @@ class Options:
         check_flag("verbose", self.verbose)
         check_state("also", self.also)
         _check_cost(self.tune, self.budget)
+        _check_groups(self.tune, self.groups, self.group_budget)
         object.__setattr__(self, "at_epochs", _epochs(self.at_epochs))
 
 
@@ -67,6 +70,16 @@ def _check_cost(tune: Tune, budget: float | None) -> None:
     check_budget(budget)
     if tune is False:
         raise InputError(f"`budget` must be left out beside tune=False, which costs `steps`, got {budget}")
+
+
+def _check_groups(tune: Tune, groups: object, group_budget: float | None) -> None:
+    """Refuse ratios between groups where nothing is tuned, or a budget for none."""
+    if group_budget is not None:
+        check_budget(group_budget)
+        if groups is None:
+            raise InputError(f"`group_budget` must be left out where no `groups` are named, got {group_budget}")
+    if groups is not None and tune is not True:
+        raise InputError(f"`groups` must be tuned by pilots, got {groups!r} with tune={tune!r}; pass tune=True")
 
 
 def _epochs(at_epochs: Sequence[int]) -> tuple[int, ...]:

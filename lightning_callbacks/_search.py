@@ -26,7 +26,8 @@ def search_in_fit(options: Options, trainer: Trainer, loop: StepLoop, request: F
         "progress": bool(getattr(trainer.progress_bar_callback, "is_enabled", False)),
     }
     if _tunes(options, request.total_steps):
-        return tune_loop(loop, budget=options.budget, **given)
+        of_groups: Any = {"groups": options.groups, "group_budget": options.group_budget}
+        return tune_loop(loop, budget=options.budget, **of_groups, **given)
     return range_test(loop, open_ended=request.is_open_ended, steps=options.steps, rule=options.rule, **given)
 
 

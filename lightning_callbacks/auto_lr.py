@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, Literal
 
 from torch.optim import Optimizer
 
@@ -60,6 +60,8 @@ class AutoLR(Callback):
         on_no_signal: Where there is no reliable rate: `keep` trains on as configured, `error` raises.
         evaluate_on: `training` reads the loss before each step, `validation` that of four validation batches after it.
         sweep: With several optimizers, the index of the one to sweep; None scales all jointly.
+        groups: With `tune=True`, tune the ratios between parameter groups too: `each`, or names, as in `tune_lr`.
+        group_budget: What that may cost besides, as in `tune_lr`.
         also: Further objects whose state is put back after the test, as an average of the weights kept outside of the
             module.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
@@ -94,6 +96,8 @@ class AutoLR(Callback):
         on_no_signal: OnNoSignal = "keep",
         evaluate_on: EvaluateOn = "training",
         sweep: int | None = None,
+        groups: Literal["each"] | Sequence[str] | None = None,
+        group_budget: float | None = None,
         also: Sequence[object] = (),
         snapshot: Snapshots = "auto",
         snapshot_device: str | None = None,
@@ -256,7 +260,9 @@ class AutoLR(Callback):
         """Set the rate, and attach the schedule where one is wanted."""
         optimizer, reference = find_reference(loop.swept)
         attached = [c.scheduler for c in trainer.lr_scheduler_configs if c.scheduler.optimizer in loop.swept]
-        rescale(loop.swept, plan.lr, *attached, peak=request.top)
+        evidence = None if self.result is None else self.result.evidence
+        ratios = None if evidence is None or not evidence.has_tuned_ratios else evidence.ratios
+        rescale(loop.swept, plan.lr, *attached, peak=request.top, ratios=ratios)
         if request.attaches and plan.schedule is not None:
             self._scheduler = attach(optimizer, plan.schedule, lr=plan.lr)
             put(trainer, self._scheduler, name=NAME)

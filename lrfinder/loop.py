@@ -37,6 +37,10 @@ class Facts:
         optimizers: How many are swept, jointly.
         weights: Root mean square of the swept parameters before training, or None where that is not known.
         offset: Mean of the targets over their deviation where it was taken away for the search; 0 where it was not.
+        groups: Name of every parameter group, as `bases` lists them: its `name`, or its optimizer's class and place.
+        owners: Optimizer that each of them belongs to: its class, with its place where several are of one.
+        weight_decay: Of the reference group, where it shrinks the weights by rate times decay at each step, as AdamW's
+            does; 0 where it is part of the gradient.
     """
 
     model: str = "model"
@@ -53,6 +57,9 @@ class Facts:
     optimizers: int = 1
     weights: float | None = None
     offset: float = 0.0
+    groups: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
+    weight_decay: float = 0.0
 
 
 class Snapshot(Protocol):
@@ -67,10 +74,11 @@ class Loop(Protocol):
 
     `lrfinder.StepLoop` makes one of two functions; `tests/loop_contract.py` holds the laws that every loop keeps.
 
-    A loop may have two methods besides. `exchange_targets(batch)` returns a batch whose inputs have the targets of
+    A loop may have three methods besides. `exchange_targets(batch)` returns a batch whose inputs have the targets of
     others, or None where that is not known: a model whose loss is as good on it does not look at its inputs.
     `center_targets(batches)` takes a mean of the targets away that is far from zero, until it is called with none, and
-    returns how far it is, over their deviation.
+    returns how far it is, over their deviation. `scale_groups(factors)` lets every group run at so many times its
+    ratio, the reference group's factor being 1, until it is called with none.
     """
 
     lr: float

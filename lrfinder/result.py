@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Unpack, cast
 
 from lrfinder.advice.plan import Plan
 from lrfinder.advice.recommend import make_plan
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
+
+    from lrfinder.schedules import Schedule
+    from lrfinder.training.scheduler import ScheduledLR
 
 __all__ = ["LRResult", "conclude"]
 
@@ -154,7 +157,7 @@ class LRResult:
         Of a tuning it draws the pilots instead of the suggestions: their losses, the fit, the way to the peak.
 
         Args:
-            ax: Where to draw; None makes a new figure.
+            ax: Where to draw; None makes a new figure, on which ratios between groups that were tuned are drawn below.
 
         Returns:
             The axes; `ax.figure.savefig(path)` saves it.
@@ -177,8 +180,22 @@ class LRResult:
             raise NoSignalError(f"there is no schedule to draw: {self.status.sentence}")
         return plot.draw_plan(self.plan, ax)
 
-    def apply(self, optimizer: "Optimizer | Sequence[Optimizer]", *schedulers: "LRScheduler") -> None:
-        """Set the suggested peak: every group is scaled by one ratio, so that the groups keep theirs.
+    @property
+    def group_lrs(self) -> dict[str, float] | None:
+        """Peak LR of every parameter group by its name, or None; those of one name have that of the first."""
+        if self.plan is None:
+            return None
+        facts = self.facts
+        names = facts.groups or [f"group {i}" for i in range(len(facts.bases))]
+        rates: dict[str, float] = {}
+        for name, ratio in zip(names, self.evidence.ratios, strict=True):
+            rates.setdefault(name, self.plan.lr * ratio)
+        return rates
+
+    def apply(
+        self, optimizer: "Optimizer | Sequence[Optimizer]", *schedulers: "LRScheduler", keep_decay: bool = False
+    ) -> None:
+        """Set the suggested peak: every group is scaled by one ratio, so that the groups keep theirs, unless tuned.
 
         A group's `lr` and `initial_lr`, the bounds that schedulers keep in it (`max_lr`, `min_lr`), and the bases of
         the schedulers given along follow, so that none of them undoes it.
@@ -187,15 +204,46 @@ class LRResult:
             optimizer: One, or the list that was swept jointly; the reference group, the first with a trainable
                 parameter, gets `lr`.
             schedulers: Those attached to them.
+            keep_decay: Whether to change decoupled weight decay (that of AdamW, Muon and their like) against the rate,
+                so that the product of both stays, which is how far the weights shrink at a step.
 
         Raises:
             NoSignalError: There is no reliable rate to apply.
+            InputError: Ratios were tuned for other groups than these, or there is no decay to keep.
         """
         if self.lr is None:
             raise NoSignalError(f"there is no learning rate to apply: {self.status.sentence}")
         from lrfinder.training.param_groups import rescale
 
-        rescale(optimizer, self.lr, *schedulers)
+        ratios = self.evidence.ratios if self.evidence.has_tuned_ratios else None
+        rescale(optimizer, self.lr, *schedulers, ratios=ratios, keep_decay=keep_decay)
+
+    def attach(
+        self, optimizer: "Optimizer | Sequence[Optimizer]", *, keep_decay: bool = False
+    ) -> "ScheduledLR | list[ScheduledLR]":
+        """Set the suggested peak, as `apply` does, and attach the suggested schedule, to train with from here.
+
+        Args:
+            optimizer: One, or the list that was swept jointly.
+            keep_decay: As in `apply`.
+
+        Returns:
+            The scheduler, of which `step` is called after each optimizer step; of a list one for each optimizer.
+
+        Raises:
+            NoSignalError: There is no reliable rate.
+            InputError: The length of the training was not given, so that there is no schedule; or as `apply` does.
+        """
+        if self.plan is not None and self.plan.schedule is None:
+            raise InputError(
+                "`total_steps` must have been given to attach a schedule, got None; search with it, or attach "
+                "`found.recommend(total_steps=...)`, which trains nothing"
+            )
+        self.apply(optimizer, keep_decay=keep_decay)
+        from lrfinder.training.scheduler import attach
+
+        plan = cast("Plan", self.plan)
+        return attach(optimizer, cast("Schedule", plan.schedule), lr=plan.lr)
 
     def to_json(self, path: "str | PathLike[str] | None" = None) -> str:
         """Return the result as JSON, and write it to a file if one is named."""

@@ -83,6 +83,9 @@ def _check_evidence(evidence: Evidence) -> Evidence:
     facts = evidence.facts
     _check(0 <= facts.reference < len(facts.bases), "reference", "the index of a base", facts.reference)
     _check(all(trials.lrs for trials in (*evidence.edge_trials, *evidence.pilots)), "lrs", "a peak at least", [])
+    if evidence.groups is not None:
+        groups = [group for one in evidence.groups.sets for group in one.groups]
+        _check(all(0 <= group < len(facts.bases) for group in groups), "groups", "indices of bases", groups)
     return evidence
 
 

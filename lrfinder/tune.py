@@ -1,27 +1,27 @@
 """Tuning: trials, then pilots of the whole training in small; `tune_lr` for plain torch, `tune_loop` for any `Loop`."""
 
-from collections.abc import Callable
-from typing import Unpack
+import logging
+import math
+from collections.abc import Sequence
+from typing import Literal, Unpack, cast
 
 from torch import nn
 
-from lrfinder.advice.calibration import FITTED
 from lrfinder.advice.notes import Cost, add_notes
-from lrfinder.advice.peak import factor_of, pilot_start
+from lrfinder.advice.peak import pilot_start
 from lrfinder.advice.recommend import check_request, schedule_for, starts_low
 from lrfinder.advice.request import Horizon, PlanOptions, Request
 from lrfinder.checks import check_flag
 from lrfinder.display.progress import Bar, bar
 from lrfinder.errors import InputError, NoSignalError
+from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.divergence import drop_of
-from lrfinder.evidence.evidence import Evidence, add_pilots
-from lrfinder.evidence.outcome import min_gain_off_plateau
-from lrfinder.evidence.trials import Trials
+from lrfinder.evidence.evidence import Evidence, add_groups, add_pilots
+from lrfinder.evidence.groups import GroupSet, GroupTuning
+from lrfinder.evidence.status import Status
 from lrfinder.keywords import accepts_old_names, shows_options_of, split_options
 from lrfinder.loop import Loop, Snapshot
 from lrfinder.result import LRResult, conclude
-from lrfinder.schedules import Schedule
-from lrfinder.schedules.compose import plateau_in
 from lrfinder.search.budget import (
     FEWEST_TO_TRY,
     SEARCH,
@@ -31,17 +31,19 @@ from lrfinder.search.budget import (
     pilot_steps_on_plateau,
     spend,
 )
-from lrfinder.search.explore import TrialBatches, explore
+from lrfinder.search.explore import TrialBatches
+from lrfinder.search.groups import GroupBudget, budget_for_groups, sets_of, tune_groups
 from lrfinder.search.measure import EvaluateOn, SearchOptions, held_out_of, search
-from lrfinder.search.pilot import draw_pilots, in_small, next_about_best
+from lrfinder.search.pilot import draw_pilots, run_pilots, small_shape
 from lrfinder.search.sweep import exponential_range
-from lrfinder.search.trial import Shape, warmup_and_linear
 from lrfinder.snapshot.exclusive import exclusive
 from lrfinder.training import distributed
 from lrfinder.training.feed import Loader
 from lrfinder.training.torch_loop import TorchLoop
 
 __all__ = ["tune_loop", "tune_lr"]
+
+LOG = logging.getLogger(__name__)
 
 
 @shows_options_of(Request, hidden=("rule", "open_ended"), after=TorchLoop)
@@ -55,6 +57,8 @@ def tune_lr(
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
     evaluate_on: EvaluateOn | None = None,
+    groups: Literal["each"] | Sequence[str] | None = None,
+    group_budget: float | None = None,
     progress: bool = True,
     strict: bool = False,
     **options: Unpack[SearchOptions],
@@ -76,6 +80,11 @@ def tune_lr(
         lr_max: Last rate of the sweep, which the suggested peak does not exceed; a pilot may rise above it.
         evaluate_on: `training` evaluates on batches of the loader that a trial was not trained on, `validation` on a
             few fixed ones of `val_loader`; None on `val_loader` where there is one.
+        groups: Tune the ratios between parameter groups too, by pilots that scale the rate of some of them by three up
+            and down: `each` group by itself (those with one `name` together), or a list of names of groups or of
+            optimizers, each for one set. None keeps the ratios.
+        group_budget: What that may cost besides `budget`, in steps or as a share; None is 5 % of the training, or the
+            least that shows anything (368 steps for two sets), and no more than a third of it.
         progress: Show a bar on stderr while it is a terminal.
         strict: Raise where there is no reliable rate, instead of returning a result that says so.
         **options: What to plan for, of which `total_steps` (or `epochs`) must be given, and how to make an optimizer
@@ -107,6 +116,8 @@ def tune_lr(
         lr_min=lr_min,
         lr_max=lr_max,
         evaluate_on=evaluate_on,
+        groups=groups,
+        group_budget=group_budget,
         progress=progress,
         strict=strict,
         **planning,
@@ -123,6 +134,8 @@ def tune_loop(
     lr_min: float = 1e-7,
     lr_max: float = 10.0,
     evaluate_on: EvaluateOn | None = None,
+    groups: Literal["each"] | Sequence[str] | None = None,
+    group_budget: float | None = None,
     progress: bool = True,
     strict: bool = False,
     **planning: Unpack[PlanOptions],
@@ -132,10 +145,17 @@ def tune_loop(
     horizon = request.horizon(loop.facts)
     spending = spend(budget_for(horizon.steps, budget), horizon.steps)
     lrs = exponential_range(lr_min, lr_max, spending.search)
-    with exclusive(), loop.preserved() as snapshot, bar(loop, spending.steps, wanted=progress) as on_step:
+    sets, ratios = _group_sets(loop, horizon, groups, group_budget)
+    with (
+        exclusive(),
+        loop.preserved() as snapshot,
+        bar(loop, spending.steps + ratios.steps, wanted=progress) as on_step,
+    ):
         held_out = held_out_of(loop, evaluate_on)
         # Drawn first, at the start of an epoch: what evaluates a pilot must not have been trained on.
-        batches = draw_pilots(loop, spending.pilots, spending.length, horizon, held_out)
+        lengths = [spending.length] * spending.pilots
+        batches = draw_pilots(loop, lengths + [ratios.length] * (2 if sets else 0), horizon, held_out)
+        batches, of_groups = batches[: len(lengths)], batches[len(lengths) :]
         # A sweep that diverges at once costs half of what it may: is there enough left for a pilot on a plateau?
         is_paid = _plateau_steps(spending, horizon, spending.search / 2) > 0
         evidence = search(
@@ -150,8 +170,13 @@ def tune_loop(
         steps = _plateau_steps(spending, horizon, evidence.cost_steps)
         if steps and evidence.is_plateau:
             # The epoch may end among these batches: then a few samples that evaluate may have been trained on.
-            batches = draw_pilots(loop, 1, steps, horizon, held_out)
-        evidence = add_pilots(evidence, _pilots(loop, snapshot, batches, evidence, request, spending, on_step))
+            batches = draw_pilots(loop, [steps], horizon, held_out)
+        show_best = None if on_step is None else on_step.show_best
+        pilots = run_pilots(loop, snapshot, batches, evidence, request, spending.steps, on_step, show_best)
+        evidence = add_pilots(evidence, pilots)
+        if sets and evidence.status is Status.OK:
+            tuning = _tune_groups(loop, snapshot, of_groups, sets, evidence, request, ratios, on_step)
+            evidence = add_groups(evidence, tuning)
     result = conclude(evidence, request)
     if result.plan is not None:
         cost = Cost(spending.steps, SEARCH, least_for_a_pilot(), FEWEST_TO_TRY)
@@ -176,60 +201,50 @@ def _check(loop: Loop, planning: PlanOptions, *, progress: bool, strict: bool) -
     return request
 
 
-def _plateau_steps(spending: Spending, horizon: Horizon, cost: float) -> int:
-    """The steps of a pilot's trials on a plateau, once the search has cost so much."""
-    return pilot_steps_on_plateau(spending.steps - cost, horizon.steps, spending.length)
+def _group_sets(
+    loop: Loop, horizon: Horizon, groups: str | Sequence[str] | None, group_budget: float | None
+) -> tuple[tuple[GroupSet, ...], GroupBudget]:
+    """The sets of groups whose ratios are to be tuned, and what that may cost, which is logged before it is spent."""
+    if groups is None:
+        if group_budget is not None:
+            raise InputError(f"`group_budget` must be left out where no `groups` are named, got {group_budget}")
+        return (), GroupBudget(0, 0)
+    sets = sets_of(loop.facts, groups)
+    ratios = budget_for_groups(horizon.steps, len(sets), group_budget, losses_per_step=loop.losses_per_step)
+    names = ", ".join(one.name for one in sets)
+    LOG.info("tuning the ratios of %s may cost %d steps besides, in pilots of %d", names, ratios.steps, ratios.length)
+    return sets, ratios
 
 
-def _pilots(
+def _tune_groups(
     loop: Loop,
     snapshot: Snapshot,
     batches: list[TrialBatches],
+    sets: tuple[GroupSet, ...],
     evidence: Evidence,
     request: Request,
-    spending: Spending,
+    ratios: GroupBudget,
     on_step: Bar | None,
-) -> list[Trials]:
-    """The pilots, with what the search left of the budget."""
-    curve = evidence.curve
-    if curve is None or not len(curve):
-        return []
-    schedule, horizon = schedule_for(evidence, request), request.horizon(loop.facts)
-    shape_of, factor = _small_shape(loop, schedule, horizon)
-    loss_scale = drop_of(curve.levels)
-    min_gain = min_gain_off_plateau(evidence.edge_trials[0].start, loss_scale) if evidence.is_plateau else 0.0
-    diverged = [
-        lr for one in evidence.edge_trials for lr, loss in zip(one.lrs, one.losses, strict=True) if loss is None
-    ]
-    made: list[Trials] = []
-    left = float(spending.steps - evidence.cost_steps)
-    for i, pilot in enumerate(batches):
-        steps = len(pilot.train)
-        start = pilot_start(evidence, curve, made, steps, horizon, finetune=request.finetune)
-        start = min([start, *diverged]) * (1.0 if left >= 2 * steps else FITTED.lone_pilot)
-        made.append(
-            explore(
-                loop,
-                snapshot,
-                pilot,
-                shape=shape_of(steps),
-                first_peak=start * factor,
-                next_peak=next_about_best,
-                budget=left / (len(batches) - i),
-                factor=factor,
-                min_gain=min_gain,
-                loss_scale=loss_scale,
-                on_step=on_step,
-                on_trial=None if on_step is None else on_step.show_best,
-            )
-        )
-        left -= made[-1].cost
-    return made
+) -> GroupTuning:
+    """The ratios between groups, about the best peak of the pilots."""
+    curve = cast("Curve", evidence.curve)
+    horizon = request.horizon(loop.facts)
+    shape_of, factor = small_shape(loop.facts, schedule_for(evidence, request), horizon)
+    peak = pilot_start(evidence, curve, evidence.pilots, ratios.length, horizon, finetune=request.finetune)
+    return tune_groups(
+        loop,
+        snapshot,
+        (batches[0], batches[1]),
+        sets,
+        peak=peak * factor,
+        highest=evidence.lr_range[1] if evidence.lr_range else math.inf,
+        shape=shape_of(ratios.length),
+        budget=ratios.steps,
+        loss_scale=drop_of(curve.levels),
+        on_step=on_step,
+    )
 
 
-def _small_shape(loop: Loop, schedule: Schedule, horizon: Horizon) -> tuple[Callable[[int], Shape], float]:
-    """The schedule in small by a pilot's steps, and its factor; a schedule with feedback stands for a linear decay."""
-    if plateau_in(schedule) is not None:
-        return lambda steps: warmup_and_linear, 1.0
-    factor, _ = factor_of(loop.facts, schedule, horizon)
-    return lambda steps: in_small(schedule, horizon.steps, steps), factor
+def _plateau_steps(spending: Spending, horizon: Horizon, cost: float) -> int:
+    """The steps of a pilot's trials on a plateau, once the search has cost so much."""
+    return pilot_steps_on_plateau(spending.steps - cost, horizon.steps, spending.length)

@@ -97,6 +97,17 @@ def plateau(rank):
     return {"same": before == weights(model), "found": json.loads(found.to_json())}
 
 
+def groups(rank):
+    """Tune two groups and their ratio under DDP, each rank on batches of its own."""
+    model = DistributedDataParallel(network())
+    before = weights(model)
+    first, *_, last = model.module.children()
+    optimizer = torch.optim.AdamW([{"params": first.parameters()}, {"params": last.parameters(), "lr": 1e-5}], 1e-2)
+    options = {"loss_fn": F.cross_entropy, "optimizer": optimizer, "total_steps": 1_200, "progress": False}
+    found = tune_lr(model, samples(60, 8, seed=rank), groups="each", **options)
+    return {"same": before == weights(model), "found": json.loads(found.to_json())}
+
+
 def parts(rank, ranks=2, optimizer=torch.optim.AdamW):
     """Find on this rank's part of every batch of sixteen, in double precision and without noise."""
     model = network(dropout=0.0).double()
@@ -148,6 +159,7 @@ SEARCHES = {
     "fsdp2_training": partial(found_in_mid_training, kind="fsdp2", evaluate_on="training"),
     "tuned": tuned,
     "plateau": plateau,
+    "groups": groups,
     "parts": parts,
     "line_search": partial(parts, optimizer=partial(torch.optim.LBFGS, max_iter=4, line_search_fn="strong_wolfe")),
     "not_a_number": partial(in_trouble, trouble=lambda: float("nan")),

@@ -42,6 +42,14 @@ class Peak:
     estimates: tuple[Estimate, ...] = ()
     factors: tuple[Factor, ...] = ()
 
+    def scaled(self, factor: float) -> "Peak":
+        """Return the peak of a reference group whose ratio to the others was tuned."""
+        if factor == 1:
+            return self
+        low, high = self.interval
+        factors = (*self.factors, Factor("peak", "groups", factor))
+        return Peak(self.lr * factor, (low * factor, high * factor), self.estimates, factors)
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:

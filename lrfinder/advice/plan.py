@@ -12,7 +12,9 @@ __all__ = ["Estimate", "Factor", "FactorName", "Grade", "Plan", "Reason", "Sourc
 
 Grade = Literal["strong", "moderate", "weak"]
 Source = Literal["usual", "edge", "pilots", "rules", "peak"]
-FactorName = Literal["fitted", "momentum", "steps", "own_decay", "divergence", "caution", "schedule", "finetune"]
+FactorName = Literal[
+    "fitted", "momentum", "steps", "own_decay", "divergence", "caution", "schedule", "finetune", "groups"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ __all__ = ["check_request", "make_plan", "schedule_for", "starts_low"]
 FAR_APART = 1.5
 """Decades between the rules' rates from which the plan warns of it."""
 
+FAR_FROM_OWN = 3.0
+"""How many times the optimizer's own rate, or a part of it, the peak is before the plan speaks of weight decay."""
+
 MANY_EPOCHS = 20
 """Epochs from which the plan says what to do about over-fitting."""
 
@@ -44,6 +47,7 @@ def make_plan(evidence: Evidence, request: Request) -> Plan | None:
         return None
     if own is not None:
         found = Peak(own, (min(own, found.interval[0]), max(own, found.interval[1])))
+    found = found.scaled(evidence.reference_factor)
     is_built = horizon.is_known or request.open_ended or not isinstance(request.schedule, str)
     schedule = decision.schedule if is_built else None
     keeps_pace = given.pace is not None and not request.is_particular
@@ -54,10 +58,12 @@ def make_plan(evidence: Evidence, request: Request) -> Plan | None:
         total_steps=horizon.known_steps,
         warmup=decision.warmup,
         rule=rule,
-        reasons=(*decision.reasons, *_over_fitting(evidence, horizon.epochs)),
+        reasons=(*decision.reasons, *_over_fitting(evidence, horizon.epochs), *_decay(evidence.facts, found.lr)),
         runner_up=decision.runner_up,
         warnings=(*_warnings(evidence, horizon.known_steps), *decision.warnings),
-        code=code_for(found.lr, schedule, evidence.facts.optimizers, keeps_pace=keeps_pace),
+        code=code_for(
+            found.lr, schedule, evidence.facts.optimizers, keeps_pace=keeps_pace, is_tuned=evidence.has_tuned_ratios
+        ),
         outline=None if is_built else decision.schedule,
         steps_per_epoch=horizon.steps_per_epoch,
         estimates=found.estimates,
@@ -82,6 +88,19 @@ def _over_fitting(evidence: Evidence, epochs: float) -> tuple[Reason, ...]:
         words = "The pilots over-fit, which nothing else sees, so all other sources are less sure than they would be"
         return (Reason(f"{words}: {advice}", "moderate"),)
     return (Reason(f"Short trials see nothing of over-fitting: {advice}", "weak"),) if epochs >= MANY_EPOCHS else ()
+
+
+def _decay(facts: Facts, lr: float) -> tuple[Reason, ...]:
+    """The weight decay that keeps its product with the rate, where the peak is far from the optimizer's own rate."""
+    base, decay = facts.bases[facts.reference], facts.weight_decay
+    if not decay or 1 / FAR_FROM_OWN <= lr / base <= FAR_FROM_OWN:
+        return ()
+    text = (
+        f"Weights shrink by rate times weight decay at each step: {decay * base / lr:.2g} instead of {decay:.2g} keeps "
+        f"what {base:.1e} has (`apply(..., keep_decay=True)`). The search did not try it, and where the training is "
+        "short either hardly matters."
+    )
+    return (Reason(text, "moderate"),)
 
 
 def starts_low(facts: Facts, request: Request) -> bool:

@@ -12,12 +12,15 @@ __all__ = ["code_for"]
 LONGEST_LINE = 92
 
 
-def code_for(lr: float, schedule: Schedule | None, optimizers: int, *, keeps_pace: bool) -> str:
+def code_for(lr: float, schedule: Schedule | None, optimizers: int, *, keeps_pace: bool, is_tuned: bool = False) -> str:
     """Return the lines of code that use a plan, where its result is called `found`.
 
     There is no `schedule` where the length is not known; one is not attached where the optimizer `keeps_pace` by
-    itself.
+    itself. Where ratios between groups were tuned the result attaches the schedule, since it holds them.
     """
+    if is_tuned and schedule is not None and not keeps_pace:
+        several = "s" if optimizers > 1 else ""
+        return f"scheduler{several} = found.attach(optimizer{several})  # at the ratios that were tuned"
     if optimizers > 1:
         return "\n".join(_for_several(lr, schedule, keeps_pace=keeps_pace))
     if schedule is None or keeps_pace:

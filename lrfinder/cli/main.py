@@ -46,6 +46,7 @@ keyword arguments of lrfinder.find_lr or tune_lr, which Python's help(lrfinder.f
 exit codes: 0 found, 1 a mistake, said in one line, 3 no reliable suggestion, 130 interrupted"""
 
 OPTIONS = ("steps", "budget", "lr_min", "lr_max", "total_steps", "epochs", "rule", "schedule", "open_ended")
+OF_GROUPS = ("groups", "group_budget")
 PLAN_FLAGS = {
     "finetune": "the model is pretrained",
     "may_extend": "the training may go on beyond its end",
@@ -125,6 +126,10 @@ def _add_tune(tune: argparse.ArgumentParser) -> None:
     default = "5 %% of the training, at least 300 steps, at most a third of the training"
     meaning = f"steps that all of it may cost, or a share of the training below 1 (default: {default})"
     tune.add_argument("--budget", type=_budget, metavar="STEPS", help=meaning)
+    meaning = "tune the ratios between parameter groups too: `each`, or names of groups or optimizers"
+    tune.add_argument("--groups", nargs="+", metavar="NAME", help=meaning)
+    meaning = "steps that this may cost besides, or a share (default: 5 %% of the training, or the least that it takes)"
+    tune.add_argument("--group-budget", type=_budget, metavar="STEPS", help=meaning)
     _add_search(tune, "tune_lr")
 
 
@@ -163,8 +168,10 @@ def _search(options: argparse.Namespace) -> int:
     from lrfinder.training import distributed
 
     verb = finder.find_lr if options.verb == "find_lr" else tuner.tune_lr
-    named = (*OPTIONS, *PLAN_FLAGS)
+    named = (*OPTIONS, *OF_GROUPS, *PLAN_FLAGS)
     given = {name: value for name in named if (value := getattr(options, name, None)) is not None}
+    if given.get("groups") == ["each"]:
+        given["groups"] = "each"
     found = call(options.factory, lambda: verb(**{**training, **given}))
     return _deliver(found, options.plot, options.json) if distributed.is_chief() else FOUND
 

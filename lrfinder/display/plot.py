@@ -1,9 +1,12 @@
 """The pictures: they draw what a result says and compute nothing."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lrfinder.advice.plan import Plan
 from lrfinder.checks import check_whole
+from lrfinder.display.groups import draw_groups
+from lrfinder.display.layout import plain, show_decades
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.rules import RULES
 from lrfinder.schedules import Schedule
@@ -23,15 +26,18 @@ COLOURS = {"raw": "#999999", "smooth": "#0072B2", "lr": "#D55E00", "runs": "#7A5
 
 MOST_POINTS = 2_000
 
-LONGEST_NAME = 32
-
 
 def new_axes(width: float = 7.5, height: float = 4.2) -> "Axes":
     """Axes on a new pyplot figure."""
+    return new_panels(1, width, height)[0]
+
+
+def new_panels(count: int, width: float = 7.5, height: float = 4.2) -> "list[Axes]":
+    """So many axes below each other on a new pyplot figure."""
     import matplotlib.pyplot as plt
 
     with plt.style.context(STYLE):
-        return plt.subplots(figsize=(width, height))[1]
+        return list(plt.subplots(count, squeeze=False, figsize=(width, height * (1 + 0.8 * (count - 1))))[1][:, 0])
 
 
 def figure_of(evidence: Evidence, plan: Plan | None, width: float = 8.5, height: float = 4.2) -> "Figure":
@@ -40,17 +46,20 @@ def figure_of(evidence: Evidence, plan: Plan | None, width: float = 8.5, height:
     from matplotlib.figure import Figure
 
     with style.context(STYLE):
-        figure = Figure(figsize=(width, height))
-        draw_result(evidence, plan, figure.subplots())
+        panels = 1 if evidence.groups is None else 2
+        figure = Figure(figsize=(width, height * (1 + 0.8 * (panels - 1))))
+        _draw_panels(evidence, plan, list(figure.subplots(panels, squeeze=False)[:, 0]))
     return figure
 
 
 def draw_result(evidence: Evidence, plan: Plan | None, ax: "Axes | None" = None) -> "Axes":
     """Draw a range test: raw losses, smooth curve, suggestions, trials, the peak's interval, the divergence.
 
-    Of a tuning the pilots are drawn instead, the fit through them, and the way from their best to the peak.
+    Of a tuning the pilots are drawn instead, the fit through them, and the way from their best to the peak. On a new
+    figure the ratios between groups, where they were tuned, are drawn below.
     """
-    ax = new_axes() if ax is None else ax
+    if ax is None:
+        return _draw_panels(evidence, plan, new_panels(1 if evidence.groups is None else 2))
     if not evidence.pilots:
         _draw_curve(evidence, ax)
     if plan is not None:
@@ -70,6 +79,13 @@ def draw_result(evidence: Evidence, plan: Plan | None, ax: "Axes | None" = None)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return ax
+
+
+def _draw_panels(evidence: Evidence, plan: Plan | None, panels: "Sequence[Axes]") -> "Axes":
+    """The search on the first axes, the ratios between groups on the second where there are two."""
+    for ax in panels[1:]:
+        draw_groups(evidence, ax)
+    return draw_result(evidence, plan, panels[0])
 
 
 def plot_schedule(schedule: Schedule, steps: int | None = None, ax: "Axes | None" = None, *, lr: float = 1.0) -> "Axes":
@@ -101,7 +117,7 @@ def plot_schedule(schedule: Schedule, steps: int | None = None, ax: "Axes | None
 def draw_plan(plan: Plan, ax: "Axes | None" = None) -> "Axes":
     """Draw the LR of a plan over the optimizer steps, the end of the warm-up and the end marked."""
     ax = new_axes(7.5, 3.4) if ax is None else ax
-    ax.set_title(_plain(plan.schedule_text, 120), fontsize="medium", loc="left", wrap=True)
+    ax.set_title(plain(plan.schedule_text, 120), fontsize="medium", loc="left", wrap=True)
     if plan.shape is None:
         return ax
     steps = plan.shown_steps
@@ -149,7 +165,7 @@ def _draw_suggestions(evidence: Evidence, ax: "Axes") -> None:
         if lr is None or smooth is None:
             continue
         height = min(zip(smooth.lrs, smooth.losses, strict=True), key=lambda point: abs(point[0] / lr - 1))[1]
-        label, colour, marker = _plain(name), COLOURS["diverged"], "o"
+        label, colour, marker = plain(name), COLOURS["diverged"], "o"
         if name in RULES:
             label, colour, marker = RULES[name].label, RULES[name].colour, RULES[name].marker
         ax.plot([lr], [height], marker, ms=8, color=colour, mec="white", label=f"{label}: {lr:.2g}", zorder=3)
@@ -187,7 +203,7 @@ def _draw_pilots(evidence: Evidence, plan: Plan | None, ax: "Axes") -> None:
     low, high = min(finite), max(trials.start for trials in pilots)
     most = high if low < high else max(finite)  # where every pilot raised the loss, the scale is theirs
     room = most - low or abs(most) or 1.0
-    _span(ax, min(tried) / 1.5, 1.5 * max(tried))
+    show_decades(ax, min(tried) / 1.5, 1.5 * max(tried))
     ax.set_ylim(low - 0.15 * room, most + 0.15 * room)
     top, colour = ax.get_ylim()[1], COLOURS["runs"]
     above = any(loss is None or loss > top for trials in pilots for loss in trials.losses)
@@ -208,20 +224,8 @@ def _draw_pilots(evidence: Evidence, plan: Plan | None, ax: "Axes") -> None:
             ax.plot([], [], ">-", ms=5, lw=1.5, color=COLOURS["lr"], label=label)
 
 
-def _span(ax: "Axes", left: float, right: float) -> None:
-    """Show rates on two decades at least: on fewer the ticks between the powers of ten are labelled, and overlap."""
-    wider = max(1.0, 10 / (right / left) ** 0.5)
-    ax.set_xlim(left / wider, right * wider)
-
-
-def _plain(name: str, longest: int = LONGEST_NAME) -> str:
-    """A name on one line, without what matplotlib takes for mathematics, or at the start for "not in the legend"."""
-    name = "".join(c if c.isprintable() else " " for c in name).replace("$", "").lstrip("_")
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
-
-
 def _title(evidence: Evidence, plan: Plan | None) -> str:
     facts = evidence.facts
     kind = "Tuning" if evidence.pilots else "Range test"
-    name = f"{kind} of {_plain(facts.model)} with {_plain(facts.optimizer)}"
+    name = f"{kind} of {plain(facts.model)} with {plain(facts.optimizer)}"
     return name if plan is not None else f"{name}: no suggestion ({evidence.status})"

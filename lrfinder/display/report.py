@@ -4,6 +4,8 @@ import textwrap
 from collections.abc import Mapping
 
 from lrfinder.advice.plan import Estimate, Factor, FactorName, Grade, Plan, Reason
+from lrfinder.display.groups import group_lrs_in_words, groups_in_words
+from lrfinder.display.layout import WIDTH, one_line, wrap, wrap_at
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.rules import RULES
 from lrfinder.evidence.trials import Trials
@@ -11,8 +13,6 @@ from lrfinder.schedules import Entry
 
 __all__ = ["catalogue", "sparkline", "text"]
 
-WIDTH = 100
-LONGEST_NAME = 50
 COLUMNS = (17, 14, 13, 16)
 """Widths of the catalogue's columns but the last."""
 
@@ -37,6 +37,7 @@ FACTORS: dict[FactorName, str] = {
     "caution": "since too high a peak costs more than too low",
     "schedule": "for the schedule",
     "finetune": "for fine-tuning",
+    "groups": "for the ratio between groups",
 }
 """What each factor is for."""
 
@@ -47,15 +48,20 @@ def text(evidence: Evidence, plan: Plan | None, done: str | None = None) -> str:
     Where `done` says as a phrase what was done with it already, that stands in place of how to do it by hand.
     """
     kind = "tuning" if evidence.pilots else "range test"
-    lines = [f"lrfinder: {kind} of {_one_line(evidence.facts.model)}", *_sweep(evidence), *_spent(evidence, plan), ""]
-    lines += [*_suggestions(evidence), *_edge_trials(evidence), *_pilots(evidence), ""]
+    lines = [f"lrfinder: {kind} of {one_line(evidence.facts.model)}", *_sweep(evidence), *_spent(evidence, plan), ""]
+    lines += [*_suggestions(evidence), *_edge_trials(evidence), *_pilots(evidence), *groups_in_words(evidence), ""]
     if plan is None:
-        lines += _wrap("no suggestion", f"{evidence.status}: {evidence.status.sentence}")
+        lines += wrap("no suggestion", f"{evidence.status}: {evidence.status.sentence}")
     else:
-        lines += [*_peak(plan), "", *_schedule(plan, _reasons_of_peak(evidence, plan))]
+        lines += [
+            *_peak(plan),
+            *group_lrs_in_words(evidence, plan),
+            "",
+            *_schedule(plan, _reasons_of_peak(evidence, plan)),
+        ]
         if done is None:
             lines += ["", "  to use it", *(f"    {line}" for line in plan.code.splitlines())]
-    return "\n".join(lines if done is None else [*lines, "", *_wrap("applied", done)])
+    return "\n".join(lines if done is None else [*lines, "", *wrap("applied", done)])
 
 
 def _reasons_of_peak(evidence: Evidence, plan: Plan) -> list[Reason]:
@@ -77,7 +83,7 @@ def _reasons_of_peak(evidence: Evidence, plan: Plan) -> list[Reason]:
 
 def _estimate_in_words(evidence: Evidence, plan: Plan, estimate: Estimate) -> tuple[str, Grade]:
     """What one source says of the peak for linear decay, and how good that is as evidence."""
-    lr, optimizer = plan.peak_of(estimate), _one_line(evidence.facts.optimizer)
+    lr, optimizer = plan.peak_of(estimate), one_line(evidence.facts.optimizer)
     about = f"{lr:.1e}, give or take a factor of {10**estimate.deviation:.2g}"
     if estimate.source == "usual":
         return f"Usual for {optimizer} with weights of this size: {about}.", "weak"
@@ -139,22 +145,22 @@ def sparkline(values: list[float]) -> str:
 def _sweep(evidence: Evidence) -> list[str]:
     facts, curve = evidence.facts, evidence.curve
     base = facts.bases[facts.reference]
-    trained = f"{_one_line(facts.optimizer)} (base LR {base:g}" + (
+    trained = f"{one_line(facts.optimizer)} (base LR {base:g}" + (
         f", {len(facts.bases)} groups)" if len(facts.bases) > 1 else ")"
     )
     trained += f", {facts.batch_size} samples a step" if facts.batch_size else ""
     trained += f", {facts.ranks} ranks" if facts.ranks > 1 else ""
-    lines = _wrap("trained with", trained) + _wrap("loss", _one_line(facts.loss, 300))
+    lines = wrap("trained with", trained) + wrap("loss", one_line(facts.loss, 300))
     if curve is not None and len(curve):
         at = evidence.diverged_at or curve.lrs[-1]
         coarse = evidence.coarse
         ended = ENDED[curve.stopped].format(at=at, steps=curve.steps + (coarse.steps if coarse else 0))
         passes = " in two passes" if coarse else ""
-        lines += _wrap("swept", f"{curve.lrs[0]:.2g} to {curve.lrs[-1]:.2g}{passes}: {ended}")
+        lines += wrap("swept", f"{curve.lrs[0]:.2g} to {curve.lrs[-1]:.2g}{passes}: {ended}")
         noise = "" if evidence.noise is None else f", noise {_percent(evidence.noise)} of the drop"
         kind = "" if curve.after is None else "on validation batches, "
         levels = curve.levels
-        lines += _wrap("losses", f"{kind}{levels[0]:.4g} at the start, lowest {min(levels):.4g}{noise}")
+        lines += wrap("losses", f"{kind}{levels[0]:.4g} at the start, lowest {min(levels):.4g}{noise}")
     return lines
 
 
@@ -164,7 +170,7 @@ def _spent(evidence: Evidence, plan: Plan | None) -> list[str]:
         return []
     total = None if plan is None else plan.total_steps
     share = "" if total is None else f", {_percent(evidence.cost_steps / total)} of the training"
-    return _wrap("spent", f"the cost of {evidence.cost_steps:,} steps{share}")
+    return wrap("spent", f"the cost of {evidence.cost_steps:,} steps{share}")
 
 
 def _suggestions(evidence: Evidence) -> list[str]:
@@ -172,7 +178,7 @@ def _suggestions(evidence: Evidence) -> list[str]:
     if not evidence.suggestions:
         return []
     lines = ["  read off the sweep" + (", for comparison:" if evidence.has_trial_peak else ":")]
-    labels = {name: RULES[name].label if name in RULES else _one_line(name) for name in evidence.suggestions}
+    labels = {name: RULES[name].label if name in RULES else one_line(name) for name in evidence.suggestions}
     lines += [f"    {labels[name]:<18} {lr:.2e}" for name, lr in evidence.suggestions.items() if lr is not None]
     without = [labels[name] for name, lr in evidence.suggestions.items() if lr is None]
     return lines + ([f"    no answer by {', '.join(without)}"] if without else [])
@@ -183,7 +189,7 @@ def _edge_trials(evidence: Evidence) -> list[str]:
     lines = []
     for trials in evidence.edge_trials:
         head = f"{trials.steps} steps each, all from the same start: a short warm-up, a linear decay to zero"
-        lines += ["", *_wrap("trials", head), *_runs(trials)]
+        lines += ["", *wrap("trials", head), *_runs(trials)]
     if evidence.edge is not None:
         meaning = "above it most of the best gain is lost; mostly the peak lies below"
         lines.append(f"    their edge      {evidence.edge:.2e}: {meaning}")
@@ -199,7 +205,7 @@ def _pilots(evidence: Evidence) -> list[str]:
     lines = []
     for trials in evidence.pilots:
         head = f"{trials.steps} steps each, all from the same start: the schedule and the epochs in small"
-        lines += ["", *_wrap("pilots", head), *_runs(trials)]
+        lines += ["", *wrap("pilots", head), *_runs(trials)]
         how = "on a parabola through the best trial and its neighbours" if trials.fit else "of those that were tried"
         found = "none: no trial lowered the loss" if trials.best is None else f"{trials.best:.2e}: {how}"
         lines.append(f"    the best        {found}")
@@ -219,29 +225,29 @@ def _runs(trials: Trials) -> list[str]:
 
 def _peak(plan: Plan) -> list[str]:
     low, high = plan.interval
-    source = f"   (by your rule {_one_line(plan.rule)})" if plan.rule else ""
+    source = f"   (by your rule {one_line(plan.rule)})" if plan.rule else ""
     line = f"suggested peak LR  {plan.lr:.2e}   80 % interval {low:.1e} to {high:.1e}{source}"
-    lines = _wrap_at("  ", line)
+    lines = wrap_at("  ", line)
     for warning in plan.warnings:
-        lines += _wrap("  but", warning)
+        lines += wrap("  but", warning)
     return lines
 
 
 def _schedule(plan: Plan, of_peak: list[Reason]) -> list[str]:
     lines = _shape(plan)
     for reason in (*plan.reasons, *of_peak):
-        lines += _wrap("  why", str(reason))
-    return lines + (_wrap("  or", plan.runner_up) if plan.runner_up else [])
+        lines += wrap("  why", str(reason))
+    return lines + (wrap("  or", plan.runner_up) if plan.runner_up else [])
 
 
 def _shape(plan: Plan) -> list[str]:
     """The schedule in words, its rates at five moments, and a line of bars."""
     shares = (0.0, 0.25, 0.5, 0.75, 1.0)
-    head, words = _horizon(plan), _one_line(plan.schedule_text, 300)
+    head, words = _horizon(plan), one_line(plan.schedule_text, 300)
     if plan.total_steps is not None:
-        lines = _wrap_at("  ", f"{head}: {words}")
+        lines = wrap_at("  ", f"{head}: {words}")
     else:
-        lines = _wrap_at("  ", head) + _wrap_at("    ", words)
+        lines = wrap_at("  ", head) + wrap_at("    ", words)
     if plan.shape is None:
         return lines
     return [
@@ -263,24 +269,3 @@ def _horizon(plan: Plan) -> str:
         count = f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
         epochs = f" ({count} epoch{'' if count == '1' else 's'} of {plan.steps_per_epoch:,})"
     return f"suggested schedule for {plan.total_steps:,} steps{epochs}"
-
-
-def _wrap(label: str, sentence: str) -> list[str]:
-    head = f"  {label.strip():<13} "
-    return _lines(sentence, head, " " * len(head))
-
-
-def _wrap_at(indent: str, sentence: str) -> list[str]:
-    return _lines(sentence, indent, indent + "  ")
-
-
-def _lines(sentence: str, head: str, margin: str) -> list[str]:
-    """A sentence in lines that end at words, a percent sign on the line of its number."""
-    whole = textwrap.wrap(sentence.replace(" %", "\0%"), WIDTH, initial_indent=head, subsequent_indent=margin)
-    return [line.replace("\0", " ") for line in whole]
-
-
-def _one_line(name: str, longest: int = LONGEST_NAME) -> str:
-    """A name from outside without what would break the layout, cut where it is long."""
-    printable = "".join(c if c.isprintable() else " " for c in name)
-    return printable if len(printable) <= longest else f"{printable[: longest - 1]}…"

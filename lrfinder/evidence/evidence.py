@@ -9,6 +9,7 @@ from lrfinder.errors import InputError
 from lrfinder.evidence.curve import Curve, Stopped
 from lrfinder.evidence.divergence import drop_of, onset
 from lrfinder.evidence.edge import edge_of_trials
+from lrfinder.evidence.groups import GroupTuning
 from lrfinder.evidence.outcome import unchanged
 from lrfinder.evidence.rules import read_rules
 from lrfinder.evidence.smoothing import SmoothCurve, smooth
@@ -16,7 +17,7 @@ from lrfinder.evidence.status import Status, decide_status
 from lrfinder.evidence.trials import Trials
 from lrfinder.loop import Facts
 
-__all__ = ["Evidence", "add_edge_trials", "add_pilots", "read_curve"]
+__all__ = ["Evidence", "add_edge_trials", "add_groups", "add_pilots", "read_curve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Evidence:
         cost_steps: Step-equivalents that were spent; a forward alone counts a third.
         edge_trials: Short trials that followed the sweep, each record on batches of its own.
         pilots: Trials of the whole training in small: its schedule and some of its epochs.
+        groups: Pilots in which the ratios between parameter groups were changed, or None where that was not asked for.
         lr_range: First and last rate that were asked for, of which a sweep that diverged shows a part; None: any.
 
     Raises:
@@ -54,6 +56,7 @@ class Evidence:
     pilots: tuple[Trials, ...] = ()
     lr_range: tuple[float, float] | None = None
     coarse: Curve | None = None
+    groups: GroupTuning | None = None
 
     def __post_init__(self) -> None:
         for name, lr in {**self.suggestions, "diverged_at": self.diverged_at}.items():
@@ -75,6 +78,24 @@ class Evidence:
     def edge(self) -> float | None:
         """The peak above which most of the best gain of the short trials is lost, or None without an answer."""
         return edge_of_trials(self.edge_trials)
+
+    @property
+    def ratios(self) -> list[float]:
+        """The rate of each group over that of the reference group: those of the optimizer, unless they were tuned."""
+        bases, at = self.facts.bases, self.facts.reference
+        factors = [1.0] * len(bases) if self.groups is None else self.groups.of_groups(len(bases))
+        return [base / bases[at] * (factor / factors[at]) for base, factor in zip(bases, factors, strict=True)]
+
+    @property
+    def has_tuned_ratios(self) -> bool:
+        """Whether the ratios between groups are others than those of the optimizer."""
+        return self.groups is not None and self.groups.is_changed
+
+    @property
+    def reference_factor(self) -> float:
+        """What the joint peak is multiplied by for the reference group."""
+        facts = self.facts
+        return 1.0 if self.groups is None else self.groups.of_groups(len(facts.bases))[facts.reference]
 
     @property
     def has_trial_peak(self) -> bool:
@@ -131,6 +152,11 @@ def add_edge_trials(evidence: Evidence, trials: Sequence[Trials]) -> Evidence:
 def add_pilots(evidence: Evidence, pilots: Sequence[Trials]) -> Evidence:
     """Return evidence with the pilots that followed everything else, its status decided anew."""
     return _with(evidence, pilots=tuple(one for one in pilots if one.lrs), cost=sum(one.cost for one in pilots))
+
+
+def add_groups(evidence: Evidence, groups: GroupTuning) -> Evidence:
+    """Return evidence with the pilots that changed the ratios between parameter groups."""
+    return replace(evidence, groups=groups, cost_steps=math.ceil(evidence.cost_steps + groups.cost))
 
 
 def _with(evidence: Evidence, *, cost: float, **trials: tuple[Trials, ...]) -> Evidence:

@@ -9,8 +9,10 @@ from lrfinder.checks import check_whole
 from lrfinder.errors import InputError
 
 __all__ = [
+    "FEWEST_STEPS",
     "FEWEST_TO_TRY",
     "LEAST",
+    "MOST_SHARE",
     "SEARCH",
     "SHARE",
     "SHORTEST",
@@ -92,16 +94,16 @@ def budget_for(total_steps: int, budget: float | None = None) -> int:
     return steps
 
 
-def check_budget(budget: object) -> None:
+def check_budget(budget: object, name: str = "budget") -> None:
     """Raise InputError for what is neither whole steps, ten at least, nor a share of the training below 1."""
     size = float(budget) if not isinstance(budget, bool) and isinstance(budget, Real) else math.nan
     is_share, is_whole = 0 < size < 1, isinstance(budget, Integral) or (size >= FEWEST and size.is_integer())
     if math.isnan(size) or not (is_share or is_whole):
         raise InputError(
-            f"`budget` must be whole steps, or a share of the training below 1, got {budget!r}; 300 is a good choice"
+            f"`{name}` must be whole steps, or a share of the training below 1, got {budget!r}; 300 is a good choice"
         )
     if not is_share:
-        check_whole("budget", int(size), "300 is a good choice", least=FEWEST)
+        check_whole(name, int(size), "300 is a good choice", least=FEWEST)
 
 
 def spend(steps: int, total_steps: int) -> Spending:

@@ -10,7 +10,7 @@ from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.search.sweep import OnStep
 from lrfinder.search.trial import Shape, run_trial, warmup_and_linear
 
-__all__ = ["FARTHEST", "PER_DECADE", "Explored", "NextPeak", "TrialBatches", "explore", "peak_at", "stride"]
+__all__ = ["FARTHEST", "PER_DECADE", "QUIET", "Explored", "NextPeak", "TrialBatches", "explore", "peak_at", "stride"]
 
 PER_DECADE = 8
 """Peaks that may be tried to the decade: the grid that a grid index counts along."""

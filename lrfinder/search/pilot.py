@@ -2,16 +2,33 @@
 
 import math
 import statistics
+from collections.abc import Callable, Sequence
 
-from lrfinder.advice.request import Horizon
-from lrfinder.evidence.outcome import improved, worsened
-from lrfinder.loop import Batch, Loop
+from lrfinder.advice.calibration import FITTED
+from lrfinder.advice.peak import factor_of, pilot_start
+from lrfinder.advice.recommend import schedule_for
+from lrfinder.advice.request import Horizon, Request
+from lrfinder.evidence.divergence import drop_of
+from lrfinder.evidence.evidence import Evidence
+from lrfinder.evidence.outcome import improved, min_gain_off_plateau, worsened
+from lrfinder.evidence.trials import Trials
+from lrfinder.loop import Batch, Facts, Loop, Snapshot
 from lrfinder.schedules import Schedule
-from lrfinder.search.explore import FARTHEST, Explored, TrialBatches, stride
-from lrfinder.search.trial import Shape
+from lrfinder.schedules.compose import plateau_in
+from lrfinder.search.explore import FARTHEST, Explored, TrialBatches, explore, stride
+from lrfinder.search.sweep import OnStep
+from lrfinder.search.trial import Shape, warmup_and_linear
 from lrfinder.training.batch import held_bytes
 
-__all__ = ["draw_pilot", "draw_pilots", "in_small", "next_about_best"]
+__all__ = [
+    "EVAL_BATCHES_PER_STEP",
+    "draw_pilot",
+    "draw_pilots",
+    "in_small",
+    "next_about_best",
+    "run_pilots",
+    "small_shape",
+]
 
 EVAL_BATCHES_PER_STEP, FEWEST_EVAL_BATCHES = 1 / 3, 2
 """Batches that a pilot of so many steps is evaluated on: their forwards cost a ninth of it."""
@@ -30,16 +47,16 @@ POINTS = 16
 
 
 def draw_pilots(
-    loop: Loop, count: int, steps: int, horizon: Horizon, held_out: Batch | None = None
+    loop: Loop, lengths: Sequence[int], horizon: Horizon, held_out: Batch | None = None
 ) -> list[TrialBatches]:
-    """Draw the batches of several pilots of so many steps, one after another, on a loop at the start of an epoch.
+    """Draw the batches of pilots of so many steps each, one after another, on a loop at the start of an epoch.
 
     Where the rest of an epoch has no room for another pilot that is evaluated on batches of it, that one begins with
     the next epoch: else it might be evaluated on samples that it was trained on.
     """
     made: list[TrialBatches] = []
     used = needed = 0
-    for _ in range(count):
+    for steps in lengths:
         per_epoch = horizon.steps_per_epoch
         if per_epoch and needed and used + needed > per_epoch:
             for _ in range(per_epoch - used):
@@ -128,3 +145,58 @@ def next_about_best(explored: Explored) -> int | None:
     i = tried.index(best)
     beside = sorted((tried[i - 1], tried[i + 1]), key=gains.__getitem__, reverse=True)
     return next(((index + best) // 2 for index in beside if abs(index - best) > REFINED), None)
+
+
+def run_pilots(
+    loop: Loop,
+    snapshot: Snapshot,
+    batches: list[TrialBatches],
+    evidence: Evidence,
+    request: Request,
+    budget: float,
+    on_step: OnStep | None = None,
+    on_trial: Callable[[int, float], None] | None = None,
+) -> list[Trials]:
+    """Run pilots on these batches, with what the search left of a budget in step-equivalents."""
+    curve = evidence.curve
+    if curve is None or not len(curve):
+        return []
+    schedule, horizon = schedule_for(evidence, request), request.horizon(loop.facts)
+    shape_of, factor = small_shape(loop.facts, schedule, horizon)
+    loss_scale = drop_of(curve.levels)
+    min_gain = min_gain_off_plateau(evidence.edge_trials[0].start, loss_scale) if evidence.is_plateau else 0.0
+    diverged = [
+        lr for one in evidence.edge_trials for lr, loss in zip(one.lrs, one.losses, strict=True) if loss is None
+    ]
+    made: list[Trials] = []
+    left = float(budget - evidence.cost_steps)
+    for i, pilot in enumerate(batches):
+        steps = len(pilot.train)
+        start = pilot_start(evidence, curve, made, steps, horizon, finetune=request.finetune)
+        start = min([start, *diverged]) * (1.0 if left >= 2 * steps else FITTED.lone_pilot)
+        made.append(
+            explore(
+                loop,
+                snapshot,
+                pilot,
+                shape=shape_of(steps),
+                first_peak=start * factor,
+                next_peak=next_about_best,
+                budget=left / (len(batches) - i),
+                factor=factor,
+                min_gain=min_gain,
+                loss_scale=loss_scale,
+                on_step=on_step,
+                on_trial=on_trial,
+            )
+        )
+        left -= made[-1].cost
+    return made
+
+
+def small_shape(facts: Facts, schedule: Schedule, horizon: Horizon) -> tuple[Callable[[int], Shape], float]:
+    """Return a schedule in small by a pilot's steps, and its factor; one with feedback stands for a linear decay."""
+    if plateau_in(schedule) is not None:
+        return lambda steps: warmup_and_linear, 1.0
+    factor, _ = factor_of(facts, schedule, horizon)
+    return lambda steps: in_small(schedule, horizon.steps, steps), factor

@@ -14,10 +14,14 @@ from torch.optim.lr_scheduler import LRScheduler
 from lrfinder.errors import InputError
 from lrfinder.loop import Facts
 
-__all__ = ["ParamGroups", "as_list", "find_reference", "reference_index", "rescale", "set_rate"]
+__all__ = ["ParamGroups", "as_list", "decouples", "find_reference", "reference_index", "rescale", "set_rate"]
 
 RATES = ("lr", "initial_lr", "max_lr", "min_lr", "swa_lr")
 """What torch and its schedulers keep in a group as a rate."""
+
+
+DECOUPLED = ("AdamW", "Muon", "Lion", "NAdamW", "Adan", "Sophia", "SOAP", "AdamWScheduleFree")
+"""Optimizers, beside those that say so in their groups, whose weight decay is no part of the gradient."""
 
 
 def reference_index(groups: Sequence[dict[str, Any]]) -> int:
@@ -37,6 +41,22 @@ def find_reference(optimizers: Sequence[Optimizer]) -> tuple[Optimizer, int]:
     return places[reference_index([optimizer.param_groups[i] for optimizer, i in places])]
 
 
+def _labels(optimizers: Sequence[Optimizer]) -> tuple[str, ...]:
+    """A name for every rated group: its own, or that of its optimizer, with its place where that has several."""
+    labels = []
+    for owner, optimizer in zip(_owners(optimizers), optimizers, strict=True):
+        groups = _rated_groups([optimizer])
+        for i, group in enumerate(groups):
+            labels.append(str(group.get("name") or (owner if len(groups) == 1 else f"{owner} group {i}")))
+    return tuple(labels)
+
+
+def _owners(optimizers: Sequence[Optimizer]) -> list[str]:
+    """A name for every optimizer: its class, with its place where several are of one."""
+    names = [type(optimizer).__name__ for optimizer in optimizers]
+    return [name if names.count(name) == 1 else f"{name} {i}" for i, name in enumerate(names)]
+
+
 class ParamGroups:
     """The groups of the optimizers that are swept, jointly, whose rates are set by one number.
 
@@ -47,7 +67,10 @@ class ParamGroups:
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self._names = [type(o).__name__ for o in optimizers]
+        self._optimizers = list(optimizers)
+        self._labels = _labels(optimizers)
         self._groups = _rated_groups(optimizers)
+        self._factors: Sequence[float] = ()
         self.bases = tuple(float(group.get("initial_lr", group["lr"])) for group in self._groups)
         self.reference = reference_index(self._groups)
         self.group = self._groups[self.reference]
@@ -74,6 +97,13 @@ class ParamGroups:
             betas=(float(betas[0]), float(betas[1])),
             relative_step=bool(self.group.get("relative_step")),
             weights=self._weights,
+            groups=self._labels,
+            owners=tuple(
+                owner
+                for owner, optimizer in zip(_owners(self._optimizers), self._optimizers, strict=True)
+                for _ in _rated_groups([optimizer])
+            ),
+            weight_decay=float(self.group.get("weight_decay") or 0.0) if self._decouples else 0.0,
             **others,
         )
 
@@ -98,8 +128,18 @@ class ParamGroups:
 
     def write(self, lr: float) -> None:
         """Set the reference group's LR, and every other swept group's in its ratio; tensor LRs are filled in place."""
-        for group, base in zip(self._groups, self.bases, strict=True):
-            set_rate(group, lr * (base / self.bases[self.reference]))
+        factors = self._factors or [1.0] * len(self.bases)
+        for group, base, factor in zip(self._groups, self.bases, factors, strict=True):
+            set_rate(group, lr * (base / self.bases[self.reference]) * factor)
+
+    def scale(self, factors: Sequence[float]) -> None:
+        """Let every group run at so many times its ratio from the next rate on; with none at the ratio itself."""
+        self._factors = factors
+
+    @property
+    def _decouples(self) -> bool:
+        """Whether the reference group's optimizer shrinks the weights by themselves."""
+        return any(decouples(o, self.group) for o in self._optimizers if any(g is self.group for g in o.param_groups))
 
 
 def _size(parameters: Sequence[Tensor]) -> float | None:
@@ -122,16 +162,24 @@ def set_rate(group: dict[str, Any], rate: float, key: str = "lr") -> None:
 
 
 def rescale(
-    optimizer: Optimizer | Sequence[Optimizer], lr: float, *schedulers: LRScheduler, peak: float | None = None
+    optimizer: Optimizer | Sequence[Optimizer],
+    lr: float,
+    *schedulers: LRScheduler,
+    peak: float | None = None,
+    ratios: Sequence[float] | None = None,
+    keep_decay: bool = False,
 ) -> None:
     """Scale optimizers and their schedulers by one ratio, so that a rate of the reference group becomes `lr`.
 
     A group's `lr`, `initial_lr` and the bounds that schedulers keep in it follow, and so do the schedulers' own bases,
     those inside a SequentialLR or ChainedScheduler too. The rate that becomes `lr` is `peak`, or else the one that the
-    group is meant to reach: what a cyclic scheduler rises to, else its base.
+    group is meant to reach: what a cyclic scheduler rises to, else its base. With `ratios`, the rate of every group
+    over that of the reference group, each group is brought to its own. With `keep_decay` the decoupled weight decay of
+    a group changes against its rate, so that their product stays.
 
     Raises:
-        InputError: There is no reference group, or its LR is 0: no ratio can be formed.
+        InputError: There is no reference group, or its LR is 0: no ratio can be formed. There are more or fewer ratios
+            than groups, or no decoupled weight decay to keep.
     """
     for each in as_list(optimizer):
         if not hasattr(each, "param_groups"):
@@ -141,14 +189,56 @@ def rescale(
     top = _peak(reference, parts) if peak is None else peak
     if not top > 0:
         raise InputError(f"the reference group's LR must be positive to scale the others with it, got {top}; set it")
+    targets = {id(g): (lr, top) for g in groups}
+    if ratios is not None:
+        _check_ratios(ratios, groups)
+        peaks = [_peak(g, parts) if peak is None or g is not reference else peak for g in groups]
+        targets = {id(g): (lr * ratio, own or 1.0) for g, ratio, own in zip(groups, ratios, peaks, strict=True)}
+    if keep_decay:
+        _keep_decay(as_list(optimizer), targets)
     # Groups may share one tensor as their LR, so everything is read before anything is written.
-    rates = {(id(g), key): (g, lr * (float(g[key]) / top)) for g in groups for key in RATES if key in g}
+    rates = {(id(g), key): (g, _scaled(g[key], targets[id(g)])) for g in groups for key in RATES if key in g}
     for (_, key), (group, rate) in rates.items():
         set_rate(group, rate, key)
     for scheduler in {id(scheduler): scheduler for scheduler in parts}.values():
+        own = [targets.get(id(g), (lr, top)) for g in scheduler.optimizer.param_groups]
         for name in ("base_lrs", "max_lrs", "_last_lr"):
             if hasattr(scheduler, name):
-                setattr(scheduler, name, [lr * (float(rate) / top) for rate in getattr(scheduler, name)])
+                scaled = [_scaled(rate, target) for rate, target in zip(getattr(scheduler, name), own, strict=False)]
+                setattr(scheduler, name, scaled)
+
+
+def _scaled(rate: Tensor | float, target: tuple[float, float]) -> float:
+    """A rate by the ratio that brings one rate to another."""
+    to, top = target
+    return to * (float(rate) / top)
+
+
+def _check_ratios(ratios: Sequence[float], groups: Sequence[dict[str, Any]]) -> None:
+    if len(ratios) != len(groups):
+        raise InputError(
+            f"`optimizer` must have the {len(ratios)} parameter groups whose ratios were tuned, got {len(groups)}; "
+            "pass the optimizer (or the list of them) of the search"
+        )
+
+
+def _keep_decay(optimizers: Sequence[Optimizer], targets: dict[int, tuple[float, float]]) -> None:
+    """Change the decoupled weight decay of groups against their rates."""
+    groups = [g for o in optimizers for g in _rated_groups([o]) if decouples(o, g) and g.get("weight_decay")]
+    if not groups:
+        raise InputError(
+            "`keep_decay` must be left out where no group has a decoupled weight decay, got True; it is for optimizers "
+            "like AdamW and Muon"
+        )
+    for group in groups:
+        to, top = targets[id(group)]
+        group["weight_decay"] *= top / to
+
+
+def decouples(optimizer: Optimizer, group: dict[str, Any]) -> bool:
+    """Return whether an optimizer shrinks the weights of a group by themselves, not as a part of the gradient."""
+    kinds = {cls.__name__ for cls in type(optimizer).__mro__}
+    return bool(group.get("decoupled_weight_decay")) or not kinds.isdisjoint(DECOUPLED)
 
 
 def _rated_groups(optimizers: Sequence[Optimizer]) -> list[dict[str, Any]]:

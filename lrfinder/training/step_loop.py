@@ -226,6 +226,10 @@ class StepLoop:
         """Take a mean of the targets that is far from zero away until the training is put back; return how far."""
         return self._host.center_targets([m for b in batches for m in b] if self._ranks.size == 1 else [])
 
+    def scale_groups(self, factors: Sequence[float]) -> None:
+        """Let every swept group run at so many times its ratio, the reference group's factor being 1; none ends it."""
+        self._groups.scale(factors)
+
     def held_out(self) -> Batch | None:
         """Return the first four batches of the validation loader as one, or None where there is no such loader."""
         if self._held_out is not None and self._held_out_batch is None:
@@ -260,6 +264,7 @@ class StepLoop:
                 # Guards that are nested share one stream of batches: only the outermost ends it.
                 if not self._depth:
                     self._host.center_targets([])
+                    self.scale_groups(())
                     for feed in feeds:
                         feed.stop()
 

@@ -92,7 +92,7 @@ def test_a_pilot_without_company_begins_as_much_lower_as_the_calibration_says(mo
     """On a plateau that leaves steps for a single pilot, half of `lone_pilot` begins it at half of the peak."""
     first = []
     for lone_pilot in (FITTED.lone_pilot, FITTED.lone_pilot / 2):
-        monkeypatch.setattr("lrfinder.tune.FITTED", replace(FITTED, lone_pilot=lone_pilot))
+        monkeypatch.setattr("lrfinder.search.pilot.FITTED", replace(FITTED, lone_pilot=lone_pilot))
         plateau = QuadraticLoop(h=0.0, offset=1.0)
         (pilot,) = tune_loop(plateau, total_steps=1_000, budget=120, progress=False).evidence.pilots
         first.append(pilot.lrs[0])

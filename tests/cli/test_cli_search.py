@@ -28,6 +28,12 @@ FACTORIES = """
         torch.manual_seed(0)
         return dict(model=nn.Linear(4, 1), loader=batches(), total_steps=500)
 
+    def grouped():
+        made = setup()
+        weight, bias = made["model"].parameters()
+        groups = [{"params": [weight], "name": "weight"}, {"params": [bias], "name": "bias", "lr": 1e-2}]
+        return {**made, "optimizer": torch.optim.Adam(groups, lr=1e-2)}
+
     def unseeded():
         jitter = random.random() + np.random.rand()
         pairs = [(x, y + jitter * part) for (x, y), part in zip(batches(), noise.split(64))]
@@ -402,6 +408,14 @@ def test_a_budget_is_steps_or_a_share(tune, budget, steps):
     _, out, _ = tune("setup", "--total-steps", 2500, "--budget", budget, "--json", "-")
 
     assert 0.5 * steps < json.loads(out)["evidence"]["cost_steps"] <= steps
+
+
+@pytest.mark.parametrize("names", [["each"], ["weight", "bias"]], ids=" ".join)
+def test_ratios_between_groups_are_tuned(tune, names):
+    """By the word or by their names, for a budget of its own."""
+    _, out, _ = tune("grouped", "--total-steps", 2000, "--groups", *names, "--group-budget", 400, "--json", "-")
+
+    assert [one["name"] for one in json.loads(out)["evidence"]["groups"]["sets"]] == ["weight", "bias"]
 
 
 def test_a_seed_makes_two_tunings_equal(tune):

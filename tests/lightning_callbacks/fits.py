@@ -152,6 +152,12 @@ def two_groups(module):
     return torch.optim.SGD(groups, lr=1e-3, momentum=0.9)
 
 
+def slow_head(module):
+    """AdamW whose head has a ten thousandth of the body's rate."""
+    groups = [{"params": module.body.parameters(), "name": "body"}]
+    return torch.optim.AdamW([*groups, {"params": module.head.parameters(), "lr": 1e-6, "name": "head"}], lr=1e-2)
+
+
 def scheduled(make, interval="step", make_optimizer=two_groups, **options):
     """A net that configures a scheduler of its own."""
 

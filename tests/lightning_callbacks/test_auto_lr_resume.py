@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from fits import SHORT, TUNED, Net, fit, loader, pl, planned, scheduled
+from fits import SHORT, TUNED, Net, fit, loader, pl, planned, scheduled, slow_head
 
 from lightning_callbacks import AutoLR, DecaySchedule
 from lrfinder.errors import LRFinderWarning
@@ -60,6 +60,10 @@ TRAININGS = {
     "the module's own": (COSINE, partial(AutoLR, **SHORT)),
     "in its place": (COSINE, partial(AutoLR, **SHORT, existing="replace")),
     "after a tuning": (Net, partial(AutoLR, **TUNED)),
+    "ratios between groups": (
+        partial(Net, slow_head),
+        partial(AutoLR, **{**TUNED, "budget": 30}, groups="each", group_budget=368),
+    ),
     "a decay by step": (Net, partial(DecaySchedule, "cosine")),
     "a decay by epoch": (Net, partial(DecaySchedule, "step_decay", interval="epoch")),
 }

@@ -1,7 +1,10 @@
 """AutoLR that tunes: when it does, what it spends and what it prints."""
 
+from functools import partial
+
 import pytest
-from fits import TUNED, Net, fit, stream
+import torch
+from fits import TUNED, Net, Plain, fit, pl, stream, two_optimizers
 
 from lightning_callbacks import AutoLR
 
@@ -71,6 +74,42 @@ def test_the_report_says_what_was_spent(capsys):
     assert out.count("lrfinder: tuning of Net") == 1
     assert f"  spent         the cost of {auto.result.cost_steps} steps, {share} % of the training\n" in out
     assert "\n\n  applied       the rate is set and the schedule attached; the Trainer steps it\n" in out
+
+
+class Apart(pl.LightningModule):
+    """Two quadratics at one rate, of which the steeper one wants the lower."""
+
+    def __init__(self):
+        super().__init__()
+        self.flat, self.steep = torch.nn.Parameter(torch.ones(8)), torch.nn.Parameter(torch.ones(8))
+
+    def training_step(self, batch, batch_idx):
+        moved = 0.02 * batch[0].mean()
+        return (self.flat - moved).square().sum() / 2 + 100 * (self.steep - moved).square().sum() / 2
+
+    def configure_optimizers(self):
+        groups = [{"params": [self.flat], "name": "flat"}, {"params": [self.steep], "name": "steep"}]
+        return torch.optim.SGD(groups, lr=0.1)
+
+
+def test_ratios_between_groups_are_tuned_and_applied():
+    """The rates of the fit are those of the result, group by group."""
+    auto = AutoLR(**TUNED, groups="each")
+
+    fit(Apart, [auto], max_epochs=100)
+    rates = [group["initial_lr"] for group in auto._scheduler.optimizer.param_groups]
+
+    assert rates[0] > 2 * rates[1]
+    assert rates == pytest.approx([*auto.result.group_lrs.values()])
+
+
+def test_a_training_by_hand_is_tuned():
+    """Under manual optimization evaluations are updates that are put back; both optimizers keep their ratio."""
+    result = measured(AutoLR(**TUNED), partial(Plain, two_optimizers), **LONG)
+
+    assert result.evidence.pilots
+    assert result.facts.optimizers == 2
+    assert result.cost_steps <= 250
 
 
 def test_two_tunings_from_one_seed_are_equal():

@@ -116,6 +116,9 @@ REFUSED = {
     "no validation": (Net, auto(evaluate_on="validation"), {}, "validation batches must be given to evaluate on them"),
     "a first loss that is not finite": (NotFinite, auto(), {}, "the loss of the very first batch must be finite"),
     "no signal": (Flat, auto(on_no_signal="error"), {}, "loss"),
+    "ratios without pilots": (Net, auto(groups="each"), {}, "`groups` must be tuned by pilots, got 'each' with tune="),
+    "a budget for no ratios": (Net, tuned(group_budget=300), {}, "`group_budget` must be left out where no `groups`"),
+    "ratios of one group": (Net, tuned(groups="each"), {}, "`groups` must be left out where there is one group"),
     "tuning without a length": (
         Net,
         tuned(),

@@ -59,7 +59,9 @@ def run(loop=None, *, first_peak=0.5, budget=1e4):
 @pytest.mark.parametrize("per_epoch", [2, 3, 7, 20, 53, 60, 100, 400, 1_000])
 def test_pilots_are_evaluated_on_nothing_that_they_were_trained_on(per_epoch, count):
     """One that no longer fits into the epoch begins with the next; those of one epoch have batches of their own."""
-    pilots = [numbers(made) for made in draw_pilots(Numbered(per_epoch), count, STEPS, horizon(per_epoch, per_epoch))]
+    pilots = [
+        numbers(made) for made in draw_pilots(Numbered(per_epoch), [STEPS] * count, horizon(per_epoch, per_epoch))
+    ]
 
     for trained, evaluated in pilots:
         assert trained
@@ -71,7 +73,7 @@ def test_pilots_are_evaluated_on_nothing_that_they_were_trained_on(per_epoch, co
 def test_pilots_of_one_epoch_have_no_batch_in_common(per_epoch, count):
     """Where an epoch has room for all of them, if only just, none is left out between them."""
     loop = Numbered(per_epoch)
-    made = draw_pilots(loop, count, STEPS, horizon(per_epoch, per_epoch))
+    made = draw_pilots(loop, [STEPS] * count, horizon(per_epoch, per_epoch))
 
     used = [number for one in made for part in numbers(one) for number in part]
     assert len(set(used)) == len(used) == loop.drawn == count * 53

@@ -50,10 +50,10 @@ def came_to(evidence):
 @pytest.fixture(scope="module")
 def seen():
     """What both ranks have seen in the searches that end well for both, one after the other."""
-    return two_ranks(*SEARCHES, "tuned", "plateau", "parts", "line_search", "not_a_number", "held_out_on_one")
+    return two_ranks(*SEARCHES, "tuned", "plateau", "groups", "parts", "line_search", "not_a_number", "held_out_on_one")
 
 
-@pytest.mark.parametrize("name", [*SEARCHES, "tuned", "plateau", "parts", "line_search", "not_a_number"])
+@pytest.mark.parametrize("name", [*SEARCHES, "tuned", "plateau", "groups", "parts", "line_search", "not_a_number"])
 def test_ranks_agree(seen, name):
     """Curve, trials, decision and number are the same on both to the last digit."""
     first, second = seen[name]
@@ -61,7 +61,7 @@ def test_ranks_agree(seen, name):
     assert first == second
 
 
-@pytest.mark.parametrize("name", [*SEARCHES, "tuned", "plateau"])
+@pytest.mark.parametrize("name", [*SEARCHES, "tuned", "plateau", "groups"])
 def test_ranks_with_unequal_loaders_leave_no_trace(seen, name):
     """With accumulation, clipping, validation batches and a frozen part the training goes on as without a search."""
     first, second = seen[name]
@@ -95,6 +95,13 @@ def test_ranks_make_pilots_together(seen):
     assert len(pilot["lrs"]) > 1
     assert [len(trials["lrs"]) for trials in plateau["edge_trials"]] == [2]
     assert [(len(trials["lrs"]), trials["steps"] > 100) for trials in plateau["pilots"]] == [(2, True)]
+
+
+def test_ranks_tune_ratios_together(seen):
+    """A last layer whose rate is a thousand times too low is brought up by both."""
+    of_groups = seen["groups"][0]["found"]["evidence"]["groups"]
+
+    assert of_groups["sets"][1]["factor"] / of_groups["sets"][0]["factor"] > 1
 
 
 @pytest.mark.parametrize(("plain", "shards"), [("ddp", "fsdp2"), ("ddp_training", "fsdp2_training")])
