@@ -19,6 +19,7 @@ from lightning_callbacks._update import TrainerUpdate
 from lrfinder import Facts, StepLoop
 from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.loop import Batch
+from lrfinder.snapshot.reach import used_by
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, shallow_copy
 from lrfinder.training.host import Host
 from lrfinder.training.optimizers import swept_optimizers
@@ -31,6 +32,9 @@ TESTED = ("SingleDeviceStrategy", "DDPStrategy", "ModelParallelStrategy")
 REFUSED = ("DeepSpeedStrategy",)
 HOOKS = ("on_train_batch_start", "on_train_batch_end", "on_before_zero_grad", "on_before_optimizer_step")
 """Module hooks in which an average of the weights is kept: frozen parameters are copied where one is overridden."""
+
+CALLED = ("training_step", "optimizer_step", *HOOKS)
+"""Methods of a module whose files may hold what they change."""
 
 
 def TrainerLoop(
@@ -79,7 +83,7 @@ def TrainerLoop(
             device=trainer.strategy.root_device,
             around=partial(set_aside, trainer),
             watched=[reference[0]],
-            reached=schedulers,
+            reached=[*schedulers, *(used for name in CALLED for used in used_by(getattr(module, name)))],
             # The module holds its Trainer, most of which must not be put back: `set_aside` sees to what is used of it.
             leave=[trainer],
             # Lightning trains each submodule in the mode that the user has set.

@@ -2,14 +2,12 @@
 
 import copy
 import enum
-import inspect
 import os
 import types
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from operator import is_not
 from typing import Any
 
 import numpy as np
@@ -20,10 +18,20 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lrfinder.errors import InputError, StateLeak
+from lrfinder.snapshot.restores import (
+    cell_contents,
+    local,
+    rebind,
+    refill,
+    refill_cell,
+    refill_dict,
+    restore_grad,
+    restore_tensor,
+)
 from lrfinder.snapshot.rng import STREAMS, global_streams, stream_restore
 from lrfinder.snapshot.signals import held_signals
 
-__all__ = ["OUT_OF_MEMORY", "Memory", "Surface", "local", "reached_by", "same"]
+__all__ = ["OPAQUE", "OUT_OF_MEMORY", "Memory", "Rebound", "Surface", "Watched", "is_kept"]
 
 OPAQUE = (type, types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, enum.Enum)
 NUMBERS = (int, float, complex, str, bytes, type(None), np.generic, frozenset, range, os.PathLike)
@@ -43,6 +51,24 @@ class Surface:
     of: object
 
 
+@dataclass(frozen=True, slots=True)
+class Rebound:
+    """Stands for names that may be given other values: in a file's globals, what they stood for is put back."""
+
+    scope: dict[str, Any]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Stands for an object that is used and cannot be put back: whether its public attributes change is noted."""
+
+    of: object
+
+
+STAND_INS = (Surface, Rebound, Watched, types.CellType)
+
+
 class Memory:
     """Remembers the contents of mutable objects and puts them back in place, so that every reference stays valid.
 
@@ -56,6 +82,7 @@ class Memory:
         self._seen: dict[int, object] = {}
         self._plain: dict[type, bool] = {}
         self._restores: list[Callable[[], object]] = []
+        self._watched: list[tuple[object, dict[str, object]]] = []
 
     def leave(self, value: object) -> None:
         """Leave this object alone when it is reached."""
@@ -69,10 +96,10 @@ class Memory:
             value = pending.pop()
             kind = type(value)
             if kind not in self._plain:
-                self._plain[kind] = issubclass(kind, PLAIN)
+                self._plain[kind] = issubclass(kind, PLAIN) and kind is not types.MethodType
             if self._plain[kind]:
                 continue
-            reached = value.of if isinstance(value, Surface) else value
+            reached = value.of if isinstance(value, (Surface, Watched)) else value
             if id(reached) in self._seen:
                 continue
             # The object itself is held too: the id of one that is freed may be given to another.
@@ -84,7 +111,7 @@ class Memory:
 
         One with neither attributes nor `state_dict` and `load_state_dict` raises InputError.
         """
-        if _is_kept(value):
+        if is_kept(value):
             self.keep(value)
         elif hasattr(value, "state_dict") and hasattr(value, "load_state_dict"):
             # Copied on the way in and out: both sides may hold on to what they were given.
@@ -101,6 +128,12 @@ class Memory:
     def keep_streams(self) -> None:
         """Remember where the random streams of Python, NumPy and torch are."""
         self._restores += global_streams()
+
+    def changed(self) -> list[str]:
+        """Name what was watched and has changed since: the class, and its attributes."""
+        now = [(watched, _look_of(watched), before) for watched, before in self._watched]
+        names = [(type(w).__name__, sorted(k for k in {**a, **b} if a.get(k) != b.get(k))) for w, a, b in now]
+        return [f"{kind} ({', '.join(attributes[:3])})" for kind, attributes in names if attributes]
 
     def restore(self) -> None:
         """Put the contents of everything that was kept back in place; signals wait until that is done.
@@ -119,7 +152,7 @@ class Memory:
 
     def keep_grad(self, tensor: Tensor) -> Iterable[Any]:
         """Remember whether this leaf tensor needs a gradient, and the one that it has, or that it has none."""
-        self._restores.append(partial(_restore_grad, tensor, tensor.requires_grad, tensor.grad))
+        self._restores.append(partial(restore_grad, tensor, tensor.requires_grad, tensor.grad))
         return () if tensor.grad is None else (tensor.grad,)
 
     def _keep_one(self, value: Any) -> Iterable[Any]:
@@ -128,6 +161,8 @@ class Memory:
             return self._keep_tensor(value)
         if isinstance(value, tuple):
             return value
+        if isinstance(value, (Rebound, Watched, types.CellType, types.MethodType)):
+            return self._keep_used(value)
         if isinstance(value, (Dataset, Surface)):
             return self._keep_surface(value.of if isinstance(value, Surface) else value)
         if isinstance(value, CONTAINERS):
@@ -141,13 +176,26 @@ class Memory:
             return [vars(value)]
         return ()
 
+    def _keep_used(self, value: Any) -> Iterable[Any]:
+        """Remember what stands for something that a function uses, or for the object that it is bound to."""
+        if isinstance(value, types.MethodType):
+            return (value.__self__,) if is_kept(value.__self__) else ()
+        if isinstance(value, Watched):
+            self._watched.append((value.of, _look_of(value.of)))
+        elif isinstance(value, Rebound):
+            held = {name: value.scope[name] for name in value.names if name in value.scope}
+            self._restores.append(partial(rebind, value.scope, value.names, held))
+        else:
+            self._restores.append(partial(refill_cell, value, *cell_contents(value)))
+        return ()
+
     def _keep_container(self, value: Any) -> Iterable[Any]:
         if isinstance(value, dict):
             items = dict(value)
-            self._restores.append(partial(_refill_dict, value, items))
+            self._restores.append(partial(refill_dict, value, items))
             return items.values()
         held = list(value)
-        self._restores.append(partial(_refill, value, held))
+        self._restores.append(partial(refill, value, held))
         return held
 
     def _keep_surface(self, source: object) -> Iterable[Any]:
@@ -167,8 +215,11 @@ class Memory:
         # A shard is copied as what this rank has of it: a DTensor cannot leave the devices of its mesh.
         held = local(tensor).detach()
         copied = held.clone() if self._device is None else held.to(self._device, copy=True)
-        self._restores.append(partial(_restore_tensor, tensor, copied))
-        return self.keep_grad(tensor) if tensor.is_leaf else ()
+        self._restores.append(partial(restore_tensor, tensor, copied))
+        # What a tensor of a class of its own is made of was copied with it.
+        parts = {id(getattr(tensor, name)) for name in _parts_of(tensor)}
+        attributes = [value for value in self._keep_container(vars(tensor)) if id(value) not in parts]
+        return [*(self.keep_grad(tensor) if tensor.is_leaf else ()), *attributes]
 
 
 def _error_of(restore: Callable[[], object]) -> BaseException | None:
@@ -188,80 +239,19 @@ def _is_data(value: Any, depth: int = 2) -> bool:
     return all(isinstance(item, KNOWN) or (depth > 0 and _is_data(item, depth - 1)) for item in vars(value).values())
 
 
-def _is_kept(value: object) -> bool:
+def is_kept(value: object) -> bool:
     """Whether an object that is reached is put back, and not left as it is."""
-    return isinstance(value, (*KNOWN, Surface, Dataset)) or _is_data(value)
+    return isinstance(value, (*KNOWN, *STAND_INS, Dataset)) or _is_data(value)
 
 
-def reached_by(function: object) -> list[object]:
-    """Return what a function may change when it is called: the object it is bound to, what it closes over, its globals.
-
-    Of a `functools.partial` that is its arguments too, of a callable object its attributes; None reaches nothing.
-    """
-    if isinstance(function, partial):
-        named = [*function.args, *function.keywords.values()]
-        return [*filter(_is_kept, named), *reached_by(function.func)]
-    called: Any = function.__call__ if callable(function) and not isinstance(function, OPAQUE) else function
-    parts = (called, getattr(called, "__self__", None))
-    attributes = [
-        vars(part) for part in parts if hasattr(part, "__dict__") and not isinstance(part, (type, types.ModuleType))
-    ]
-    return [*attributes, *filter(_is_kept, _closure_of(called))]
+def _parts_of(tensor: Tensor) -> Iterable[str]:
+    """The attributes that hold the tensors of which one of a class of its own is made."""
+    flatten = getattr(tensor, "__tensor_flatten__", None)
+    return () if flatten is None else flatten()[0]
 
 
-def _closure_of(function: Any) -> list[object]:
-    """What a function closes over and the globals that it names; nothing where it cannot be inspected."""
-    try:
-        found = inspect.getclosurevars(function)
-    except (TypeError, ValueError):
-        return []
-    return [*found.nonlocals.values(), *found.globals.values()]
-
-
-def _refill_dict(target: dict[Any, Any], held: dict[Any, Any]) -> None:
-    """Give a dictionary its items back; it is never empty in between unless their order had changed."""
-    if len(target) != len(held) or any(map(is_not, target, held)):
-        target.clear()
-    target.update(held)
-
-
-def _refill(target: Any, contents: list[Any]) -> None:
-    if isinstance(target, list):
-        target[:] = contents
-    else:
-        target.clear()
-        target.update(contents) if isinstance(target, set) else target.extend(contents)
-
-
-def local(tensor: Tensor) -> Tensor:
-    """A tensor, or this rank's shard of it, of the same storage."""
-    to_local = getattr(tensor, "to_local", None)
-    return tensor if to_local is None else to_local()
-
-
-def _restore_tensor(tensor: Tensor, copied: Tensor) -> None:
-    whole, tensor = tensor, local(tensor)
-    if tensor.shape != copied.shape:
-        # A buffer that has grown: its old contents need a storage of their own.
-        whole.data = copied.to(tensor.device, copy=True)
-    else:
-        try:
-            tensor.copy_(copied)
-        except RuntimeError:
-            # An expanded buffer cannot be written to; it cannot have changed either, unless it was replaced.
-            if not same(tensor, copied):
-                raise
-
-
-def _restore_grad(tensor: Tensor, requires_grad: bool, grad: Tensor | None) -> None:
-    if not tensor.is_leaf:
-        # A forward has written to it in place, so that it has joined the graph.
-        tensor.detach_()
-    if tensor.requires_grad != requires_grad:
-        tensor.requires_grad_(requires_grad)
-    tensor.grad = grad
-
-
-def same(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors hold equal values, NaN in the same places included."""
-    return torch.equal(a, b) or (a.is_floating_point() and torch.allclose(a, b, rtol=0, atol=0, equal_nan=True))
+def _look_of(value: object) -> dict[str, object]:
+    """The public attributes of an object that can be compared: plain values, and the lengths of containers."""
+    attributes = {name: held for name, held in vars(value).items() if not name.startswith("_")}
+    looks = {name: len(held) if isinstance(held, CONTAINERS) else held for name, held in attributes.items()}
+    return {name: look for name, look in looks.items() if isinstance(look, NUMBERS)}

@@ -1,5 +1,6 @@
 """The guard: a training is put back exactly as it was, however the work inside ends."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
@@ -8,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lrfinder.errors import StateLeak
-from lrfinder.snapshot.contents import OUT_OF_MEMORY, Memory, local, same
+from lrfinder.errors import LRFinderWarning, StateLeak
+from lrfinder.snapshot.contents import OUT_OF_MEMORY, Memory
+from lrfinder.snapshot.reach import called_in
+from lrfinder.snapshot.restores import local, same
 from lrfinder.snapshot.signals import held_signals
 
 __all__ = ["StateSnapshot", "forward_only", "preserved", "reshard"]
@@ -54,6 +57,8 @@ class StateSnapshot:
             self._watch_frozen(list(named.values()))
         for kept in (*modules, *(held for o in optimizers for held in _held_by(o))):
             self._memory.keep(kept)
+        for reached in called_in(modules, optimizers):
+            self._memory.keep(reached)
         for other in others:
             self._memory.keep_named(other)
         self._memory.keep_streams()
@@ -64,6 +69,7 @@ class StateSnapshot:
             for name, p in frozen:
                 self._memory.leave(p)
                 self._memory.keep_grad(p)
+                self._memory.keep(vars(p))
                 self._watched.append((name, p, _sample(p)))
 
     def restore(self) -> None:
@@ -72,7 +78,7 @@ class StateSnapshot:
         self._memory.restore()
 
     def verify(self) -> None:
-        """Check the frozen parameters that were not copied.
+        """Check the frozen parameters that were not copied, and warn of what is used and was not put back.
 
         Raises:
             StateLeak: One of them has changed, so it could not be put back.
@@ -82,6 +88,13 @@ class StateSnapshot:
             raise StateLeak(
                 f"frozen parameters were changed and not put back: {', '.join(changed[:5])} ({len(changed)} in all); "
                 'load them again, and pass `snapshot="all"` so that frozen parameters are copied too'
+            )
+        for name in self._memory.changed():
+            warnings.warn(
+                f"the search has changed {name}, which the training uses, and could not put it back; name it in "
+                "`also=[...]`, which does",
+                LRFinderWarning,
+                stacklevel=2,
             )
 
 
@@ -106,6 +119,7 @@ def forward_only(modules: Sequence[nn.Module]) -> Iterator[None]:
         for p in module.parameters():
             memory.leave(p)
             memory.keep_grad(p)
+            memory.keep(vars(p))
         memory.keep(module)
     memory.keep_streams()
     try:
@@ -144,7 +158,8 @@ def preserved(
     `StateSnapshot`'s.
 
     Restored in place: parameters, all buffers, gradients, requires-grad flags, train/eval flags and attributes of every
-    submodule, optimizer state (what did not exist is dropped) and groups, `others`, the global random streams.
+    submodule and of parameters, what forwards and hooks use, optimizer state (what did not exist
+    is dropped) and groups, `others`, the global random streams.
 
     Yields:
         The snapshot; its `restore` may be called as often as wanted.

@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from lrfinder.errors import InputError
 from lrfinder.snapshot.contents import Surface
+from lrfinder.snapshot.reach import names_of
 from lrfinder.training.batch import describe
 
 __all__ = ["HELD_OUT_BATCHES", "Feed", "Loader", "as_feed", "shallow_copy"]
@@ -110,6 +111,8 @@ class Feed:
         sources = [source for loader in self._sources for source in _sources_of(loader)]
         samplers = [sampler for source in sources for sampler in _samplers(source)]
         state = [*map(Surface, sources), *(vars(s) for s in samplers if hasattr(s, "__dict__"))]
+        functions = [function for s in sources for function in (s, getattr(s, "collate_fn", None))]
+        state += [name for function in functions for name in names_of(function)]
         data = [getattr(s, "data_source", None) for s in samplers] + [getattr(s, "dataset", None) for s in sources]
         data += [loader for loader in self._sources if isinstance(loader, (list, tuple))]
         return state, [d for d in data if d is not None and not isinstance(d, Dataset)]

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from lrfinder.checks import check_flag
 from lrfinder.loop import Facts
-from lrfinder.snapshot.contents import reached_by
+from lrfinder.snapshot.reach import reached_by
 from lrfinder.training.feed import Loader
 from lrfinder.training.host import Host
 from lrfinder.training.loss import BatchLoss, LossFunction, LossStep

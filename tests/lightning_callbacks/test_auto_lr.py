@@ -137,11 +137,12 @@ def averaging(average, fails_at=None):
 
 
 def test_what_is_named_is_put_back_also():
-    """The average is as before the test; without its name the test would show in it."""
+    """The average is as before the test; without its name the test shows in it, and a warning says so."""
     named, other = Average(), Average()
 
     fit(averaging(named), [AutoLR(**SHORT, mode="only", also=[named])])
-    fit(averaging(other), [AutoLR(**SHORT, mode="only")])
+    with pytest.warns(LRFinderWarning, match=r"changed Average \(updates\), .* name it in `also="):
+        fit(averaging(other), [AutoLR(**SHORT, mode="only")])
 
     assert (named.mean.item(), named.updates) == (0, [])
     assert len(other.updates) > 5

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from quadratic import QuadraticLoop
 from torch import nn
+from twins import Notes
 
 from lrfinder import InputError, TorchLoop
 from lrfinder.search.sweep import exponential_range, sweep
@@ -108,14 +109,14 @@ def test_a_network_driven_to_death_counts_as_diverged():
     """A ReLU net killed by its rate stays at the loss of a zero output, never above its start, and the sweep stops."""
     x = torch.rand(64, 8)
     model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1, bias=False))
-    dead = []
+    dead = Notes()
     model[1].register_forward_hook(lambda _, __, output: dead.append(not output.any()))
     loop = TorchLoop(model, [(x, x.sum(1, keepdim=True))], optimizer=torch.optim.Adam(model.parameters()))
 
     with loop.preserved():
         curve = sweep(loop, exponential_range(1e-5, 100.0, 100))
 
-    assert dead[-1]
+    assert dead.items[-1]
     assert (curve.stopped, max(curve.losses)) == ("diverged", curve.losses[0])
 
 

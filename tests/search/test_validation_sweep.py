@@ -10,7 +10,7 @@ from quadratic import BATCHES, Quadratic, QuadraticLoop
 from quadratic import swept as swept_quadratic
 from torch import nn
 from torch.utils.data import DataLoader
-from twins import Training, dataset, plain, refused, state_of, sweep, training
+from twins import Notes, Training, dataset, plain, refused, state_of, sweep, training
 
 from lrfinder.search.sweep import exponential_range
 from lrfinder.search.sweep import sweep as sweep_loop
@@ -60,41 +60,37 @@ def test_a_validation_curve_is_that_of_a_hand_written_loop():
 
 def test_batch_norm_is_in_eval_mode_for_the_validation_loss_alone():
     """Its running averages see the training batches and no other."""
-    t, modes = training(network), []
+    t, modes = training(network), Notes()
     t.model[1].register_forward_hook(lambda module, *_: modes.append(module.training))
 
     curve = sweep(t, val_loader=held_out(2), steps=40).curve
 
-    assert modes == [True, False, False] * len(curve)
+    assert modes.items == [True, False, False] * len(curve)
 
 
 def test_the_batches_are_the_same_after_every_step():
     """A loader that shuffles is read once, and no more than its first four batches."""
-    t, seen = training(network), []
+    t, seen = training(network), Notes()
     t.model.register_forward_pre_hook(lambda module, args: None if module.training else seen.append(plain(args[0])))
     loader = DataLoader(dataset(64), batch_size=8, shuffle=True)
 
     curve = sweep(t, val_loader=loader, steps=40).curve
 
-    assert len(seen) == 4 * len(curve)
-    assert all(a == b for a, b in zip(seen, seen[4:], strict=False))
-    assert all(a != b for a, b in pairwise(seen[:4]))
+    assert len(seen.items) == 4 * len(curve)
+    assert all(a == b for a, b in zip(seen.items, seen.items[4:], strict=False))
+    assert all(a != b for a, b in pairwise(seen.items[:4]))
 
 
 @pytest.mark.parametrize("batches", [1, 2, 4, 7])
 @pytest.mark.parametrize("steps", [24, 50, 100])
 def test_the_cost_stays_within_the_budget(steps, batches):
     """A forward alone counts a third of a step, and all together come to `steps` within the cost of one rate."""
-    t, calls = training(network), {True: 0, False: 0}
-
-    def count(module, *_):
-        calls[module.training] += 1
-
-    t.model.register_forward_hook(count)
+    t, modes = training(network), Notes()
+    t.model.register_forward_hook(lambda module, *_: modes.append(module.training))
     found = sweep(t, val_loader=held_out(batches), steps=steps, lr_min=1e-6, lr_max=1e-3, rule="steepest")
 
     one_rate = 1 + min(batches, 4) / 3
-    assert found.evidence.cost_steps == math.ceil(calls[True] + calls[False] / 3 - 1e-9)
+    assert found.evidence.cost_steps == math.ceil(sum(modes.items) + modes.items.count(False) / 3 - 1e-9)
     assert steps - one_rate <= found.evidence.cost_steps <= steps + one_rate
 
 

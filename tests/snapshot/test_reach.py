@@ -3,6 +3,7 @@
 import copy
 import logging
 from functools import partial
+from importlib import import_module
 
 import pytest
 import torch
@@ -11,9 +12,10 @@ from torch import nn
 from torch.optim.lr_scheduler import StepLR
 from twins import Meter, plain, sweep, training
 
-from lrfinder import InputError
+from lrfinder import InputError, LRFinderWarning
 from lrfinder.snapshot.snapshot import preserved
 
+CALLS, LEVEL, LOG = 0, torch.zeros(2), []
 SHADOW = nn.Linear(1, 1)
 METER = Meter()
 COUNTS = {"calls": 0}
@@ -97,6 +99,25 @@ def by_globals():
     return loss, lambda: [METER.count, COUNTS, SHADOW.weight, DECAY.state_dict(), SIDE.param_groups[0]["lr"]]
 
 
+def by_names():
+    """A function that gives new values to names of its file and of the function around it, and calls one that logs."""
+    inner = 0
+
+    def loss(first, second):
+        nonlocal inner
+        global CALLS, LEVEL, NEW
+        CALLS, LEVEL, NEW, inner = CALLS + 1, LEVEL + 1, 1, inner + 1
+        [logged(n) for n in range(2)]
+        return trained(first, second)
+
+    return loss, lambda: [CALLS, LEVEL, LOG, inner, "NEW" in globals()]
+
+
+def logged(number):
+    """A function that another one calls and that appends to a list of the file."""
+    LOG.append(number)
+
+
 def by_partial():
     """A function with arguments that are bound in front and by name."""
     history, meter = [], Meter()
@@ -115,6 +136,7 @@ REACHES = {
     "attribute": by_attribute,
     "closure": by_closure,
     "globals": by_globals,
+    "names": by_names,
     "partial": by_partial,
 }
 
@@ -133,6 +155,112 @@ def test_what_a_function_reaches_is_put_back(reach, role):
     assert plain(read()) == before
     function(torch.zeros(1, 3), torch.zeros(1, dtype=torch.long))
     assert plain(read()) != before
+
+
+def follow(*_):
+    """A hook that moves an average of the weights and counts."""
+    METER.count += 1
+    with torch.no_grad():
+        SHADOW.weight.add_(1.0)
+
+
+HOOKED = {
+    "a step": lambda t: t.optimizer.register_step_post_hook(follow),
+    "a forward": lambda t: t.model.head.register_forward_hook(follow),
+    "a backward": lambda t: t.model.head.register_full_backward_hook(follow),
+    "a gradient": lambda t: t.model.head.weight.register_hook(follow),
+    "an accumulated gradient": lambda t: t.model.head.weight.register_post_accumulate_grad_hook(follow),
+    "every step": lambda t: import_module("torch.optim.optimizer").register_optimizer_step_post_hook(follow),
+    "every forward": lambda t: nn.modules.module.register_module_forward_hook(follow),
+}
+
+
+@pytest.mark.parametrize("register", HOOKED.values(), ids=HOOKED)
+def test_what_a_hook_changes_is_put_back(register):
+    """An average of the weights that only a hook knows, wherever the hook is registered."""
+    t = training()
+    before = copy.deepcopy([METER.count, SHADOW.weight.tolist()])
+    handle = register(t)
+
+    try:
+        sweep(t)
+        assert [METER.count, SHADOW.weight.tolist()] == before
+        t.train(1)
+        assert METER.count > before[0]
+    finally:
+        handle.remove()
+
+
+class Counting(nn.Linear):
+    """A model that counts in its file."""
+
+    def forward(self, x):
+        COUNTS["calls"] += 1
+        return super().forward(x)
+
+
+def test_what_a_forward_changes_in_its_file_is_put_back():
+    """A dictionary beside the class of the model."""
+    before = dict(COUNTS)
+
+    sweep(training(lambda: Counting(4, 3)))
+
+    assert before == COUNTS
+
+
+def test_what_a_loader_counts_is_put_back():
+    """The epoch that a function which returns an iterator counts up."""
+    t, epoch = training(), 0
+    batches = list(t.loader)
+
+    def loader():
+        nonlocal epoch
+        epoch += 1
+        return iter(batches)
+
+    sweep(t, loader=loader)
+
+    assert epoch == 0
+
+
+class PerSample(nn.Linear):
+    """A model that notes at its weight that a backward is due, and refuses a forward before it."""
+
+    def __init__(self):
+        super().__init__(4, 3)
+        self.weight.due, self.weight.seen = 0, []
+
+    def forward(self, x):
+        assert self.weight.due == 0
+        self.weight.due += torch.is_grad_enabled()
+        output = super().forward(x)
+        if output.requires_grad:
+            output.register_hook(lambda grad: setattr(self.weight, "due", 0))
+        self.weight.seen.append(len(x))
+        return output
+
+
+def test_attributes_of_parameters_are_put_back():
+    """Counters and lists that a library keeps at the parameters, also after a forward without a backward."""
+    t = training(PerSample)
+
+    sweep(t, steps=100)
+
+    assert (t.model.weight.due, t.model.weight.seen, t.model.bias.__dict__) == (0, [], {})
+
+
+def test_what_is_used_and_cannot_be_put_back_is_named():
+    """An object with a handle that a loss function changes: the warning has its class and its attributes."""
+    t, handled = training(), Handled()
+
+    def loss(output, target):
+        handled.change()
+        return F.cross_entropy(output, target)
+
+    with pytest.warns(LRFinderWarning, match=r"changed Handled \(count, history\), .* name it in `also="):
+        sweep(t, loss_fn=loss)
+
+    sweep(t, loss_fn=loss, also=[handled])
 
 
 class Handled:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations
-from twins import Centers, Net, Teacher, Training, check_no_trace, identities, state_of, sweep, training
+from twins import Centers, Net, Notes, Teacher, Training, check_no_trace, identities, state_of, sweep, training
 
 from lrfinder import TorchLoop, find_lr
 
@@ -109,14 +109,14 @@ def test_a_model_is_swept_in_train_mode(mode):
     t = training()
     t.model.train(mode)
     t.model.fixed.eval()
-    before, seen = [m.training for m in t.model.modules()], set()
+    before, seen = [m.training for m in t.model.modules()], Notes()
     for module in (t.model.norm, t.model.fixed):
-        module.register_forward_hook(lambda module, *_: seen.add((module is t.model.fixed, module.training)))
+        module.register_forward_hook(lambda module, *_: seen.append((module is t.model.fixed, module.training)))
 
     sweep(t)
 
     assert [m.training for m in t.model.modules()] == before
-    assert seen == {(False, True), (True, not mode)}
+    assert set(seen.items) == {(False, True), (True, not mode)}
 
 
 class Tied(nn.Module):

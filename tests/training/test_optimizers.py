@@ -10,7 +10,7 @@ from quadratic import Quadratic
 from quadratic import swept as swept_quadratic
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
-from twins import Net, Training, check_no_trace, refused, sweep, training
+from twins import Net, Notes, Training, check_no_trace, refused, sweep, training
 
 PLAIN = ("ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop")
 SWITCHES = {
@@ -116,14 +116,14 @@ def rates(t):
 def test_groups_keep_their_ratios():
     """Sweep and apply set the first group's rate, and give the others a tenth and three times it."""
     t = of_groups(0.1, 0.01, 0.3)
-    used = []
+    used = Notes()
     t.optimizer.register_step_pre_hook(lambda *_: used.append(rates(t)))
 
     found = sweep(t, steps=60, lr_min=1e-4)
     found.apply(t.optimizer)
 
-    assert [first for first, *_ in used] == found.curve.lrs
-    assert [[b / a, c / a] for a, b, c in used] == [pytest.approx([0.1, 3.0])] * len(used)
+    assert [first for first, *_ in used.items] == found.curve.lrs
+    assert [[b / a, c / a] for a, b, c in used.items] == [pytest.approx([0.1, 3.0])] * len(used.items)
     assert rates(t) == pytest.approx([found.lr, found.lr / 10, found.lr * 3])
 
 
@@ -157,14 +157,14 @@ def with_lrless_group(missing):
 def test_a_group_without_a_rate_is_left_alone(missing):
     """Sweep and apply scale those that have one, and give the other none."""
     t = with_lrless_group(missing)
-    used = []
+    used = Notes()
     t.optimizer.register_step_pre_hook(lambda *_: used.append(rates(t)))
 
     found = sweep(t, steps=60, lr_min=1e-4)
     found.apply(t.optimizer)
 
-    assert [first for first, *_ in used] == [None] * len(used)
-    assert [reference for _, reference, _ in used] == found.curve.lrs
+    assert [first for first, *_ in used.items] == [None] * len(used.items)
+    assert [reference for _, reference, _ in used.items] == found.curve.lrs
     assert rates(t) == [None, pytest.approx(found.lr), pytest.approx(2 * found.lr)]
     assert ("lr" in t.optimizer.param_groups[0]) is not missing
 
@@ -173,12 +173,12 @@ def test_tensor_rates_stay_the_same_objects():
     """A tensor rate is filled in place for the sweep, and back with the same bits."""
     rate = torch.tensor(1e-3)
     t = training(optimizer=lambda params: Adam(params, lr=rate))
-    used = []
+    used = Notes()
     t.optimizer.register_step_pre_hook(lambda o, *_: used.append(o.param_groups[0]["lr"] is rate and float(rate)))
 
     found = sweep(t)
 
-    assert used == pytest.approx(found.curve.lrs)
+    assert used.items == pytest.approx(found.curve.lrs)
     assert t.optimizer.param_groups[0]["lr"] is rate
     assert rate == torch.tensor(1e-3)
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.optim import SGD, Adam
-from twins import Training, check_no_trace, refused, sweep, sweep_by_step, training
+from twins import Notes, Training, check_no_trace, refused, sweep, sweep_by_step, training
 
 from lrfinder import attach, find_lr, tune_lr
 from lrfinder.errors import LRFinderWarning
@@ -52,14 +52,14 @@ def test_two_optimizers_go_on_as_if_nothing_had_been(sweeping):
 def test_two_optimizers_are_swept_jointly_or_one_of_them(sweeping, factors):
     """Jointly at the ratio of their rates; one alone with the other's rate as it is."""
     t = gan()
-    used = ([], [])
+    used = (Notes(), Notes())
     for optimizer, seen in zip(t.optimizer, used, strict=True):
         optimizer.register_step_pre_hook(lambda o, *_, seen=seen: seen.append(o.param_groups[0]["lr"]))
 
     found = sweep_by_step(t, sweep=sweeping)
 
     for seen, factor, kept in zip(used, factors, (1e-3, 4e-3), strict=True):
-        assert seen == pytest.approx([kept if factor is None else factor * lr for lr in found.curve.lrs])
+        assert seen.items == pytest.approx([kept if factor is None else factor * lr for lr in found.curve.lrs])
     assert found.facts.optimizer == ("Adam" if sweeping is not None else "Adam and Adam")
 
 

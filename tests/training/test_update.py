@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.amp import GradScaler
-from twins import Training, check_no_trace, dataset, refused, state_of, sweep, sweep_by_step, training
+from twins import Notes, Training, check_no_trace, dataset, refused, state_of, sweep, sweep_by_step, training
 
 from lrfinder import TorchLoop
 
@@ -110,13 +110,13 @@ def test_autocast_to_float32_equals_none(accumulate):
 def test_low_precision_computes_the_forward_in_it(dtype):
     """Outputs are of that dtype, parameters and gradients stay, and the curve is near that of float32."""
     t = classification([8] * 5)
-    seen = set()
-    t.model.register_forward_hook(lambda module, args, output: seen.add(output.dtype))
+    seen = Notes()
+    t.model.register_forward_hook(lambda module, args, output: seen.append(output.dtype))
 
     found = sweep(t, steps=20, lr_min=1e-3, lr_max=0.1, autocast=dtype)
 
     exact = sweep(classification([8] * 5), steps=20, lr_min=1e-3, lr_max=0.1).curve.losses
-    assert seen == {dtype}
+    assert set(seen.items) == {dtype}
     assert found.curve.losses == pytest.approx(exact, rel=0.02)
     assert found.evidence.facts.precision == f"float32, autocast to {str(dtype).removeprefix('torch.')}"
 
@@ -182,11 +182,11 @@ def test_a_scaler_that_is_switched_off_changes_nothing():
 
 def overflowing(calls):
     """A training whose gradient overflows in these calls, and its count of calls."""
-    t, count = scaled(init_scale=1.0), []
+    t, count = scaled(init_scale=1.0), Notes()
 
     def overflow(gradient):
         count.append(1)
-        return gradient * math.inf if len(count) in calls else gradient
+        return gradient * math.inf if len(count.items) in calls else gradient
 
     t.model.body[0].weight.register_hook(overflow)
     return t, count
@@ -201,7 +201,7 @@ def test_the_ninth_skipped_step_in_a_row_ends_the_sweep(calls, seen):
 
     found = sweep_scaled(t, lr_max=1e-3)
 
-    assert (found.stopped, len(found.curve), len(count)) == seen
+    assert (found.stopped, len(found.curve), len(count.items)) == seen
 
 
 REFUSED = [
@@ -243,14 +243,14 @@ def test_images_reach_the_model_in_the_layout_asked_for(wanted, layout):
     """With `channels_last` batches have that layout, else their own; weights and moments keep contents and strides."""
     t = images(layout).train(2)
     tensors = [*t.model.parameters(), *(v for state in t.optimizer.state.values() for v in state.values())]
-    before, strides, seen = state_of(t), [tensor.stride() for tensor in tensors], set()
+    before, strides, seen = state_of(t), [tensor.stride() for tensor in tensors], Notes()
     t.model.register_forward_pre_hook(
-        lambda _, args: seen.add(args[0].is_contiguous(memory_format=torch.channels_last))
+        lambda _, args: seen.append(args[0].is_contiguous(memory_format=torch.channels_last))
     )
 
     sweep(t, channels_last=wanted)
 
-    assert seen == {wanted}
+    assert set(seen.items) == {wanted}
     assert [tensor.stride() for tensor in tensors] == strides
     assert state_of(t) == before
 
