@@ -10,9 +10,10 @@ from lrfinder.evidence.rules import RuleFunction
 from lrfinder.schedules import CATALOGUE, Schedule
 from lrfinder.search.budget import check_budget
 from lrfinder.search.measure import EvaluateOn
+from lrfinder.training.host import EvaluateIn
 from lrfinder.training.options import check_state
 
-__all__ = ["EvaluateOn", "Existing", "Interval", "Mode", "OnNoSignal", "Options", "Snapshots", "Tune"]
+__all__ = ["EvaluateIn", "EvaluateOn", "Existing", "Interval", "Mode", "OnNoSignal", "Options", "Snapshots", "Tune"]
 
 Tune = Literal["auto"] | bool
 Mode = Literal["apply", "report", "only"]
@@ -46,6 +47,7 @@ class Options:
     also: Sequence[object]
     snapshot: Snapshots
     snapshot_device: str | None
+    evaluate_in: EvaluateIn | None
     verbose: bool
 
     def __post_init__(self) -> None:
@@ -55,6 +57,7 @@ class Options:
         for one in fields(self):
             if get_origin(one.type) is Literal:
                 check_choice(one.name, getattr(self, one.name), get_args(one.type))
+        check_choice("evaluate_in", self.evaluate_in, (None, *get_args(EvaluateIn)))
         check_flag("finetune", self.finetune)
         check_flag("verbose", self.verbose)
         check_state("also", self.also)

@@ -21,7 +21,7 @@ from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.loop import Batch
 from lrfinder.snapshot.reach import used_by
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, shallow_copy
-from lrfinder.training.host import Host
+from lrfinder.training.host import EvaluateIn, Host
 from lrfinder.training.optimizers import swept_optimizers
 from lrfinder.training.param_groups import find_reference
 from lrfinder.training.step_loop import RATE_TOLERANCE
@@ -44,11 +44,13 @@ def TrainerLoop(
     also: Sequence[object] = (),
     snapshot: Literal["auto", "all"] = "auto",
     snapshot_device: torch.device | str | None = None,
+    evaluate_in: EvaluateIn | None = None,
 ) -> StepLoop:
     """Make a `StepLoop` of a Trainer's strategy, precision and hooks; its loops, logs and counters are set aside.
 
     Make it where a batch is about to be trained on, as in a callback's `on_train_batch_start`. `sweep`, `also`,
-    `snapshot` and `snapshot_device` are as in `AutoLR`. A Trainer that cannot be measured with raises InputError.
+    `snapshot`, `snapshot_device` and `evaluate_in` are as in `AutoLR`. A Trainer that cannot be measured with raises
+    InputError.
     """
     _check_strategy(trainer)
     loaders = trainer.fit_loop._combined_loader
@@ -79,6 +81,7 @@ def TrainerLoop(
         sweep=sweep,
         snapshot="all" if _keeps_average(trainer) else snapshot,
         snapshot_device=snapshot_device,
+        evaluate_in=evaluate_in,
         host=Host(
             device=trainer.strategy.root_device,
             around=partial(set_aside, trainer),

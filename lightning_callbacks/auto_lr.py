@@ -12,7 +12,17 @@ from torch.optim import Optimizer
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
 from lightning_callbacks._horizon import all_steps, steps_to_cool_down, warn_of_no_test
 from lightning_callbacks._loggers import deliver
-from lightning_callbacks._options import EvaluateOn, Existing, Interval, Mode, OnNoSignal, Options, Snapshots, Tune
+from lightning_callbacks._options import (
+    EvaluateIn,
+    EvaluateOn,
+    Existing,
+    Interval,
+    Mode,
+    OnNoSignal,
+    Options,
+    Snapshots,
+    Tune,
+)
 from lightning_callbacks._request import FitRequest, request_for
 from lightning_callbacks._schedulers import put, schedule_from
 from lightning_callbacks._search import search_in_fit
@@ -66,6 +76,8 @@ class AutoLR(Callback):
             module.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
         snapshot_device: Where the copies are kept, `cpu` for a model that fills the accelerator; None: beside it.
+        evaluate_in: `eval` evaluates trials in eval mode, `train` in train mode and with gradients; None takes `train`
+            where `training_step` gives no loss in eval mode.
         verbose: Whether the chief rank prints the report.
         measure: The old name of `evaluate_on`, for this release only.
 
@@ -101,6 +113,7 @@ class AutoLR(Callback):
         also: Sequence[object] = (),
         snapshot: Snapshots = "auto",
         snapshot_device: str | None = None,
+        evaluate_in: EvaluateIn | None = None,
         verbose: bool = True,
         measure: EvaluateOn | None = None,
     ) -> None:
@@ -239,6 +252,7 @@ class AutoLR(Callback):
             also=options.also,
             snapshot=options.snapshot,
             snapshot_device=options.snapshot_device,
+            evaluate_in=options.evaluate_in,
         )
         request = request_for(trainer, loop, options, self._scheduler)
         self.result = search_in_fit(options, trainer, loop, request)

@@ -80,7 +80,8 @@ def find_lr(
             - `channels_last`: how images are laid out. `val_loader`: batches kept aside, to measure on.
             - `also`: further objects whose state is put back, as an average of the weights that the training keeps.
             - `snapshot`: `auto` does not copy frozen weights that are most of the model, `all` does.
-              `snapshot_device`: where the copies are kept.
+              `snapshot_device`: where the copies are kept. `evaluate_in`: `train` evaluates trials in train mode; by
+              default that is done where eval mode gives no loss.
 
     Returns:
         The result: `print` it, `plot` it. `lr` is the peak, None where `status` says why there is no reliable one.

@@ -41,6 +41,8 @@ class Facts:
         owners: Optimizer that each of them belongs to: its class, with its place where several are of one.
         weight_decay: Of the reference group, where it shrinks the weights by rate times decay at each step, as AdamW's
             does; 0 where it is part of the gradient.
+        evaluated_in: `train` where losses without a step were computed as the training computes them, since eval mode
+            gave none or the user wanted it.
     """
 
     model: str = "model"
@@ -60,6 +62,7 @@ class Facts:
     groups: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
     weight_decay: float = 0.0
+    evaluated_in: str = "eval"
 
 
 class Snapshot(Protocol):

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, Unpack, cast
 
 from torch import nn
@@ -177,6 +178,8 @@ def tune_loop(
         if sets and evidence.status is Status.OK:
             tuning = _tune_groups(loop, snapshot, of_groups, sets, evidence, request, ratios, on_step)
             evidence = add_groups(evidence, tuning)
+        # Known once something was evaluated, which the search alone may not do.
+        evidence = replace(evidence, facts=replace(evidence.facts, evaluated_in=loop.facts.evaluated_in))
     result = conclude(evidence, request)
     if result.plan is not None:
         cost = Cost(spending.steps, SEARCH, least_for_a_pilot(), FEWEST_TO_TRY)

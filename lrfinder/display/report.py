@@ -150,7 +150,8 @@ def _sweep(evidence: Evidence) -> list[str]:
     )
     trained += f", {facts.batch_size} samples a step" if facts.batch_size else ""
     trained += f", {facts.ranks} ranks" if facts.ranks > 1 else ""
-    lines = wrap("trained with", trained) + wrap("loss", one_line(facts.loss, 300))
+    mode = ", evaluated in train mode" if facts.evaluated_in == "train" else ""
+    lines = wrap("trained with", trained) + wrap("loss", one_line(facts.loss, 300) + mode)
     if curve is not None and len(curve):
         at = evidence.diverged_at or curve.lrs[-1]
         coarse = evidence.coarse

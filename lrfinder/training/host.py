@@ -3,14 +3,17 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.optim import Optimizer
 
 from lrfinder.loop import Facts
 
-__all__ = ["Host"]
+__all__ = ["EvaluateIn", "Host"]
+
+EvaluateIn = Literal["eval", "train"]
+"""The mode that a loss without a step is computed in: eval mode, or that of the training and with gradients."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from lrfinder.errors import InputError
 from lrfinder.training.feed import Loader
+from lrfinder.training.host import EvaluateIn
 from lrfinder.training.loss import LossFunction, LossStep
 from lrfinder.training.update import TrainStep
 
@@ -34,6 +35,7 @@ class TrainingOptions(TypedDict, total=False):
     also: Sequence[object]
     snapshot: Literal["auto", "all"]
     snapshot_device: torch.device | str | None
+    evaluate_in: EvaluateIn | None
 
 
 def check_one_loss(**sources: object) -> None:
@@ -55,8 +57,10 @@ def check_train_step(**options: object) -> None:
         )
 
 
-def check_choices(accumulate: int, snapshot: str, snapshot_device: torch.device | str | None) -> None:
-    """Raise InputError for micro-batches or a way of snapshotting that do not exist, and in inference mode."""
+def check_choices(
+    accumulate: int, snapshot: str, snapshot_device: torch.device | str | None, evaluate_in: str | None
+) -> None:
+    """Raise InputError for micro-batches, a snapshot or a mode that does not exist, and in inference mode."""
     if torch.is_inference_mode_enabled():
         raise InputError(
             "a learning rate must be found outside of `torch.inference_mode()`, got a call inside it; leave it"
@@ -65,6 +69,8 @@ def check_choices(accumulate: int, snapshot: str, snapshot_device: torch.device 
         raise InputError(f"`accumulate` must be a positive number of micro-batches, got {accumulate!r}")
     if snapshot not in ("auto", "all"):
         raise InputError(f'`snapshot` must be "auto" or "all", got {snapshot!r}')
+    if evaluate_in not in (None, "eval", "train"):
+        raise InputError(f'`evaluate_in` must be "eval", "train" or None, got {evaluate_in!r}')
     _check_device(snapshot_device)
 
 

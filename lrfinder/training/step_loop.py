@@ -18,12 +18,12 @@ from lrfinder.errors import InputError
 from lrfinder.loop import FORWARDS_PER_STEP, MAX_SKIPS, Batch, Facts
 from lrfinder.snapshot.contents import Surface
 from lrfinder.snapshot.rng import torch_streams
-from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
-from lrfinder.training.batch import shares, total_size, unshare
+from lrfinder.snapshot.snapshot import StateSnapshot, preserved
+from lrfinder.training.batch import total_size, unshare
 from lrfinder.training.distributed import Group, Ranks
+from lrfinder.training.evaluation import Evaluation
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, Loader, as_feed
-from lrfinder.training.host import Host
-from lrfinder.training.loss import as_scalar
+from lrfinder.training.host import EvaluateIn, Host
 from lrfinder.training.optimizers import (
     check_any_holds,
     swept_optimizers,
@@ -69,6 +69,8 @@ class StepLoop:
         sweep: Index of the one optimizer to sweep, the others staying as they are; None scales all jointly.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
         snapshot_device: Where the copies are kept, `cpu` for a model that fills the accelerator; None: beside it.
+        evaluate_in: Mode in which a loss without a step is computed: `eval`, or `train`, with gradients as in training;
+            None takes `train` where `eval` gives no loss.
         host: What a framework asks besides.
 
     Raises:
@@ -107,9 +109,10 @@ class StepLoop:
         sweep: int | None = None,
         snapshot: Literal["auto", "all"] = "auto",
         snapshot_device: torch.device | str | None = None,
+        evaluate_in: EvaluateIn | None = None,
         host: Host | None = None,
     ) -> None:
-        check_choices(accumulate, snapshot, snapshot_device)
+        check_choices(accumulate, snapshot, snapshot_device, evaluate_in)
         check_function("update", update)
         check_function("forward", forward, may_be_none=True)
         check_state("state", state)
@@ -118,10 +121,11 @@ class StepLoop:
         self.swept = swept_optimizers(self.optimizers, sweep)
         check_any_holds(self.swept, self._trainable)
         warn_of_unheld(self.modules[0], self.optimizers)
-        self._update, self._forward = update, forward
+        self._update = update
         self._groups = ParamGroups(self.swept)
         self._host = host or Host()
         self._ranks = Ranks(group, self._host.device or self._trainable[0].device)
+        self._evaluation = forward and Evaluation(forward, self.modules, self._ranks, self._host, evaluate_in)
         watched = self.swept if self._host.watched is None else self._host.watched
         self._watched = [o for o in watched if takes_hooks(o)]
         self._feed = as_feed(loader, accumulate, "loader")
@@ -153,6 +157,7 @@ class StepLoop:
             steps_per_epoch=self._steps_per_epoch,
             ranks=self._ranks.size,
             precision=str(self._trainable[0].dtype).removeprefix("torch."),
+            evaluated_in=(self._evaluation and self._evaluation.mode) or "eval",
         )
         facts = self._host.describe(facts)
         if not self._groups.maximizes:
@@ -162,7 +167,7 @@ class StepLoop:
     @property
     def losses_per_step(self) -> float:
         """How often `loss` can be called at the cost of one step: three times, or once where it makes an update."""
-        return 1 if self._forward is None else FORWARDS_PER_STEP
+        return 1 if self._evaluation is None else FORWARDS_PER_STEP
 
     @property
     def is_chief(self) -> bool:
@@ -199,22 +204,16 @@ class StepLoop:
     def loss(self, batch: Batch, *, train: bool = False) -> float:
         """Return the loss of a batch, mean over samples and ranks; nothing of the training is changed by it.
 
-        It is that of a forward alone. With `train` the last step's forward is repeated as it was: train mode, the same
-        dropout, gradients enabled (noise that a model draws from NumPy or Python is drawn anew). Without a `forward` it
-        is what an update returns at the rate that is set, which is put back.
+        It is that of a forward alone, in the mode of `evaluate_in`. With `train` the last step's forward is repeated as
+        it was: train mode, the same dropout, gradients enabled (noise that a model draws from NumPy or Python is drawn
+        anew). Without a `forward` it is what an update returns at the rate that is set, which is put back.
 
         Raises:
             InputError: `forward` returns no scalar tensor.
         """
-        if self._forward is None:
+        if self._evaluation is None:
             return self._loss_of_updates(batch, self._last_streams if train else [])
-        with self._host.around(), forward_only(self.modules), torch.set_grad_enabled(train):
-            for prepare in self._last_streams if train else [module.eval for module in self.modules]:
-                prepare()
-            losses = [as_scalar(self._forward(micro), "forward").detach() for micro in batch]
-            parts = [loss * share for loss, share in zip(losses, shares(batch), strict=True)]
-            reshard(self.modules)
-        (mean,) = self._ranks.mean(torch.stack(parts).sum())
+        mean = self._evaluation.repeated(batch, self._last_streams) if train else self._evaluation(batch)
         return self._descending(mean)
 
     def exchange_targets(self, batch: Batch) -> Batch | None:

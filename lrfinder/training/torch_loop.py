@@ -14,7 +14,7 @@ from lrfinder.checks import check_flag
 from lrfinder.loop import Facts
 from lrfinder.snapshot.reach import reached_by
 from lrfinder.training.feed import Loader
-from lrfinder.training.host import Host
+from lrfinder.training.host import EvaluateIn, Host
 from lrfinder.training.loss import BatchLoss, LossFunction, LossStep
 from lrfinder.training.optimizers import choose_optimizers, trainable_parameters
 from lrfinder.training.options import check_one_loss, check_state, check_train_step
@@ -43,6 +43,7 @@ def TorchLoop(
     also: Sequence[object] = (),
     snapshot: Literal["auto", "all"] = "auto",
     snapshot_device: torch.device | str | None = None,
+    evaluate_in: EvaluateIn | None = None,
 ) -> StepLoop:
     """Make a `StepLoop` of a plain torch training.
 
@@ -67,6 +68,8 @@ def TorchLoop(
             the training changes.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
         snapshot_device: Where the copies are kept, `cpu` for a model that fills the accelerator; None: beside it.
+        evaluate_in: `eval` evaluates trials in eval mode and without gradients, `train` as the training computes its
+            loss; None takes `train` where eval mode gives no loss.
 
     Returns:
         The loop.
@@ -111,6 +114,7 @@ def TorchLoop(
         sweep=sweep,
         snapshot=snapshot,
         snapshot_device=snapshot_device,
+        evaluate_in=evaluate_in,
         host=Host(
             # Our own update always steps, at the rate that was set; an optimizer inside another takes no hooks.
             watched=None if train_step is not None else [],

@@ -36,6 +36,24 @@ def test_a_long_training_is_tuned_by_itself():
     assert result.plan.total_steps == 6012
 
 
+class Slope(Net):
+    """A loss that needs a gradient of the inputs, and so none in eval mode."""
+
+    def training_step(self, batch, batch_idx):
+        inputs = batch[0].clone().requires_grad_()
+        (slope,) = torch.autograd.grad(self.head(self.body(inputs)).sum(), inputs, create_graph=True)
+        return super().training_step(batch, batch_idx) + slope.square().mean()
+
+
+def test_a_loss_that_eval_mode_cannot_give_is_tuned_in_train_mode():
+    """By default, and the fit is as without the callback."""
+    auto = AutoLR(verbose=False, mode="report", tune=True, budget=250)
+
+    assert fit(Slope, [auto], max_epochs=2) == fit(Slope, max_epochs=2)
+    assert auto.result.facts.evaluated_in == "train"
+    assert auto.result.evidence.pilots
+
+
 SWEPT = {
     "too short": (Net, {}, {"max_epochs": 499}),
     "not wanted": (Net, {"tune": False}, LONG),
