@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from lrfinder.checks import check_choice, check_flag
 from lrfinder.errors import InputError
@@ -49,6 +49,11 @@ class Options:
     snapshot_device: str | None
     evaluate_in: EvaluateIn | None
     verbose: bool
+
+    @property
+    def of_loop(self) -> dict[str, Any]:
+        """Those that say how to train while searching."""
+        return {name: getattr(self, name) for name in ("sweep", "also", "snapshot", "snapshot_device", "evaluate_in")}
 
     def __post_init__(self) -> None:
         if isinstance(self.schedule, str):

@@ -1,9 +1,11 @@
 """What a test is asked for: the horizon, the schedule that the peak is for, and whether to attach it."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lightning_callbacks._compat import Trainer
+from lightning_callbacks._hooks import step_by_hook
 from lightning_callbacks._horizon import remaining_epochs, remaining_steps, steps_per_epoch
 from lightning_callbacks._options import Interval, Options
 from lightning_callbacks._schedulers import Pace, shape_of
@@ -61,8 +63,18 @@ def request_for(trainer: Trainer, loop: StepLoop, options: Options, ours: Schedu
         names = " and ".join(type(c.scheduler).__name__ for c in configs)
         _check_default(schedule, names)
         pace = Pace(trainer.current_epoch, trainer.num_training_batches, trainer.accumulate_grad_batches)
-        configs = configs if trainer.lightning_module.automatic_optimization else _as_stepped_by_hand(loop, configs)
-        shape, top = shape_of(configs, optimizer, reference, total or LOOK_AHEAD, pace)
+        by_hand = not trainer.lightning_module.automatic_optimization
+        configs = _as_stepped_by_hand(loop, configs) if by_hand else configs
+        step_one = step_by_hook(trainer)
+        try:
+            # A hook of the module's own may change anything else of it.
+            with nullcontext() if step_one is None else loop.preserved():
+                shape, top = shape_of(configs, optimizer, reference, total or LOOK_AHEAD, pace, step_one)
+        except Exception as error:
+            if step_one is None:
+                raise
+            note = f"the rate is set, as a constant: `lr_scheduler_step` could not be called ahead of time ({error})"
+            return FitRequest(total, Constant(), False, float(optimizer.param_groups[reference]["lr"]), note)
         return FitRequest(total, shape, False, top, f"the rate is set, and the {names} attached before follows it")
     base = loop.facts.bases[loop.facts.reference]
     if not trainer.lightning_module.automatic_optimization:

@@ -3,7 +3,7 @@
 import copy
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lightning_callbacks._compat import Trainer, of_trainer
+from lightning_callbacks._hooks import step_without_hook
 from lrfinder.schedules import Constant, Custom, Schedule, Warmup, from_plain
 from lrfinder.schedules.compose import plateau_in
 from lrfinder.training.scheduler import PlateauLR, ScheduledLR
@@ -60,6 +61,7 @@ def put(
     )
     others = [other for other in trainer.lr_scheduler_configs if other.scheduler.optimizer is not scheduler.optimizer]
     trainer.strategy.lr_scheduler_configs = [*others, config]
+    step_without_hook(trainer, scheduler)
 
 
 def _on_plateau(config: Any) -> bool:
@@ -77,17 +79,22 @@ def schedule_from(plain: Mapping[str, Any] | None, given: str | Schedule | None)
 
 
 def shape_of(
-    configs: Sequence[Any], optimizer: Optimizer, reference: int, steps: int, pace: Pace
+    configs: Sequence[Any],
+    optimizer: Optimizer,
+    reference: int,
+    steps: int,
+    pace: Pace,
+    step_one: Callable[[Any, int], None] | None = None,
 ) -> tuple[Schedule, float]:
     """Return what schedulers will do to group `reference` of their optimizer in so many steps, and the highest rate.
 
-    It is found by stepping copies of them, as factors of that rate. Where a metric decides, that is a constant, after
-    the warm-up to it.
+    It is found by stepping copies of them, as factors of that rate, by the module's own `step_one` where it has one.
+    Where a metric decides, that is a constant, after the warm-up to it.
     """
     foreseen = [config for config in configs if not _on_plateau(config)]
     if not foreseen:
         return _below_plateau(configs[0].scheduler, optimizer, reference)
-    if len(foreseen) == 1 and _is_fresh(foreseen[0]):
+    if len(foreseen) == 1 and _is_fresh(foreseen[0]) and step_one is None:
         return foreseen[0].scheduler.schedule, float(foreseen[0].scheduler.base_lrs[reference])
     # Copies of the schedulers drive a stand-in: the weights are neither copied nor touched.
     double = _double(optimizer)
@@ -99,7 +106,7 @@ def shape_of(
             rates.append(float(double.param_groups[reference]["lr"]))
             for scheduler, config in copies:
                 if pace.is_due(config, step + 1):
-                    scheduler.step()
+                    scheduler.step() if step_one is None else step_one(scheduler, step + 1)
     top = max(rates)
     factors = [rate / top for rate in rates]
     names = " and ".join(type(config.scheduler).__name__ for config in foreseen)

@@ -1,20 +1,46 @@
 """The search that a test makes inside a Trainer: a range test, or a tuning by pilots."""
 
+import warnings
 from typing import Any
 
 from lightning_callbacks._compat import Trainer
+from lightning_callbacks._hooks import failed_hook
 from lightning_callbacks._horizon import callback_of
 from lightning_callbacks._options import Options
 from lightning_callbacks._request import FitRequest
 from lrfinder import LRResult, StepLoop, range_test, tune_loop
-from lrfinder.errors import InputError
+from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.search.budget import LEAST, SHARE, SHORTEST
+from lrfinder.snapshot.contents import OUT_OF_MEMORY
 
 __all__ = ["search_in_fit"]
 
 
-def search_in_fit(options: Options, trainer: Trainer, loop: StepLoop, request: FitRequest) -> LRResult:
-    """Tune by pilots, or run the range test; InputError for a tuning that was asked for and cannot be made here."""
+def search_in_fit(options: Options, trainer: Trainer, loop: StepLoop, request: FitRequest) -> LRResult | None:
+    """Tune by pilots, or run the range test; InputError for a tuning that was asked for and cannot be made here.
+
+    Where a hook of the module's own does not let itself be searched, a warning says so and there is no result.
+    """
+    tunes = _tunes(options, request.total_steps)
+    try:
+        return _search(options, trainer, loop, request, tunes=tunes)
+    except OUT_OF_MEMORY:
+        raise
+    except Exception as error:
+        hook = failed_hook(trainer, error)
+        if hook is None or options.mode == "only" or options.on_no_signal == "error":
+            raise
+        warnings.warn(
+            f"no learning rate was searched for, since `{hook}` of {type(trainer.lightning_module).__name__} does not "
+            f"let itself be run in a search ({type(error).__name__}: {error}); everything is as it was, and the "
+            'training goes on at the rates that it had. on_no_signal="error" ends it instead',
+            LRFinderWarning,
+            stacklevel=2,
+        )
+        return None
+
+
+def _search(options: Options, trainer: Trainer, loop: StepLoop, request: FitRequest, *, tunes: bool) -> LRResult:
     given: dict[str, Any] = {
         "total_steps": request.total_steps,
         "schedule": request.schedule,
@@ -25,7 +51,7 @@ def search_in_fit(options: Options, trainer: Trainer, loop: StepLoop, request: F
         "evaluate_on": options.evaluate_on,
         "progress": bool(getattr(trainer.progress_bar_callback, "is_enabled", False)),
     }
-    if _tunes(options, request.total_steps):
+    if tunes:
         of_groups: Any = {"groups": options.groups, "group_budget": options.group_budget}
         return tune_loop(loop, budget=options.budget, **of_groups, **given)
     return range_test(loop, open_ended=request.is_open_ended, steps=options.steps, rule=options.rule, **given)

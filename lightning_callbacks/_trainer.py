@@ -17,7 +17,7 @@ from lightning_callbacks._horizon import callback_of
 from lightning_callbacks._pause import set_aside
 from lightning_callbacks._update import TrainerUpdate
 from lrfinder import Facts, StepLoop
-from lrfinder.errors import InputError, LRFinderWarning
+from lrfinder.errors import InputError, LRFinderWarning, UpdateError
 from lrfinder.loop import Batch
 from lrfinder.snapshot.reach import used_by
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, shallow_copy
@@ -126,7 +126,7 @@ def _checked_update(
         return None
     # A scheduler stepped by hand may have gone on by now.
     if trainer.lightning_module.automatic_optimization and abs(float(group["lr"]) - lr) > RATE_TOLERANCE * lr:
-        raise InputError(
+        raise UpdateError(
             f"{_update_name(trainer.lightning_module)} must leave the LR alone while it is swept, "
             f"got {float(group['lr']):.3g} after a step at {lr:.3g}; take the lines that set it out, a warm-up is part "
             "of the recommended schedule"

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from torch.optim import Optimizer
 
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
+from lightning_callbacks._hooks import unhook
 from lightning_callbacks._horizon import all_steps, steps_to_cool_down, warn_of_no_test
 from lightning_callbacks._loggers import deliver
 from lightning_callbacks._options import (
@@ -217,6 +218,10 @@ class AutoLR(Callback):
                 stacklevel=2,
             )
 
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Give the module back the hook that steps its own schedulers."""
+        unhook(pl_module)
+
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds of this callback, as plain data."""
         return {
@@ -246,17 +251,12 @@ class AutoLR(Callback):
         if self.options.mode == "only":
             check_can_leave(trainer)
         options = self.options
-        loop = TrainerLoop(
-            trainer,
-            sweep=options.sweep,
-            also=options.also,
-            snapshot=options.snapshot,
-            snapshot_device=options.snapshot_device,
-            evaluate_in=options.evaluate_in,
-        )
+        loop = TrainerLoop(trainer, **options.of_loop)
         request = request_for(trainer, loop, options, self._scheduler)
         self.result = search_in_fit(options, trainer, loop, request)
         self._tested.append(trainer.current_epoch)
+        if self.result is None:
+            return
         if loop.is_chief:
             if options.verbose:
                 done = request.note if self.result.plan is not None else NOTHING

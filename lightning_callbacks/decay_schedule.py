@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
+from lightning_callbacks._hooks import unhook
 from lightning_callbacks._horizon import remaining_epochs, remaining_steps
 from lightning_callbacks._schedulers import put
 from lightning_callbacks._trainer import is_averaging
@@ -82,6 +83,10 @@ class DecaySchedule(Callback):
         """Step the warm-up to the plateau, which Lightning itself only steps with a metric."""
         if self._warmup_steps and self._scheduler.last_epoch < min(self._warmup_steps, trainer.global_step):
             self._scheduler.step()
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Give the module back the hook that steps its own schedulers."""
+        unhook(pl_module)
 
     def _build(self, trainer: Trainer) -> Schedule:
         """The schedule, a name built for the length of this training."""

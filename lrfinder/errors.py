@@ -4,6 +4,7 @@
 
     LRFinderError
     ├── InputError (also a ValueError)   what the caller passed cannot be used; nothing was changed
+    │   └── UpdateError                  a step of the training's own cannot be swept
     ├── NoSignalError                    the measurement gives no reliable learning rate (`strict=True`, `apply`)
     ├── RankError (also a RuntimeError)  another process of a distributed training has failed
     └── StateLeak                        something could not be put back as it was before
@@ -11,7 +12,7 @@
     LRFinderWarning (a UserWarning)      the result stands, but read this
 """
 
-__all__ = ["InputError", "LRFinderError", "LRFinderWarning", "NoSignalError", "RankError", "StateLeak"]
+__all__ = ["InputError", "LRFinderError", "LRFinderWarning", "NoSignalError", "RankError", "StateLeak", "UpdateError"]
 
 
 class LRFinderError(Exception):
@@ -20,6 +21,10 @@ class LRFinderError(Exception):
 
 class InputError(LRFinderError, ValueError):
     """What the caller passed cannot be used; the message says what it must be. Nothing was changed."""
+
+
+class UpdateError(InputError):
+    """A step of the training's own cannot be swept: it sets the rate itself, or makes no update."""
 
 
 class NoSignalError(LRFinderError):

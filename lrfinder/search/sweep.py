@@ -5,7 +5,7 @@ from collections.abc import Callable
 from numbers import Real
 
 from lrfinder.checks import check_whole
-from lrfinder.errors import InputError
+from lrfinder.errors import InputError, UpdateError
 from lrfinder.evidence.curve import Curve, Stopped, is_number
 from lrfinder.evidence.divergence import Divergence, batch_resolution
 from lrfinder.loop import MAX_SKIPS, Batch, Loop
@@ -106,7 +106,7 @@ def _step(loop: Loop, lr: float, *, first: bool) -> float:
         if loss is not None:
             return float(loss)
     if first:
-        raise InputError(
+        raise UpdateError(
             f"the first update must be made, got {MAX_SKIPS + 1} in a row that were skipped; a step of your own must "
             "return its loss and step a swept optimizer, and a GradScaler may need a smaller `init_scale`"
         )

@@ -50,7 +50,9 @@ def refill_dict(target: dict[Any, Any], held: dict[Any, Any]) -> None:
     """Give a dictionary its items back; it is never empty in between unless their order had changed."""
     if len(target) != len(held) or any(map(is_not, target, held)):
         target.clear()
-    target.update(held)
+    # A counter's `update` adds.
+    for key, value in held.items():
+        target[key] = value
 
 
 def refill(target: Any, contents: list[Any]) -> None:

@@ -14,7 +14,7 @@ from torch import distributed as dist
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
-from lrfinder.errors import InputError
+from lrfinder.errors import InputError, UpdateError
 from lrfinder.loop import FORWARDS_PER_STEP, MAX_SKIPS, Batch, Facts
 from lrfinder.snapshot.contents import Surface
 from lrfinder.snapshot.rng import torch_streams
@@ -298,7 +298,7 @@ class StepLoop:
         with self._groups.watch(self._watched) as used:
             loss = self._make_update(batch)
         if used and abs(used[0] - wanted) > RATE_TOLERANCE * wanted:
-            raise InputError(
+            raise UpdateError(
                 f"{self._host.update_name} must leave the LR alone while it is swept, got a step at {used[0]:.3g} "
                 f"that should have run at {wanted:.3g}; take the lines that set it out, a warm-up is part of the "
                 "recommended schedule"

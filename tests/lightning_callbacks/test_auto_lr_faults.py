@@ -69,7 +69,7 @@ def test_a_fault_in_a_hook_leaves_no_trace(hook, call, how, error):
     witness = Witness()
 
     with pytest.raises((error, SystemExit), match=r"put in by the test|^1?$"):  # Lightning exits after Ctrl-C
-        fit(net_that_fails(hook, call, error), callbacks=[witness, AutoLR(**how)])
+        fit(net_that_fails(hook, call, error), callbacks=[witness, AutoLR(**how, on_no_signal="error")])
 
     assert witness.seen() == witness.before
 

@@ -98,8 +98,8 @@ REFUSED = {
         "`training_step` must return the loss under manual optimization",
     ),
     "a schedule by hand": (TWO, auto(schedule="cosine"), {}, BY_HAND),
-    "the rate set before the step": (WarmsBefore, auto(), {}, SETS_RATE.format("WarmsBefore")),
-    "the rate set after the step": (WarmsAfter, auto(), {}, SETS_RATE.format("WarmsAfter")),
+    "the rate set before the step": (WarmsBefore, auto(on_no_signal="error"), {}, SETS_RATE.format("WarmsBefore")),
+    "the rate set after the step": (WarmsAfter, auto(on_no_signal="error"), {}, SETS_RATE.format("WarmsAfter")),
     "the iterator taken": (TakesIterator, auto(), {}, "`training_step` must take a batch to be measured"),
     "a loader that is read once": (
         Net,

@@ -175,9 +175,9 @@ class Refusing(dict):
 
     fuse = None
 
-    def update(self, *args):
+    def __setitem__(self, *args):
         self.fuse()
-        super().update(*args)
+        super().__setitem__(*args)
 
 
 def _in_restore(fuse):

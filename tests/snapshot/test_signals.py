@@ -29,9 +29,9 @@ class Signalling:
 class Refilled(dict):
     """A dictionary that sends SIGINT when it is refilled, at which moment it is empty if it had a new key."""
 
-    def update(self, *items):
+    def __setitem__(self, key, value):
         signal.raise_signal(signal.SIGINT)
-        super().update(*items)
+        super().__setitem__(key, value)
 
 
 class Preserved:

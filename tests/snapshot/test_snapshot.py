@@ -146,6 +146,16 @@ def test_containers_come_back_with_what_they_held(model, value):
     assert repr(value) == before
 
 
+def test_a_counter_does_not_add_up(model):
+    """One whose keys stay and whose counts rise is as before."""
+    model.held = Counter("aab")
+
+    with preserved([model], []):
+        model.held.update("ab")
+
+    assert model.held == Counter("aab")
+
+
 def test_a_dictionary_keeps_the_order_of_its_items(model):
     """A key that was taken out and put in again stands where it stood."""
     model.held = {"a": 1, "b": 2}
@@ -250,7 +260,7 @@ def test_forward_only_puts_back_what_a_forward_changes():
 
 
 class Stubborn(dict):
-    def update(self, *_):
+    def __setitem__(self, *_):
         raise TypeError("not me")
 
 
