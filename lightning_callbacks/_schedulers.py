@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lightning_callbacks._compat import Trainer, of_trainer
 from lightning_callbacks._hooks import step_without_hook
+from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.schedules import Constant, Custom, Schedule, Warmup, from_plain
 from lrfinder.schedules.compose import plateau_in
+from lrfinder.training.ratios import apply_rates
+from lrfinder.training.rescaling import double_of
 from lrfinder.training.scheduler import PlateauLR, ScheduledLR
 
 __all__ = ["Pace", "put", "schedule_from", "shape_of"]
@@ -64,6 +66,32 @@ def put(
     step_without_hook(trainer, scheduler)
 
 
+def rescale_in(
+    trainer: Trainer,
+    swept: Sequence[Optimizer],
+    lr: float,
+    top: float,
+    *,
+    replaces: bool,
+    ratios: Sequence[float] | None = None,
+) -> bool:
+    """Bring the rate `top` to `lr`, with the schedulers that are not replaced; a warning where one does not follow."""
+    of_swept = [c.scheduler for c in trainer.lr_scheduler_configs if c.scheduler.optimizer in swept]
+    try:
+        apply_rates(swept, lr, *([] if replaces else of_swept), peak=top, ratios=ratios)
+    except InputError as error:
+        if replaces or not of_swept:
+            raise
+        warnings.warn(
+            f"the learning rate was not set, and the training goes on at the rates that it had: {error}. Pass "
+            'existing="replace" to attach the recommended schedule instead',
+            LRFinderWarning,
+            stacklevel=2,
+        )
+        return False
+    return True
+
+
 def _on_plateau(config: Any) -> bool:
     """Whether a scheduler's next rate depends on a metric, so that it cannot be foretold."""
     return bool(config.reduce_on_plateau) or isinstance(config.scheduler, (ReduceLROnPlateau, PlateauLR))
@@ -97,7 +125,7 @@ def shape_of(
     if len(foreseen) == 1 and _is_fresh(foreseen[0]) and step_one is None:
         return foreseen[0].scheduler.schedule, float(foreseen[0].scheduler.base_lrs[reference])
     # Copies of the schedulers drive a stand-in: the weights are neither copied nor touched.
-    double = _double(optimizer)
+    double = double_of(optimizer)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         copies = [(copy.deepcopy(config.scheduler, {id(optimizer): double}), config) for config in foreseen]
@@ -125,13 +153,3 @@ def _is_fresh(config: Any) -> bool:
     """Whether this is a schedule of ours by step, at its beginning: its shape is known."""
     scheduler = config.scheduler
     return config.interval == "step" and isinstance(scheduler, ScheduledLR) and scheduler.last_epoch == 0
-
-
-def _double(optimizer: Optimizer) -> Optimizer:
-    """An optimizer with the same groups and none of the weights."""
-    stand_ins = [{"params": [torch.nn.Parameter(torch.zeros(1))]} for _ in optimizer.param_groups]
-    double = torch.optim.SGD(stand_ins, lr=1.0)
-    double.defaults = dict(optimizer.defaults)
-    for mine, its in zip(double.param_groups, optimizer.param_groups, strict=True):
-        mine.update({key: copy.deepcopy(value) for key, value in its.items() if key != "params"})
-    return double

@@ -25,7 +25,7 @@ from lightning_callbacks._options import (
     Tune,
 )
 from lightning_callbacks._request import FitRequest, request_for
-from lightning_callbacks._schedulers import put, schedule_from
+from lightning_callbacks._schedulers import put, rescale_in, schedule_from
 from lightning_callbacks._search import search_in_fit
 from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
 from lrfinder import LRResult, NoSignalError, Plan, StepLoop, attach
@@ -34,7 +34,7 @@ from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.evidence.rules import RuleFunction
 from lrfinder.keywords import warn_of_old_name
 from lrfinder.schedules import Schedule, to_plain
-from lrfinder.training.param_groups import find_reference, rescale
+from lrfinder.training.param_groups import find_reference
 from lrfinder.training.scheduler import ScheduledLR
 from lrfinder.training.step_loop import RATE_TOLERANCE
 
@@ -273,10 +273,10 @@ class AutoLR(Callback):
     def _apply(self, trainer: Trainer, loop: StepLoop, request: FitRequest, plan: Plan) -> None:
         """Set the rate, and attach the schedule where one is wanted."""
         optimizer, reference = find_reference(loop.swept)
-        attached = [c.scheduler for c in trainer.lr_scheduler_configs if c.scheduler.optimizer in loop.swept]
         evidence = None if self.result is None else self.result.evidence
         ratios = None if evidence is None or not evidence.has_tuned_ratios else evidence.ratios
-        rescale(loop.swept, plan.lr, *attached, peak=request.top, ratios=ratios)
+        if not rescale_in(trainer, loop.swept, plan.lr, request.top, replaces=request.attaches, ratios=ratios):
+            return
         if request.attaches and plan.schedule is not None:
             self._scheduler = attach(optimizer, plan.schedule, lr=plan.lr)
             put(trainer, self._scheduler, name=NAME)

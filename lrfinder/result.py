@@ -1,17 +1,18 @@
 """What the user holds: evidence and plan, frozen, in plain numbers; it explains, draws, saves and applies itself."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack, cast
+from typing import TYPE_CHECKING, Unpack
 
 from lrfinder.advice.plan import Plan
 from lrfinder.advice.recommend import make_plan
 from lrfinder.advice.request import PlanOptions, Request
 from lrfinder.display import plot, report
 from lrfinder.display.notebook import html_of
-from lrfinder.errors import InputError, NoSignalError
+from lrfinder.errors import InputError, LRFinderWarning, NoSignalError
 from lrfinder.evidence.curve import Curve, Stopped
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.smoothing import SmoothCurve
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
-    from lrfinder.schedules import Schedule
     from lrfinder.training.scheduler import ScheduledLR
 
 __all__ = ["LRResult", "conclude"]
@@ -197,8 +197,10 @@ class LRResult:
     ) -> None:
         """Set the suggested peak: every group is scaled by one ratio, so that the groups keep theirs, unless tuned.
 
-        A group's `lr` and `initial_lr`, the bounds that schedulers keep in it (`max_lr`, `min_lr`), and the bases of
-        the schedulers given along follow, so that none of them undoes it.
+        A group's `lr` and `initial_lr`, the bounds that schedulers keep in it (`max_lr`, `min_lr`), and the bases,
+        bounds and floors of the schedulers given along follow, those of other libraries too. Copies of them are run
+        first: one that would put its own rates back is refused. Without the schedulers of an optimizer that has some,
+        a warning says that they will.
 
         Args:
             optimizer: One, or the list that was swept jointly; the reference group, the first with a trainable
@@ -209,19 +211,28 @@ class LRResult:
 
         Raises:
             NoSignalError: There is no reliable rate to apply.
-            InputError: Ratios were tuned for other groups than these, or there is no decay to keep.
+            InputError: A scheduler that would put its own rates back, ratios that were tuned for other groups than
+                these, or no decay to keep; nothing was changed.
         """
         if self.lr is None:
             raise NoSignalError(f"there is no learning rate to apply: {self.status.sentence}")
-        from lrfinder.training.param_groups import rescale
+        from lrfinder.training.param_groups import as_list
+        from lrfinder.training.ratios import apply_rates
 
         ratios = self.evidence.ratios if self.evidence.has_tuned_ratios else None
-        rescale(optimizer, self.lr, *schedulers, ratios=ratios, keep_decay=keep_decay)
+        apply_rates(optimizer, self.lr, *schedulers, ratios=ratios, keep_decay=keep_decay)
+        if not schedulers and any("initial_lr" in group for one in as_list(optimizer) for group in one.param_groups):
+            warnings.warn(
+                "a scheduler of this optimizer (`initial_lr` is in its groups) may put its own rates back at its next "
+                "step: pass it along, found.apply(optimizer, scheduler)",
+                LRFinderWarning,
+                stacklevel=2,
+            )
 
     def attach(
         self, optimizer: "Optimizer | Sequence[Optimizer]", *, keep_decay: bool = False
     ) -> "ScheduledLR | list[ScheduledLR]":
-        """Set the suggested peak, as `apply` does, and attach the suggested schedule, to train with from here.
+        """Set the suggested peak and attach the suggested schedule, which replaces others, to train with from here.
 
         Args:
             optimizer: One, or the list that was swept jointly.
@@ -234,16 +245,19 @@ class LRResult:
             NoSignalError: There is no reliable rate.
             InputError: The length of the training was not given, so that there is no schedule; or as `apply` does.
         """
-        if self.plan is not None and self.plan.schedule is None:
+        if self.plan is None:
+            raise NoSignalError(f"there is no learning rate to apply: {self.status.sentence}")
+        if self.plan.schedule is None:
             raise InputError(
                 "`total_steps` must have been given to attach a schedule, got None; search with it, or attach "
                 "`found.recommend(total_steps=...)`, which trains nothing"
             )
-        self.apply(optimizer, keep_decay=keep_decay)
+        from lrfinder.training.ratios import apply_rates
         from lrfinder.training.scheduler import attach
 
-        plan = cast("Plan", self.plan)
-        return attach(optimizer, cast("Schedule", plan.schedule), lr=plan.lr)
+        ratios = self.evidence.ratios if self.evidence.has_tuned_ratios else None
+        apply_rates(optimizer, self.plan.lr, ratios=ratios, keep_decay=keep_decay)
+        return attach(optimizer, self.plan.schedule, lr=self.plan.lr)
 
     def to_json(self, path: "str | PathLike[str] | None" = None) -> str:
         """Return the result as JSON, and write it to a file if one is named."""

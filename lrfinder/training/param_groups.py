@@ -9,15 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from lrfinder.errors import InputError
 from lrfinder.loop import Facts
 
-__all__ = ["ParamGroups", "as_list", "decouples", "find_reference", "reference_index", "rescale", "set_rate"]
-
-RATES = ("lr", "initial_lr", "max_lr", "min_lr", "swa_lr")
-"""What torch and its schedulers keep in a group as a rate."""
+__all__ = ["ParamGroups", "as_list", "decouples", "find_reference", "rated_groups", "reference_index", "set_rate"]
 
 
 DECOUPLED = ("AdamW", "Muon", "Lion", "NAdamW", "Adan", "Sophia", "SOAP", "AdamWScheduleFree")
@@ -45,7 +41,7 @@ def _labels(optimizers: Sequence[Optimizer]) -> tuple[str, ...]:
     """A name for every rated group: its own, or that of its optimizer, with its place where that has several."""
     labels = []
     for owner, optimizer in zip(_owners(optimizers), optimizers, strict=True):
-        groups = _rated_groups([optimizer])
+        groups = rated_groups([optimizer])
         for i, group in enumerate(groups):
             labels.append(str(group.get("name") or (owner if len(groups) == 1 else f"{owner} group {i}")))
     return tuple(labels)
@@ -69,7 +65,7 @@ class ParamGroups:
         self._names = [type(o).__name__ for o in optimizers]
         self._optimizers = list(optimizers)
         self._labels = _labels(optimizers)
-        self._groups = _rated_groups(optimizers)
+        self._groups = rated_groups(optimizers)
         self._factors: Sequence[float] = ()
         self.bases = tuple(float(group.get("initial_lr", group["lr"])) for group in self._groups)
         self.reference = reference_index(self._groups)
@@ -101,7 +97,7 @@ class ParamGroups:
             owners=tuple(
                 owner
                 for owner, optimizer in zip(_owners(self._optimizers), self._optimizers, strict=True)
-                for _ in _rated_groups([optimizer])
+                for _ in rated_groups([optimizer])
             ),
             weight_decay=float(self.group.get("weight_decay") or 0.0) if self._decouples else 0.0,
             **others,
@@ -161,105 +157,15 @@ def set_rate(group: dict[str, Any], rate: float, key: str = "lr") -> None:
         group[key] = rate
 
 
-def rescale(
-    optimizer: Optimizer | Sequence[Optimizer],
-    lr: float,
-    *schedulers: LRScheduler,
-    peak: float | None = None,
-    ratios: Sequence[float] | None = None,
-    keep_decay: bool = False,
-) -> None:
-    """Scale optimizers and their schedulers by one ratio, so that a rate of the reference group becomes `lr`.
-
-    A group's `lr`, `initial_lr` and the bounds that schedulers keep in it follow, and so do the schedulers' own bases,
-    those inside a SequentialLR or ChainedScheduler too. The rate that becomes `lr` is `peak`, or else the one that the
-    group is meant to reach: what a cyclic scheduler rises to, else its base. With `ratios`, the rate of every group
-    over that of the reference group, each group is brought to its own. With `keep_decay` the decoupled weight decay of
-    a group changes against its rate, so that their product stays.
-
-    Raises:
-        InputError: There is no reference group, or its LR is 0: no ratio can be formed. There are more or fewer ratios
-            than groups, or no decoupled weight decay to keep.
-    """
-    for each in as_list(optimizer):
-        if not hasattr(each, "param_groups"):
-            raise InputError(f"`optimizer` must be a torch optimizer, got {type(each).__name__}; schedulers follow it")
-    groups, parts = _rated_groups(as_list(optimizer)), list(_unpacked(schedulers))
-    reference = groups[reference_index(groups)]
-    top = _peak(reference, parts) if peak is None else peak
-    if not top > 0:
-        raise InputError(f"the reference group's LR must be positive to scale the others with it, got {top}; set it")
-    targets = {id(g): (lr, top) for g in groups}
-    if ratios is not None:
-        _check_ratios(ratios, groups)
-        peaks = [_peak(g, parts) if peak is None or g is not reference else peak for g in groups]
-        targets = {id(g): (lr * ratio, own or 1.0) for g, ratio, own in zip(groups, ratios, peaks, strict=True)}
-    if keep_decay:
-        _keep_decay(as_list(optimizer), targets)
-    # Groups may share one tensor as their LR, so everything is read before anything is written.
-    rates = {(id(g), key): (g, _scaled(g[key], targets[id(g)])) for g in groups for key in RATES if key in g}
-    for (_, key), (group, rate) in rates.items():
-        set_rate(group, rate, key)
-    for scheduler in {id(scheduler): scheduler for scheduler in parts}.values():
-        own = [targets.get(id(g), (lr, top)) for g in scheduler.optimizer.param_groups]
-        for name in ("base_lrs", "max_lrs", "_last_lr"):
-            if hasattr(scheduler, name):
-                scaled = [_scaled(rate, target) for rate, target in zip(getattr(scheduler, name), own, strict=False)]
-                setattr(scheduler, name, scaled)
-
-
-def _scaled(rate: Tensor | float, target: tuple[float, float]) -> float:
-    """A rate by the ratio that brings one rate to another."""
-    to, top = target
-    return to * (float(rate) / top)
-
-
-def _check_ratios(ratios: Sequence[float], groups: Sequence[dict[str, Any]]) -> None:
-    if len(ratios) != len(groups):
-        raise InputError(
-            f"`optimizer` must have the {len(ratios)} parameter groups whose ratios were tuned, got {len(groups)}; "
-            "pass the optimizer (or the list of them) of the search"
-        )
-
-
-def _keep_decay(optimizers: Sequence[Optimizer], targets: dict[int, tuple[float, float]]) -> None:
-    """Change the decoupled weight decay of groups against their rates."""
-    groups = [g for o in optimizers for g in _rated_groups([o]) if decouples(o, g) and g.get("weight_decay")]
-    if not groups:
-        raise InputError(
-            "`keep_decay` must be left out where no group has a decoupled weight decay, got True; it is for optimizers "
-            "like AdamW and Muon"
-        )
-    for group in groups:
-        to, top = targets[id(group)]
-        group["weight_decay"] *= top / to
-
-
 def decouples(optimizer: Optimizer, group: dict[str, Any]) -> bool:
     """Return whether an optimizer shrinks the weights of a group by themselves, not as a part of the gradient."""
     kinds = {cls.__name__ for cls in type(optimizer).__mro__}
     return bool(group.get("decoupled_weight_decay")) or not kinds.isdisjoint(DECOUPLED)
 
 
-def _rated_groups(optimizers: Sequence[Optimizer]) -> list[dict[str, Any]]:
+def rated_groups(optimizers: Sequence[Optimizer]) -> list[dict[str, Any]]:
+    """Return the groups of optimizers that have a rate."""
     return [group for o in optimizers for group in o.param_groups if group.get("lr") is not None]
-
-
-def _unpacked(schedulers: tuple[LRScheduler, ...]) -> Iterator[LRScheduler]:
-    for scheduler in schedulers:
-        yield scheduler
-        yield from _unpacked(tuple(getattr(scheduler, "_schedulers", ())))
-
-
-def _peak(group: dict[str, Any], schedulers: list[LRScheduler]) -> float:
-    """The highest rate that a group is meant to reach."""
-    bounds = [
-        bound
-        for scheduler in schedulers
-        for own, bound in zip(scheduler.optimizer.param_groups, getattr(scheduler, "max_lrs", ()), strict=False)
-        if own is group
-    ]
-    return max(float(rate) for rate in (group.get("initial_lr", group["lr"]), group.get("max_lr", 0.0), *bounds))
 
 
 def as_list(optimizer: Optimizer | Sequence[Optimizer]) -> list[Optimizer]:

@@ -220,3 +220,20 @@ def test_a_rate_set_in_the_real_steps_is_noticed():
 
     with pytest.warns(LRFinderWarning, match=r"the first step ran at 0.5 and not at .*Stubborn or another callback"):
         fit(Stubborn, [AutoLR(**SHORT)])
+
+
+class Fixed(torch.optim.lr_scheduler.LRScheduler):
+    """A scheduler whose rate nothing outside can change."""
+
+    def get_lr(self):
+        return [1e-3 for _ in self.optimizer.param_groups]
+
+
+def test_a_scheduler_that_would_undo_it_ends_no_fit():
+    """The rate is not set, a warning says why, and the training is the one without AutoLR."""
+    expected = fit(scheduled(Fixed))
+
+    with pytest.warns(LRFinderWarning, match=r"was not set, .* got Fixed: it would put its own rates back; .*replace"):
+        trace = fit(scheduled(Fixed), [AutoLR(**SHORT)])
+
+    assert trace == expected

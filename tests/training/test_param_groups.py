@@ -19,7 +19,8 @@ from torch.optim.lr_scheduler import (
 from lrfinder import attach
 from lrfinder.errors import InputError
 from lrfinder.schedules import Linear, Warmup
-from lrfinder.training.param_groups import ParamGroups, find_reference, rescale
+from lrfinder.training.param_groups import ParamGroups, find_reference
+from lrfinder.training.rescaling import rescale
 
 
 def sequential(optimizer):
