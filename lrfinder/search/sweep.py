@@ -108,7 +108,8 @@ def _step(loop: Loop, lr: float, *, first: bool) -> float:
     if first:
         raise UpdateError(
             f"the first update must be made, got {MAX_SKIPS + 1} in a row that were skipped; a step of your own must "
-            "return its loss and step a swept optimizer, and a GradScaler may need a smaller `init_scale`"
+            "return its loss and step a swept optimizer (where another object makes the step, pass that one, as in "
+            "optimizer=sam.base_optimizer), and a GradScaler may need a smaller `init_scale`"
         )
     return math.nan
 

@@ -14,8 +14,8 @@ from lrfinder.training.param_groups import as_list
 __all__ = [
     "check_any_holds",
     "choose_optimizers",
+    "stepping",
     "swept_optimizers",
-    "takes_hooks",
     "trainable_parameters",
     "warn_of_unheld",
 ]
@@ -80,8 +80,23 @@ def swept_optimizers(optimizers: list[Optimizer], sweep: int | None) -> list[Opt
     return [optimizers[sweep]]
 
 
-def takes_hooks(optimizer: Any) -> bool:
-    """Whether the steps of an optimizer can be noted; those of one inside another, as Accelerate has it, cannot."""
+def stepping(optimizers: Sequence[Any]) -> list[Optimizer]:
+    """Return the optimizers whose steps can be noted: these, and those inside them that make the steps for them.
+
+    Wrappers (Accelerate, Opacus, sharpness-aware ones) may be optimizers without torch's own hooks, or have methods
+    beside `step` that step the one inside.
+    """
+    found: dict[int, Any] = {}
+    pending = list(optimizers)
+    while pending:
+        one = pending.pop()
+        if id(one) not in found:
+            found[id(one)] = one
+            pending += [inner for inner in getattr(one, "__dict__", {}).values() if isinstance(inner, Optimizer)]
+    return [one for one in found.values() if _takes_hooks(one)]
+
+
+def _takes_hooks(optimizer: Any) -> bool:
     try:
         optimizer.register_step_pre_hook(lambda *_: None).remove()
     except AttributeError:

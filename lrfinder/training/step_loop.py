@@ -26,8 +26,8 @@ from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, Loader, as_feed
 from lrfinder.training.host import EvaluateIn, Host
 from lrfinder.training.optimizers import (
     check_any_holds,
+    stepping,
     swept_optimizers,
-    takes_hooks,
     trainable_parameters,
     warn_of_unheld,
 )
@@ -127,7 +127,7 @@ class StepLoop:
         self._ranks = Ranks(group, self._host.device or self._trainable[0].device)
         self._evaluation = forward and Evaluation(forward, self.modules, self._ranks, self._host, evaluate_in)
         watched = self.swept if self._host.watched is None else self._host.watched
-        self._watched = [o for o in watched if takes_hooks(o)]
+        self._watches, self._watched = bool(watched), stepping(watched)
         self._feed = as_feed(loader, accumulate, "loader")
         self._held_out = None if val_loader is None else as_feed(val_loader, HELD_OUT_BATCHES, "val_loader")
         self._held_out_batch: Batch | None = None
@@ -291,10 +291,10 @@ class StepLoop:
         return self._ranks.mean_of_step(self._make_watched_update(batch), total_size(batch) or 0)
 
     def _make_watched_update(self, batch: Batch) -> Tensor | float | None:
-        """Make an update; None where no watched optimizer made a step."""
-        if not self._watched:
+        """Make an update; None where no watched optimizer made a step, or, without any hooks, no weight was written."""
+        if not self._watches:
             return self._make_update(batch)
-        wanted = self.lr
+        wanted, versions = self.lr, [p._version for p in self._trainable]
         with self._groups.watch(self._watched) as used:
             loss = self._make_update(batch)
         if used and abs(used[0] - wanted) > RATE_TOLERANCE * wanted:
@@ -303,7 +303,8 @@ class StepLoop:
                 f"that should have run at {wanted:.3g}; take the lines that set it out, a warm-up is part of the "
                 "recommended schedule"
             )
-        return loss if used else None
+        is_made = used if self._watched else versions != [p._version for p in self._trainable]
+        return loss if is_made else None
 
     def _make_update(self, batch: Batch) -> Tensor | float | None:
         """Make an update; return the loss as a number or a scalar."""

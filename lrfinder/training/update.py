@@ -105,6 +105,8 @@ class GradientUpdate:
         self._loss, self._optimizers, self._precision = loss, optimizers, precision
         self._clip, self._scaler = clip, scaler
         self._takes_closure = len(optimizers) == 1 and _takes_closure(optimizers[0])
+        # Sharpness-aware optimizers move the weights by a gradient that is there, and evaluate the closure after that.
+        self._needs_gradient = all(hasattr(optimizers[0], name) for name in ("first_step", "second_step"))
 
     def __call__(self, batch: Batch) -> Tensor | None:
         """Make one step; return the mean loss over the samples before it, or None where the scaler skipped it."""
@@ -117,8 +119,13 @@ class GradientUpdate:
                 optimizer.step()
             return loss
         evaluations: list[Tensor] = []
+        if self._needs_gradient:
+            evaluations.append(self._backward(batch))
+            self._clip(self._optimizers)
+        before = self._versions()
 
         def closure() -> Tensor:
+            self._needs_gradient |= len(evaluations) == 0 and self._versions() != before
             loss = self._backward(batch)
             self._clip(self._optimizers)
             evaluations.append(loss)
@@ -133,6 +140,10 @@ class GradientUpdate:
                 "did not; pass the optimizer inside it, or `train_step=` with a function that does the whole update"
             )
         return evaluations[0]
+
+    def _versions(self) -> list[int]:
+        """How often each parameter was written to."""
+        return [p._version for o in self._optimizers for group in o.param_groups for p in group["params"]]
 
     def _scaled_step(self, scaler: GradScaler, batch: Batch) -> Tensor | None:
         loss = self._backward(batch, scaler)

@@ -8,8 +8,10 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from fits import SHORT, Flat, Net, Plain, fit, in_order, pl, two_optimizers
 from loop_contract import LAWS, Subject
+from sharpness import Sharp
 from torch.optim import lr_scheduler
 from twins import plain
 
@@ -204,6 +206,28 @@ def test_manual_optimization_sweeps_the_users_own_steps(options, expected):
 
     assert trace.rates[-1] == pytest.approx(expected(auto.result.lr))
     assert auto.result.evidence.facts.optimizers == (1 if "sweep" in options else 2)
+
+
+class Sharpened(Plain):
+    """Manual optimization in the two parts of a sharpness-aware optimizer."""
+
+    def training_step(self, batch, batch_idx):
+        optimizer = self.optimizers()
+        for part in (optimizer.first_step, optimizer.second_step):
+            loss = F.cross_entropy(self.head(self.body(batch[0])), batch[1])
+            self.manual_backward(loss)
+            part(zero_grad=True)
+        self.rates.append(optimizer.param_groups[0]["lr"])
+        return loss
+
+
+def test_a_step_in_two_parts_is_seen():
+    """The report leaves no trace, and the fit does not end."""
+    made = partial(Sharpened, lambda module: Sharp(module.parameters(), lr=1e-2))
+    auto = AutoLR(**SHORT, mode="report")
+
+    assert fit(made, [auto]) == fit(made)
+    assert len(auto.result.curve) > 10
 
 
 def by_hand(make_scheduler, kind=Plain):

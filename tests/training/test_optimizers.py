@@ -8,9 +8,12 @@ import torch
 import torch.nn.functional as F
 from quadratic import Quadratic
 from quadratic import swept as swept_quadratic
+from sharpness import Sharp
 from torch import nn
 from torch.optim import SGD, Adam, Optimizer
-from twins import Net, Notes, Training, check_no_trace, refused, sweep, training
+from twins import Net, Notes, Training, check_no_trace, refused, sweep, sweep_by_step, training
+
+from lrfinder import TorchLoop
 
 PLAIN = ("ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop")
 SWITCHES = {
@@ -275,6 +278,118 @@ def test_an_optimizer_that_never_calls_its_closure_is_refused():
 
     with refused(t, r"`optimizer` must call the closure that its `step` takes, got a Deaf that did not; .*train_step"):
         sweep(t)
+
+
+class Blind:
+    """An optimizer whose steps nothing can note, written without torch's base class."""
+
+    def __init__(self, params):
+        self.param_groups, self.state, self.skips = [{"params": list(params), "lr": 0.1}], {}, False
+
+    def state_dict(self):
+        return {"lr": self.param_groups[0]["lr"]}
+
+    def zero_grad(self):
+        for p in self.param_groups[0]["params"]:
+            p.grad = None
+
+    def step(self):
+        with torch.no_grad():
+            for p in [] if self.skips else self.param_groups[0]["params"]:
+                p.sub_(self.param_groups[0]["lr"] * p.grad)
+
+
+class Prepared(torch.optim.Optimizer):
+    """A wrapper that calls itself an optimizer and never called the base's `__init__`."""
+
+    def __init__(self, params):
+        self.optimizer = SGD(params, lr=0.1)
+
+    param_groups = property(lambda self: self.optimizer.param_groups)
+    state = property(lambda self: self.optimizer.state)
+    defaults = property(lambda self: self.optimizer.defaults)
+    state_dict = property(lambda self: self.optimizer.state_dict)
+
+    def zero_grad(self):
+        self.optimizer.zero_grad()
+
+    def step(self):
+        self.optimizer.step()
+
+
+def network():
+    """A small network without noise."""
+    return nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 3))
+
+
+def step_of(optimizer):
+    """A step of the user's own: plain, or in the two parts that a sharpness-aware optimizer has."""
+
+    def train_step(model, batch):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(batch[0]), batch[1])
+        loss.backward()
+        if isinstance(optimizer, Sharp):
+            optimizer.first_step(zero_grad=True)
+            F.cross_entropy(model(batch[0]), batch[1]).backward()
+            optimizer.second_step(zero_grad=True)
+        else:
+            optimizer.step()
+        return loss.detach()
+
+    return train_step
+
+
+@pytest.mark.parametrize("make", [Prepared, partial(Sharp, lr=0.1), Blind], ids=["wrapper", "two parts", "no hooks"])
+def test_a_step_that_is_not_made_through_the_object_passed_is_seen(make):
+    """The curve is that of a loop by hand, and the training goes on as if nothing had been."""
+
+    def build():
+        t = training(network, make)
+        t.update = step_of(t.optimizer)
+        return t
+
+    torch.manual_seed(0)
+    by_hand = build()
+    torch.manual_seed(0)
+    found = sweep_by_step(build(), rule="steepest")
+
+    assert by_hand.sweep_by_hand(found.curve.lrs) == pytest.approx(found.curve.losses)
+    assert len(found.curve) == 12
+    check_no_trace(build, disturb=sweep_by_step)
+
+
+def test_an_update_that_writes_to_no_parameter_is_skipped():
+    """Where nothing else shows it."""
+    t = training(network, Blind)
+    loop = TorchLoop(t.model, t.loader, train_step=step_of(t.optimizer), optimizer=t.optimizer)
+
+    with loop.preserved():
+        assert loop.step(loop.draw()) > 0
+        t.optimizer.skips = True
+        assert loop.step(loop.draw()) is None
+
+
+def test_steps_of_another_object_are_explained():
+    """The parameters move, and the optimizer that was passed does not step: the sentence names the way."""
+    t = training(network, partial(SGD, lr=0.1))
+    other = SGD(t.model.parameters(), lr=0.1)
+
+    with refused(t, r"where another object makes the step, pass that one, as in optimizer=sam\.base_optimizer"):
+        sweep(t, loss_fn=None, train_step=step_of(other))
+
+
+def test_a_closure_that_is_called_after_a_move_has_the_gradient_of_its_batch():
+    """Every step moves the weights uphill by the gradient of the same batch, as a loop by hand does."""
+    torch.manual_seed(0)
+    by_hand = training(network, partial(Sharp, lr=0.1))
+    by_hand.update = step_of(by_hand.optimizer)
+    torch.manual_seed(0)
+    t = training(network, partial(Sharp, lr=0.1))
+
+    found = sweep(t, rule="steepest")
+
+    assert by_hand.sweep_by_hand(found.curve.lrs) == pytest.approx(found.curve.losses)
 
 
 @pytest.mark.parametrize("h", [1.0, 5.0, 100.0])
