@@ -101,6 +101,10 @@ MODELS = [
         r"`model` must know the shape of its parameters, got lazy ones \(0.weight, 0.bias\); run one batch",
     ),
     (
+        {"model": nn.Linear(4, 3, device="meta"), "optimizer": None},
+        r"must have its weights on a device, got parameters on `meta` \(weight, bias\), .*to_empty",
+    ),
+    (
         {"optimizer": torch.optim.SGD(Net().parameters(), lr=0.1)},
         "`optimizer` must hold parameters of `model`, got a SGD that holds none of them; make it from",
     ),

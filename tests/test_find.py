@@ -3,6 +3,7 @@
 import inspect
 import math
 import sys
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -169,3 +170,18 @@ def test_the_steps_of_an_epoch_may_be_given():
 
     assert given.lr == knows.lr
     assert given.recommend(total_steps=800).lr == knows.recommend(total_steps=800).lr
+
+
+@pytest.mark.parametrize("verb", [find_lr, partial(tune_lr, total_steps=2000)], ids=["find_lr", "tune_lr"])
+def test_a_batch_without_a_finite_loss_is_named(verb):
+    """Its place in the order of the search and how many there are, and no word of `lr_min`."""
+    batches = [(torch.randn(8, 4), torch.randn(8, 2)) for _ in range(20)]
+    batches[3][1][0] = math.inf
+
+    found = verb(torch.nn.Linear(4, 2), batches, loss_fn=torch.nn.functional.mse_loss, progress=False)
+
+    assert (str(found.status), found.lr, found.evidence.looked_at) == ("not_finite", None, 20)
+    assert len(found.evidence.not_finite) == 1
+    assert "before any step" in found.status.sentence
+    assert "lr_min" not in found.status.sentence
+    assert "not finite    the loss of 1 of 20 batches before any step, in the order of the search:" in str(found)

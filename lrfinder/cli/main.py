@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lrfinder._version import __version__
-from lrfinder.cli.user_code import arguments_of, call, seed
+from lrfinder.cli.user_code import arguments_of, call, own_arguments, seed
 from lrfinder.errors import InputError, LRFinderError, NoSignalError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ keyword arguments of lrfinder.find_lr or tune_lr, which Python's help(lrfinder.f
   def setup():
       model, loader = ...
       return dict(model=model, loader=loader, loss_fn=..., optimizer=...)
+What follows -- are arguments of your own, which the file finds in sys.argv.
 
 exit codes: 0 found, 1 a mistake, said in one line, 3 no reliable suggestion, 130 interrupted"""
 
@@ -63,8 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        options = _parser().parse_args(arguments)
-        return int(options.run(options))
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        end = words.index("--") if "--" in words else len(words)
+        options = _parser().parse_args(words[:end])
+        with own_arguments(getattr(options, "factory", "lrfinder"), words[end + 1 :]):
+            return int(options.run(options))
     except LRFinderError as error:
         print(f"lrfinder: {' '.join(str(error).split())}", file=sys.stderr)
         return NO_SUGGESTION if isinstance(error, NoSignalError) else MISTAKE

@@ -1,15 +1,26 @@
 """The user's own code on the command line: found, called and kept apart, its mistakes said in one line."""
 
 import sys
-from collections.abc import Callable
-from contextlib import redirect_stdout
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path, PureWindowsPath
 from traceback import extract_tb
 from typing import Any
 
 from lrfinder.errors import InputError, LRFinderError
 
-__all__ = ["arguments_of", "call", "seed"]
+__all__ = ["arguments_of", "call", "own_arguments", "seed"]
+
+
+@contextmanager
+def own_arguments(path: str, own: Sequence[str]) -> Iterator[None]:
+    """Let the user's code find its own arguments in `sys.argv`, not those of this command."""
+    held = sys.argv
+    sys.argv = [f"{path.partition(':')[0].replace('.', '/')}.py", *own]
+    try:
+        yield
+    finally:
+        sys.argv = held
 
 
 def arguments_of(path: str, verb: str) -> dict[str, Any]:
@@ -30,6 +41,9 @@ def _import(path: str) -> Callable[[], Any]:
     module, _, name = path.partition(":")
     if not module or not name:
         raise InputError(f"`factory` must be pkg.module:function, got {path!r}, as in train:setup")
+    if module.endswith(".py") or "/" in module or "\\" in module:
+        parts = PureWindowsPath(module.removesuffix(".py")).parts
+        raise InputError(f"`factory` must be pkg.module:function, got the path {path!r}; say {'.'.join(parts)}:{name}")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -58,7 +72,9 @@ def call(path: str, function: Callable[[], Any]) -> Any:
     except (LRFinderError, KeyboardInterrupt):
         raise
     except SystemExit as error:
-        raise InputError(f"`{path}` must return and not exit, got SystemExit({error.code!r})") from error
+        raise InputError(
+            f"`{path}` must return and not exit, got SystemExit({error.code!r}); arguments of its own go after --"
+        ) from error
     except Exception as error:
         notes = " ".join(getattr(error, "__notes__", ()))
         raise InputError(f"`{path}` raised {type(error).__name__}: {error} {notes} ({_line_of(error)})") from error

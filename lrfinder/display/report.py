@@ -162,6 +162,10 @@ def _sweep(evidence: Evidence) -> list[str]:
         kind = "" if curve.after is None else "on validation batches, "
         levels = curve.levels
         lines += wrap("losses", f"{kind}{levels[0]:.4g} at the start, lowest {min(levels):.4g}{noise}")
+    if evidence.not_finite:
+        places = ", ".join(map(str, evidence.not_finite[:8])) + (", ..." if len(evidence.not_finite) > 8 else "")
+        words = f"the loss of {len(evidence.not_finite)} of {evidence.looked_at} batches before any step"
+        lines += wrap("not finite", f"{words}, in the order of the search: {places}")
     return lines
 
 

@@ -26,6 +26,9 @@ class Evidence:
 
     Args:
         curve: The raw sweep, or None where none was made.
+        not_finite: Places, from 1 on, of batches whose loss was not finite before any step, of `looked_at` batches that
+            were looked at because the sweep had ended so.
+        looked_at: How many batches that were.
         coarse: What a coarse pass over the range before it saw, those rates excepted with which the curve begins, or
             None where the sweep was made in one pass.
         suggestions: The rate that each rule reads off the curve, None where it has no answer.
@@ -57,6 +60,8 @@ class Evidence:
     lr_range: tuple[float, float] | None = None
     coarse: Curve | None = None
     groups: GroupTuning | None = None
+    not_finite: tuple[int, ...] = ()
+    looked_at: int = 0
 
     def __post_init__(self) -> None:
         for name, lr in {**self.suggestions, "diverged_at": self.diverged_at}.items():
@@ -159,8 +164,15 @@ def add_groups(evidence: Evidence, groups: GroupTuning) -> Evidence:
     return replace(evidence, groups=groups, cost_steps=math.ceil(evidence.cost_steps + groups.cost))
 
 
+def add_not_finite(evidence: Evidence, places: tuple[int, ...], looked_at: int) -> Evidence:
+    """Return evidence with the batches whose loss is not finite whatever the rate, its status decided anew."""
+    return _with(replace(evidence, not_finite=places, looked_at=looked_at), cost=0)
+
+
 def _with(evidence: Evidence, *, cost: float, **trials: tuple[Trials, ...]) -> Evidence:
     every = replace(evidence, **trials, cost_steps=math.ceil(evidence.cost_steps + cost))  # type: ignore[arg-type]
     if every.curve is None:
         return every
-    return replace(every, status=decide_status(every.curve, every.smooth, every.edge_trials, every.pilots))
+    status = decide_status(every.curve, every.smooth, every.edge_trials, every.pilots)
+    is_data = status is not Status.OK and bool(every.not_finite)
+    return replace(every, status=Status.NOT_FINITE if is_data else status)

@@ -21,6 +21,7 @@ class Status(StrEnum):
     TOO_NOISY = "too_noisy"
     TOO_SHORT = "too_short"
     OUT_OF_RANGE = "out_of_range"
+    NOT_FINITE = "not_finite"
 
     @property
     def sentence(self) -> str:
@@ -39,6 +40,9 @@ _SENTENCES = {
     "tune_lr the `budget`).",
     Status.OUT_OF_RANGE: "The best rate, or that of the rule you named, lies at an end of the sweep or beyond it; "
     "widen `lr_min` and `lr_max`, raise `steps` (in tune_lr the `budget`), or name another rule.",
+    Status.NOT_FINITE: "Some batches have a loss that is not finite before any step, so no rate is to blame; look at "
+    "their inputs and targets (NaN or infinity in them, targets longer than their inputs for CTC), and mend them or "
+    "leave them out.",
 }
 
 

@@ -9,7 +9,7 @@ from lrfinder.advice.peak import swept_edge
 from lrfinder.advice.request import PlanOptions
 from lrfinder.errors import InputError
 from lrfinder.evidence.divergence import batch_resolution, drop_of
-from lrfinder.evidence.evidence import Evidence, add_edge_trials, read_curve
+from lrfinder.evidence.evidence import Evidence, add_edge_trials, add_not_finite, read_curve
 from lrfinder.evidence.rules import RuleFunction
 from lrfinder.evidence.status import Status
 from lrfinder.evidence.trials import Trials
@@ -17,6 +17,7 @@ from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.search import edge
 from lrfinder.search.budget import FEWEST_TO_TRY
 from lrfinder.search.explore import explore
+from lrfinder.search.finite import not_finite
 from lrfinder.search.passes import sweep_in_passes, wants_passes
 from lrfinder.search.sweep import OnStep, exponential_range, sweep
 from lrfinder.training.options import TrainingOptions
@@ -98,7 +99,11 @@ def search(
             )
         )
         left -= trials[-1].cost
-    return add_edge_trials(evidence, trials)
+    evidence = add_edge_trials(evidence, trials)
+    if evidence.status is Status.OK or curve.stopped != "non_finite" or not loop.can_measure:
+        return evidence
+    # Where an answer is missing anyway, what the look at them costs matters less than the reason.
+    return add_not_finite(evidence, *not_finite(loop, snapshot, chain.from_iterable(batches)))
 
 
 def _center(loop: Loop, batches: list[Batch]) -> float:

@@ -214,10 +214,20 @@ class Memory:
             return ()
         # A shard is copied as what this rank has of it: a DTensor cannot leave the devices of its mesh.
         held = local(tensor).detach()
-        copied = held.clone() if self._device is None else held.to(self._device, copy=True)
-        self._restores.append(partial(restore_tensor, tensor, copied))
         # What a tensor of a class of its own is made of was copied with it.
         parts = {id(getattr(tensor, name)) for name in _parts_of(tensor)}
+        try:
+            copied = held.clone() if self._device is None else held.to(self._device, copy=True)
+        except NotImplementedError:
+            # Quantized states of optimizers may know no copy; what they are made of does.
+            if not parts:
+                raise InputError(
+                    f"a state must be one that can be copied to be put back, got a {type(tensor).__name__} that knows "
+                    "no `clone`; search with an optimizer that keeps plain tensors, and train with this one at its rate"
+                ) from None
+            parts = set()
+        else:
+            self._restores.append(partial(restore_tensor, tensor, copied))
         attributes = [value for value in self._keep_container(vars(tensor)) if id(value) not in parts]
         return [*(self.keep_grad(tensor) if tensor.is_leaf else ()), *attributes]
 

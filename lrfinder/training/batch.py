@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
 __all__ = ["describe", "held_bytes", "shares", "size", "tensors", "to_device", "total_size", "unshare"]
 
@@ -82,8 +83,35 @@ def tensors(batch: Any) -> Iterator[tuple[str, Tensor]]:
 
 
 def size(batch: Any) -> int | None:
-    """Samples in a batch: the first dimension of its first tensor that has one, or None."""
-    return next((len(tensor) for _, tensor in tensors(batch) if tensor.dim() > 0), None)
+    """Samples in a batch, or None where that is not known.
+
+    It is the first dimension of its tensors, where the first and the last of them agree; where the last has as many
+    entries as the second dimension of the first, the batch is taken to hold time first. Lists of one length, as
+    detectors take them, hold a sample in each place.
+    """
+    packed = next((part for part in _parts(batch) if isinstance(part, PackedSequence)), None)
+    if packed is not None:
+        return int(packed.batch_sizes[0])
+    found = [tensor for _, tensor in tensors(batch)]
+    sizes = [tensor.size(0) for tensor in found if tensor.dim() > 0]
+    if not sizes:
+        return None
+    fields = list(_parts(batch))
+    lists = {len(field) if isinstance(field, list) else 0 for field in fields}
+    if len(fields) > 1 and len(lists) == 1 and lists != {0} and (len(sizes) < len(found) or len(set(sizes)) > 1):
+        return lists.pop()
+    first = next(tensor for tensor in found if tensor.dim() > 0)
+    if sizes[0] == sizes[-1]:
+        return sizes[0]
+    is_time_first = not first.is_nested and first.dim() > 1 and first.size(1) == sizes[-1]
+    return sizes[-1] if is_time_first else None
+
+
+def _parts(batch: Any) -> list[Any]:
+    """What a batch consists of, at its top."""
+    if isinstance(batch, Mapping):
+        return list(batch.values())
+    return list(batch) if isinstance(batch, (list, tuple)) and not isinstance(batch, PackedSequence) else [batch]
 
 
 def total_size(batch: Sequence[Any]) -> int | None:
@@ -113,7 +141,12 @@ def describe(batch: Any) -> str:
     'tuple with [0]: 8x2 float32, [1]: 8 int64'
     """
     found = [
-        f"{place}: {'x'.join(map(str, t.shape)) or 'scalar'} {str(t.dtype).removeprefix('torch.')}".removeprefix(": ")
+        f"{place}: {_shape_of(t)} {str(t.dtype).removeprefix('torch.')}".removeprefix(": ")
         for place, t in tensors(batch)
     ]
     return f"{type(batch).__name__} with {', '.join(found[:8]) or 'no tensors'}"
+
+
+def _shape_of(tensor: Tensor) -> str:
+    """The dimensions of a tensor in words; those of a nested one differ from sample to sample."""
+    return f"{tensor.size(0)} nested" if tensor.is_nested else "x".join(map(str, tensor.shape)) or "scalar"

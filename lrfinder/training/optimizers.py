@@ -35,6 +35,12 @@ def trainable_parameters(*modules: nn.Module) -> list[nn.Parameter]:
             f"`model` must know the shape of its parameters, got lazy ones ({', '.join(lazy[:3])}); "
             "run one batch through it first, which leaves them as the training will find them"
         )
+    bare = [name for module in modules for name, p in module.named_parameters() if p.is_meta]
+    if bare:
+        raise InputError(
+            f"`model` must have its weights on a device, got parameters on `meta` ({', '.join(bare[:3])}), which hold "
+            "no numbers; give them some first, as by model.to_empty(device=...) and loading or initialising them"
+        )
     held = [p for module in modules for p in module.parameters()]
     trainable = [p for p in held if p.requires_grad]
     if not trainable:

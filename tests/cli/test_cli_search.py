@@ -13,6 +13,7 @@ from lrfinder import LRResult
 from lrfinder.cli.main import main
 
 FACTORIES = """
+    import argparse
     import random
     import numpy as np
     import torch
@@ -108,6 +109,12 @@ FACTORIES = """
 
     def unknown():
         return {**setup(), "learning_rate": 3}
+
+    def parsed():
+        options = argparse.ArgumentParser()
+        options.add_argument("--size", type=int, default=4)
+        print("size", options.parse_args().size)
+        return setup()
 
     number = 3
 """
@@ -208,6 +215,17 @@ def test_options_override_the_factory(run, arguments, expected):
     assert "--rule" not in arguments or plan["lr"] == result["evidence"]["suggestions"]["valley"]
 
 
+@pytest.mark.parametrize(("own", "size"), [((), 4), (("--", "--size", "8"), 8)])
+def test_a_factory_that_parses_arguments_sees_its_own(run, own, size):
+    """They follow two dashes; those of the command are not among them, and `sys.argv` is as before."""
+    before = list(sys.argv)
+
+    code, _, err = find(run, "parsed", "--steps", 60, *own)
+
+    assert (code, f"size {size}" in err) == (0, True)
+    assert sys.argv == before
+
+
 def test_a_seed_makes_two_runs_equal(run):
     """Noise of the import, of the factory and of the sweep is the same under one seed, and differs under another."""
     first, again, other = (find(run, "unseeded", "--json", "-", "--seed", seed)[1] for seed in (7, 7, 8))
@@ -229,6 +247,9 @@ SETUP = ("find", "package.train:setup")
 MISTAKES = [
     (("find", "package.train"), "`factory` must be pkg.module:function, got 'package.train', as in train:setup"),
     (("find", ":setup"), "`factory` must be pkg.module:function, got ':setup'"),
+    (("find", "package/train.py:setup"), "got the path 'package/train.py:setup'; say package.train:setup"),
+    (("find", "./train.py:setup"), "got the path './train.py:setup'; say train:setup"),
+    (("find", "train.py:setup"), "got the path 'train.py:setup'; say train:setup"),
     (("find", "absent:setup"), "name a module that can be imported here, got absent, which was not found in /"),
     (("find", "package.absent:setup"), "can be imported here, got package.absent, which was not found in /"),
     (("find", "broken:setup"), "`broken:setup` raised ModuleNotFoundError: No module named 'surely_not_installed' (/"),
@@ -241,7 +262,10 @@ MISTAKES = [
     (("find", "package.train:half"), "with `model` and `loader`, got dict['model']"),
     (("find", "package.train:unknown"), "got an unexpected keyword argument 'learning_rate'"),
     (("find", "package.train:raises"), "`package.train:raises` raised ValueError: no data at all (/"),
-    (("find", "package.train:quits"), "`package.train:quits` must return and not exit, got SystemExit(2)"),
+    (
+        ("find", "package.train:quits"),
+        "`package.train:quits` must return and not exit, got SystemExit(2); argume",
+    ),
     (
         ("find", "package.train:mismatched"),
         "mat1 and mat2 shapes cannot be multiplied (3x5 and 4x1) lrfinder: raised by the model",

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from twins import Net, plain
 
-from lrfinder.errors import StateLeak
+from lrfinder.errors import InputError, StateLeak
 from lrfinder.snapshot.snapshot import StateSnapshot, forward_only, preserved, reshard
 
 
@@ -319,3 +319,50 @@ def _one_step(model, optimizer):
     optimizer.zero_grad()
     model(torch.randn(5, 3)).square().mean().backward()
     optimizer.step()
+
+
+class Quantized(torch.Tensor):
+    """A state that is made of codes and a scale, and that knows no copy of itself."""
+
+    @staticmethod
+    def __new__(cls, codes, scale) -> torch.Tensor:
+        return torch.Tensor._make_wrapper_subclass(cls, codes.shape, dtype=torch.float32)
+
+    def __init__(self, codes, scale):
+        self.codes, self.scale = codes, scale
+
+    def __tensor_flatten__(self):
+        return ["codes", "scale"], None
+
+    @classmethod
+    def __torch_dispatch__(cls, function, kinds, args=(), kwargs=None):
+        if function is torch.ops.aten.detach.default:
+            return args[0]
+        raise NotImplementedError(function)
+
+
+class Opaque(Quantized):
+    """The same, which does not say what it is made of."""
+
+    __tensor_flatten__ = property()
+
+
+def test_a_state_that_knows_no_copy_is_put_back_by_its_parts():
+    """As those of eight-bit optimizers."""
+    state = Quantized(torch.tensor([1, 2], dtype=torch.uint8), torch.ones(1))
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(2))])
+    optimizer.state[optimizer.param_groups[0]["params"][0]] = {"average": state}
+
+    with preserved([], [optimizer]):
+        state.codes.fill_(7)
+        state.scale = torch.zeros(1)
+
+    assert (state.codes.tolist(), state.scale.tolist()) == ([1, 2], [1])
+
+
+def test_a_state_that_cannot_be_copied_at_all_is_refused():
+    """With its class, and what to do."""
+    state = Opaque(torch.zeros(2), torch.ones(1))
+
+    with pytest.raises(InputError, match="got a Opaque that knows no `clone`; search with"), preserved([], [], [state]):
+        pass

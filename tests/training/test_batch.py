@@ -3,8 +3,9 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from torch.nn.utils.rnn import pack_sequence
 
-from lrfinder.training.batch import describe, held_bytes, size, tensors, to_device, unshare
+from lrfinder.training.batch import describe, held_bytes, size, tensors, to_device, total_size, unshare
 
 META = torch.device("meta")
 Pair = namedtuple("Pair", "x y")
@@ -113,3 +114,32 @@ def test_the_bytes_of_a_batch_are_those_of_its_tensors():
     sparse = torch.sparse_coo_tensor([[1, 3]], [1.0, 2.0], (1000,), check_invariants=False)
 
     assert held_bytes([(torch.zeros(5), 3), {"x": [torch.zeros(2, dtype=torch.float64), sparse]}]) == 20 + 16 + 8
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("layout", [torch.strided, torch.jagged])
+def test_the_size_of_a_nested_tensor_is_its_number_of_samples(layout):
+    """Of both layouts; it can be described too."""
+    nested = torch.nested.nested_tensor([torch.ones(n, 4) for n in (2, 3, 5)], layout=layout)
+
+    assert total_size([nested, (nested, torch.ones(3))]) == 6
+    assert describe(nested).endswith("with 3 nested float32")
+
+
+PACKED = pack_sequence([torch.ones(n, 4) for n in (9, 8, 7, 6)])
+COUNTED = {
+    "packed": ((PACKED, torch.zeros(4)), 4),
+    "packed alone": (PACKED, 4),
+    "time first": ((torch.ones(12, 4, 5), torch.zeros(4)), 4),
+    "time first by name": ({"x": torch.ones(12, 4), "y": torch.zeros(4)}, 4),
+    "lists of samples": (([torch.ones(3, 5, 5)] * 8, [{"boxes": torch.ones(2, 4)}] * 8), 8),
+    "lists of samples and scalars": (([torch.ones(4)] * 8, [torch.tensor(1)] * 8), 8),
+    "lists of inputs and of targets": (([torch.ones(8, 2)] * 2, [torch.ones(8)] * 2), 8),
+    "nodes, edges and graphs": ((torch.ones(30, 4), torch.ones(2, 80), torch.zeros(5)), None),
+}
+
+
+@pytest.mark.parametrize(("batch", "samples"), COUNTED.values(), ids=COUNTED)
+def test_samples_are_counted_as_the_batch_is_built(batch, samples):
+    """Or they are not known, where its tensors disagree."""
+    assert size(batch) == samples

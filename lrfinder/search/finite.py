@@ -1,0 +1,24 @@
+"""Which batches have a loss that is not finite before any step: no learning rate is to blame for them."""
+
+from collections.abc import Iterable
+
+from lrfinder.evidence.curve import is_number
+from lrfinder.loop import Batch, Loop, Snapshot
+
+__all__ = ["MOST", "not_finite"]
+
+MOST = 100
+"""Batches that are looked at."""
+
+
+def not_finite(loop: Loop, snapshot: Snapshot, batches: Iterable[Batch]) -> tuple[tuple[int, ...], int]:
+    """Return the places, from 1 on, of batches whose loss is not finite at the start, and how many were looked at.
+
+    The training is put back to its start. After these batches more are drawn, until an epoch of them was seen.
+    """
+    snapshot.restore()
+    looked_at = list(batches)[:MOST]
+    epoch = min(loop.facts.steps_per_epoch or MOST, MOST)
+    looked_at += [loop.draw() for _ in range(epoch - len(looked_at))]
+    losses = [loop.loss(batch) for batch in looked_at]
+    return tuple(place for place, loss in enumerate(losses, 1) if not is_number(loss)), len(losses)
