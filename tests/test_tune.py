@@ -11,7 +11,7 @@ from builders import horizon
 from least_squares import LeastSquares
 from quadratic import QuadraticLoop
 from torch import nn
-from twins import dataset, refused, training, twins
+from twins import Notes, dataset, refused, training, twins
 
 from lrfinder import Facts, InputError, NoSignalError, TorchLoop, find_lr
 from lrfinder.advice.peak import pilot_start
@@ -59,7 +59,7 @@ def test_the_budget_is_kept(budget):
 
 def test_the_cost_is_what_is_really_spent():
     """Steps counted at the model, a forward alone for a third, come to what is charged."""
-    model, spent = nn.Linear(4, 3), []
+    model, spent = nn.Linear(4, 3), Notes()
     model.register_forward_hook(lambda *_: spent.append(1 if torch.is_grad_enabled() else 1 / 3))
 
     found = tune_lr(model, Ending(9), total_steps=TOTAL, progress=False)
@@ -67,7 +67,7 @@ def test_the_cost_is_what_is_really_spent():
     # Short trials evaluate their start, and once their end, with gradients, to repeat the very forward of training.
     (edge_trials,) = found.evidence.edge_trials
     repeated = 6 + sum(share is not None for share in (edge_trials.learned_before, *edge_trials.learned))
-    counted = sum(spent) - repeated * (1 - 1 / 3)
+    counted = sum(spent.items) - repeated * (1 - 1 / 3)
     assert counted <= found.cost_steps < counted + 1
 
 
@@ -228,12 +228,12 @@ def test_the_training_goes_on_as_if_nothing_had_been(disturb):
 
 def test_the_errors_above_break_out_in_a_pilot():
     """The first forward without a gradient, the evaluation before a pilot, comes before the 150th call."""
-    t, calls = training(), []
+    t, calls = training(), Notes()
     t.model.register_forward_hook(lambda *_: calls.append(torch.is_grad_enabled()))
 
     tuned(t)
 
-    assert calls.index(False) < 150 < 160 < len(calls)
+    assert calls.items.index(False) < 150 < 160 < len(calls.items)
 
 
 def test_the_same_random_state_gives_the_same_answer():
