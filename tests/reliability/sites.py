@@ -19,12 +19,13 @@ class Blown(Exception):
 
 
 class Fuse:
-    """Counts the calls of a site within the block, and raises in one of them."""
+    """Counts the calls of a site within the block, and raises in one of them; without attributes no guard finds it."""
+
+    __slots__ = ("at", "calls", "error", "is_active", "stays_blown")
 
     def __init__(self, at=None, error=Blown):
         self.calls, self.at, self.error = 0, at, error
         self.is_active = self.stays_blown = False
-        self.handle = iter(())  # with one the guard leaves an object alone, and so does not put the count back
 
     def __call__(self):
         if self.is_active:
