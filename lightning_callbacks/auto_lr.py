@@ -196,8 +196,11 @@ class AutoLR(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Test where one is due, and cool down in time."""
         due = set(self.options.at_epochs) - set(self._tested)
-        if batch_idx == 0 and trainer.current_epoch in due and not getattr(trainer, "fast_dev_run", 0):
-            self._test(trainer)
+        if batch_idx == 0 and trainer.current_epoch in due:
+            if getattr(trainer, "fast_dev_run", 0):
+                pl_module.print("lrfinder: AutoLR searches nothing in a fast_dev_run; the rates stay as they are")
+            else:
+                self._test(trainer)
         elif self._is_starting and self.result is None:
             warn_of_no_test(trainer, self.options.at_epochs)
         self._is_starting = False

@@ -81,6 +81,8 @@ def __getattr__(name: str) -> object:
 
         warn_of_old_name("race", "tune_loop")
         name = "tune_loop"
+    if name == "schedules":
+        return import_module("lrfinder.schedules")
     if name not in _HOMES:
         raise AttributeError(f"module 'lrfinder' has no attribute {name!r}; it has {', '.join(sorted(__all__))}")
     value = getattr(import_module(f"lrfinder.{_HOMES[name]}"), name)

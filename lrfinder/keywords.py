@@ -41,6 +41,8 @@ def hint(name: str, known: Iterable[str]) -> str:
     >>> hint("min_lr", ["lr_min", "lr_max"])
     'did you mean lr_min?'
     """
+    if name == "device":
+        return "the model's own device is used: move the model there before"
     options = sorted(known)
     meant = [option for option, others in CALLED_ELSEWHERE.items() if name in others and option in options]
     near = meant or get_close_matches(name, options, 1)
@@ -55,9 +57,15 @@ def warn_of_old_name(old: str, new: str, stacklevel: int = 3) -> None:
 
 def accepts_old_names(verb: Verb) -> Verb:
     """Let a function take an option by the name that it had before, with a warning."""
+    takes = sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in inspect.signature(verb).parameters.values())
 
     @wraps(verb)
     def call(*args: Any, **options: Any) -> Any:
+        if len(args) > takes:
+            raise InputError(
+                f"`{verb.__name__}` must get all but its first {takes} arguments by name, got {len(args)} without one; "
+                "as in loss_fn=..., optimizer=..."
+            )
         for old, new in RENAMED.items():
             if old in options:
                 if new in options:

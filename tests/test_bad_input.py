@@ -39,12 +39,14 @@ OPTIONS = [
     ({"schedule": Cosine}, "`schedule` must be a name or a function of the step, got the class Cosine"),
     ({"criterion": None}, "got an unexpected keyword argument 'criterion'; did you mean loss_fn?"),
     ({"num_iter": 100}, "got an unexpected keyword argument 'num_iter'; did you mean steps?"),
-    ({"device": "cpu"}, "got an unexpected keyword argument 'device'; it takes .*lr_max.*steps.*val_loader"),
+    ({"tracker": None}, "got an unexpected keyword argument 'tracker'; it takes .*lr_max.*steps.*val_loader"),
     ({"optimizer": torch.optim.SGD}, "`optimizer` must be a torch optimizer, .* got the class SGD; make one"),
     ({"accumulate": 0}, "`accumulate` must be a positive number of micro-batches, got 0"),
     ({"accumulate": 1.5}, r"`accumulate` must be a positive number of micro-batches, got 1\.5"),
     ({"clip_grad_norm": 0.0}, r"`clip_grad_norm` must be positive or None, got 0\.0"),
     ({"clip_grad_norm": math.nan}, "`clip_grad_norm` must be positive or None, got nan"),
+    ({"clip_grad_norm": True}, "`clip_grad_norm` must be positive or None, got True"),
+    ({"device": "cuda"}, "unexpected keyword argument 'device'; the model's own device is used: move the model"),
     ({"clip_grad_norm": "1"}, "`clip_grad_norm` must be positive or None, got '1'"),
     ({"autocast": True}, "`autocast` must be torch.bfloat16, torch.float16 or None, got True"),
     ({"scaler": True}, "`scaler` must be a GradScaler or None, got True; pass that of the training"),
@@ -95,6 +97,10 @@ LOSSES = [
     ),
 ]
 MODELS = [
+    (
+        {"model": type("Mine", (type("LightningModule", (nn.Linear,), {}),), {})(4, 3), "loss_fn": None},
+        r"got the LightningModule Mine, whose .* put AutoLR\(\) .*, or pass loss_step=lambda model, batch: ",
+    ),
     ({"model": "net"}, "`model` must be a torch.nn.Module, got str"),
     (
         {"model": nn.Sequential(nn.LazyLinear(3)), "optimizer": None},

@@ -185,3 +185,9 @@ def test_a_batch_without_a_finite_loss_is_named(verb):
     assert "before any step" in found.status.sentence
     assert "lr_min" not in found.status.sentence
     assert "not finite    the loss of 1 of 20 batches before any step, in the order of the search:" in str(found)
+
+
+def test_an_argument_without_its_name_is_refused_with_its_way():
+    """As other finders take a loss by its place."""
+    with pytest.raises(InputError, match=r"must get all but its first 2 arguments by name, got 3 .* loss_fn="):
+        find_lr(Quadratic(1.0), BATCHES, torch.nn.functional.mse_loss)

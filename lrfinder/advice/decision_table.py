@@ -66,7 +66,9 @@ def _asked(given: TableInput) -> Decision:
     if known and ends is not None and ends != given.steps:
         notes.append(f"The schedule ends at step {ends:,}, the training at {given.steps:,}.")
     factor, _ = peak_factor(schedule, given.steps)
-    reason = Reason(f"You asked for this one; its best peak is about {factor:.2g} times a linear decay's.", "moderate")
+    is_theirs = isinstance(schedule, Custom) and str(schedule.name).endswith("of the module")
+    whose = "The module attaches this one" if is_theirs else "You asked for this one"
+    reason = Reason(f"{whose}; its best peak is about {factor:.2g} times a linear decay's.", "moderate")
     return Decision(schedule, warmup, (reason,), _beside_the_default(schedule, given), tuple(notes))
 
 
@@ -177,7 +179,8 @@ def _as_asked(given: TableInput) -> Schedule:
     if not callable(schedule) or isinstance(schedule, type):
         got = f"the class {schedule.__name__}" if isinstance(schedule, type) else type(schedule).__name__
         raise InputError(
-            f'`schedule` must be a name or a function of the step, got {got}; pass "recommended" for the default'
+            f'`schedule` must be a name or a function of the step, got {got}; pass "recommended" for the default, or a '
+            'name such as "cosine", and scale a scheduler of yours by found.apply(optimizer, scheduler)'
         )
     if isinstance(schedule, Custom) or not isinstance(schedule, Shape):
         function = Custom(schedule)

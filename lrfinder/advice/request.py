@@ -130,7 +130,8 @@ class Request:
 def _steps(total_steps: object) -> int:
     """The optimizer steps of a training as a plain int."""
     try:
-        return check_whole("total_steps", total_steps, "")
+        whole = isinstance(total_steps, float) and total_steps.is_integer()
+        return check_whole("total_steps", int(total_steps) if whole else total_steps, "")  # type: ignore[call-overload]
     except InputError:
         raise InputError(
             f"`total_steps` must be a positive whole number of optimizer steps, got {total_steps!r}; "

@@ -55,6 +55,10 @@ PLAN_FLAGS = {
 }
 
 
+PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".eps", ".ps")
+"""Endings of pictures that matplotlib draws."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line on its words, by default the process's own; return its exit code.
 
@@ -66,6 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         words = list(sys.argv[1:] if arguments is None else arguments)
         end = words.index("--") if "--" in words else len(words)
+        if not words:
+            _parser().print_help()
+            return FOUND
         options = _parser().parse_args(words[:end])
         with own_arguments(getattr(options, "factory", "lrfinder"), words[end + 1 :]):
             return int(options.run(options))
@@ -166,6 +173,7 @@ def _add_search(command: argparse.ArgumentParser, verb: str) -> None:
 def _search(options: argparse.Namespace) -> int:
     if options.seed is not None:
         seed(options.seed)
+    _check_files(options.plot, None if options.json in (None, "-") else Path(options.json))
     training = arguments_of(options.factory, options.verb)
     from lrfinder import find as finder
     from lrfinder import tune as tuner
@@ -178,6 +186,15 @@ def _search(options: argparse.Namespace) -> int:
         given["groups"] = "each"
     found = call(options.factory, lambda: verb(**{**training, **given}))
     return _deliver(found, options.plot, options.json) if distributed.is_chief() else FOUND
+
+
+def _check_files(picture: Path | None, record: Path | None) -> None:
+    """Raise InputError before the search for files that cannot be written after it."""
+    for name, path in (("plot", picture), ("json", record)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise InputError(f"`--{name}` must be in a folder that exists, got {path}; make {path.parent} first")
+    if picture is not None and picture.suffix.lower() not in PICTURES:
+        raise InputError(f"`--plot` must end in one of {', '.join(PICTURES)}, got {picture}")
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -215,6 +232,7 @@ def _deliver(found: "LRResult", picture: Path | None, record: str | None) -> int
     try:
         if record not in (None, "-"):
             _write(lambda: found.to_json(record))
+            print(f"wrote {record}", file=sys.stderr)
         if picture is not None:
             from lrfinder.display.plot import figure_of
 

@@ -103,7 +103,7 @@ def check_budget(budget: object, name: str = "budget") -> None:
             f"`{name}` must be whole steps, or a share of the training below 1, got {budget!r}; 300 is a good choice"
         )
     if not is_share:
-        check_whole(name, int(size), "300 is a good choice", least=FEWEST)
+        check_whole(name, int(size), "300 is a good choice, and 0.05 is 5 % of the training", least=FEWEST)
 
 
 def spend(steps: int, total_steps: int) -> Spending:

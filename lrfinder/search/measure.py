@@ -100,7 +100,7 @@ def search(
         )
         left -= trials[-1].cost
     evidence = add_edge_trials(evidence, trials)
-    if evidence.status is Status.OK or curve.stopped != "non_finite" or not loop.can_measure:
+    if evidence.status is Status.OK or curve.stopped != "non_finite":
         return evidence
     # Where an answer is missing anyway, what the look at them costs matters less than the reason.
     return add_not_finite(evidence, *not_finite(loop, snapshot, chain.from_iterable(batches)))

@@ -14,7 +14,15 @@ from lrfinder.training.host import EvaluateIn
 from lrfinder.training.loss import LossFunction, LossStep
 from lrfinder.training.update import TrainStep
 
-__all__ = ["TrainingOptions", "check_choices", "check_function", "check_one_loss", "check_state", "check_train_step"]
+__all__ = [
+    "TrainingOptions",
+    "check_choices",
+    "check_function",
+    "check_is_plain",
+    "check_one_loss",
+    "check_state",
+    "check_train_step",
+]
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -44,6 +52,18 @@ def check_one_loss(**sources: object) -> None:
     if len(given) > 1:
         raise InputError(
             f"only one of `loss_fn`, `loss_step` and `train_step` must be given, got {' and '.join(given)}"
+        )
+
+
+def check_is_plain(model: object, *losses: object) -> None:
+    """Raise InputError for a module of Lightning's whose own step nothing here would call."""
+    is_lightning = any(cls.__name__ == "LightningModule" for cls in type(model).__mro__)
+    if is_lightning and all(loss is None for loss in losses):
+        raise InputError(
+            f"`model` must be a plain module, or come with its loss, got the LightningModule {type(model).__name__}, "
+            "whose `training_step` and `configure_optimizers` would not be used; put AutoLR() of lightning_callbacks "
+            "into the callbacks of its Trainer, or pass loss_step=lambda model, batch: model.training_step(batch, 0) "
+            "with its optimizer"
         )
 
 

@@ -104,6 +104,9 @@ class ScheduledLR(LRScheduler):
         self.schedule = schedule
         super().__init__(optimizer, last_epoch)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.schedule!r}, base_lrs={self.base_lrs}, last_epoch={self.last_epoch})"
+
     def step(self, epoch: Any = None) -> None:
         """Go on to the next step's rate; an `epoch`, which some callers pass, is ignored."""
         self._adopt()

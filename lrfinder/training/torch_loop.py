@@ -17,7 +17,7 @@ from lrfinder.training.feed import Loader
 from lrfinder.training.host import EvaluateIn, Host
 from lrfinder.training.loss import BatchLoss, LossFunction, LossStep
 from lrfinder.training.optimizers import choose_optimizers, trainable_parameters
-from lrfinder.training.options import check_one_loss, check_state, check_train_step
+from lrfinder.training.options import check_is_plain, check_one_loss, check_state, check_train_step
 from lrfinder.training.step_loop import StepLoop, Update
 from lrfinder.training.update import Clip, GradientUpdate, Precision, TrainStep
 
@@ -80,6 +80,7 @@ def TorchLoop(
     trainable = trainable_parameters(model)
     check_flag("channels_last", channels_last)
     check_state("also", also)
+    check_is_plain(model, loss_fn, loss_step, train_step)
     check_one_loss(loss_fn=loss_fn, loss_step=loss_step, train_step=train_step)
     if train_step is not None:
         check_train_step(

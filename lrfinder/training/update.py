@@ -64,7 +64,7 @@ class Clip:
 
     def __post_init__(self) -> None:
         for name, bound in (("clip_grad_norm", self.norm), ("clip_grad_value", self.value)):
-            if bound is not None and not (isinstance(bound, (int, float)) and bound > 0):
+            if bound is not None and (isinstance(bound, bool) or not (isinstance(bound, (int, float)) and bound > 0)):
                 raise InputError(f"`{name}` must be positive or None, got {bound!r}")
 
     def __call__(self, optimizers: Sequence[Optimizer]) -> None:

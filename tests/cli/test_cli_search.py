@@ -165,7 +165,7 @@ def test_a_process_prints_the_report_and_nothing_else(project):
 
     ran = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120)
 
-    assert (ran.returncode, ran.stderr) == (0, "wrote lr.png\n")
+    assert (ran.returncode, ran.stderr) == (0, "wrote lr.json\nwrote lr.png\n")
     assert ran.stdout == f"{LRResult.from_json(project / 'lr.json')}\n"
     assert (project / "lr.png").stat().st_size > 10_000
 
@@ -278,7 +278,6 @@ MISTAKES = [
     ((*SETUP, "--lr-min", 20), "`lr_max` must exceed `lr_min`=20, got 10"),
     ((*SETUP, "--steps", "few"), "argument --steps: invalid int value: 'few'; `lrfinder"),
     ((*SETUP, "--fast"), "unrecognized arguments: --fast; `lrfinder --help` shows"),
-    ((), "the following arguments are required: command; `lrfinder --help` shows what there is"),
     (("seek",), "invalid choice: 'seek'"),
     (("find",), "the following arguments are required: factory; `lrfinder find --help` shows"),
     (
@@ -313,18 +312,28 @@ def test_an_exception_is_shown_with_its_file_and_line(run, project, factory, lin
 @pytest.mark.parametrize(
     ("option", "path", "reason"),
     [
-        ("--plot", "absent/lr.png", "[Errno 2] No such file or directory: 'absent/lr.png'"),
-        ("--json", "absent/lr.png", "[Errno 2] No such file or directory: 'absent/lr.png'"),
-        ("--plot", "lr.doc", "Format 'doc' is not supported"),
+        ("--plot", "absent/lr.png", "`--plot` must be in a folder that exists, got absent/lr.png; make absent first"),
+        ("--json", "absent/lr.json", "`--json` must be in a folder that exists, got absent/lr.json; make absent first"),
+        ("--plot", "lr.doc", "`--plot` must end in one of .png, .pdf,"),
     ],
 )
-def test_a_file_that_cannot_be_written_is_named_after_the_report(run, option, path, reason):
+def test_a_file_that_cannot_be_written_is_named_before_the_search(run, option, path, reason):
+    """Nothing is measured for it."""
+    code, out, err = find(run, "raises", option, path)
+
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert reason in err
+
+
+def test_a_file_that_turns_out_not_to_be_writable_is_named_after_the_report(run, project):
     """The result is not lost: it is printed, and the mistake is one line with the reason."""
-    code, out, err = find(run, "setup", option, path)
+    (project / "lr.json").mkdir()
+
+    code, out, err = find(run, "setup", "--json", "lr.json")
 
     assert (code, err.count("\n")) == (1, 1)
     assert out.startswith("lrfinder: range test")
-    assert f"the result could not be written: {reason}" in err
+    assert "the result could not be written: [Errno 21] Is a directory" in err
 
 
 def test_a_reader_who_stops_reading_costs_no_file(run, monkeypatch):
@@ -341,6 +350,13 @@ def test_a_reader_who_stops_reading_costs_no_file(run, monkeypatch):
     find(run, "setup", "--json", "lr.json")
 
     assert LRResult.from_json("lr.json").lr is not None
+
+
+def test_without_a_word_the_help_is_printed(run):
+    """It lists the commands."""
+    code, out, _ = run()
+
+    assert (code, "show" in out, "schedules" in out) == (0, True, True)
 
 
 def test_an_interrupted_search_says_so(run):
@@ -419,7 +435,7 @@ def test_the_report_is_printed_saved_and_drawn(tune, run, project, factory, expe
     """The report is on stdout alone, `show` prints it again, and the exit code says whether a rate was found."""
     code, out, err = tune(factory, "--total-steps", 900, "--json", "lr.json", "--plot", "lr.png")
 
-    assert (code, err) == (expected, "wrote lr.png\n")
+    assert (code, err) == (expected, "wrote lr.json\nwrote lr.png\n")
     assert words in out
     assert factory != "setup" or out.startswith("lrfinder: tuning of Linear\n")
     assert run("show", "lr.json") == (code, out, "")

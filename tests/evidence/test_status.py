@@ -91,6 +91,12 @@ def test_strict_raises_the_sentence_of_the_status():
 
 
 @pytest.mark.parametrize("status", Status)
+def test_only_ok_is_true(status):
+    """As a condition a status says whether there is a suggestion."""
+    assert bool(status) == (status is Status.OK)
+
+
+@pytest.mark.parametrize("status", Status)
 def test_every_status_has_a_sentence(status):
     """The sentence says what happened and, after a semicolon, what to try where the status is not `ok`."""
     assert status.sentence.endswith(".")

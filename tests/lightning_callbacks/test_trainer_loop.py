@@ -308,9 +308,10 @@ def test_no_signal_keeps_the_configured_rate():
     assert (auto.plan, auto.result.lr) == (None, None)
 
 
-def test_a_development_run_skips_the_test():
-    """fast_dev_run trains its one batch and measures nothing."""
+def test_a_development_run_skips_the_test(capsys):
+    """fast_dev_run trains its one batch and measures nothing, and a line says so."""
     auto = AutoLR(**SHORT)
 
     assert fit(callbacks=[auto], fast_dev_run=True, logger=False).counters[3] == 1
+    assert "AutoLR searches nothing in a fast_dev_run" in capsys.readouterr().out
     assert auto.result is None
