@@ -37,8 +37,8 @@ _SENTENCES = {
     Status.OK: "The loss fell and the curve can be read.",
     Status.FLAT: "The loss never fell beyond its noise, so no rate is better than another; check that the gradient "
     "reaches the parameters and the targets fit the loss, shuffle data that is sorted by class (shuffle=True), raise "
-    "`steps` (in tune_lr, which leaves a plateau by longer runs, the `budget`), lower `lr_min` where the loss rose from "
-    "the start, or start from a less trained model.",
+    "`steps` (in tune_lr, which leaves a plateau by longer runs, the `budget`), lower `lr_min` where the loss rose "
+    "from the start, or start from a less trained model.",
     Status.TOO_NOISY: "The loss fell by hardly more than its noise; use a larger batch or more `steps` (in "
     "tune_lr a larger `budget`).",
     Status.TOO_SHORT: "The sweep ended before there was a curve to read; lower `lr_min`, or raise `steps` (in "

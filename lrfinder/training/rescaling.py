@@ -80,6 +80,9 @@ def parts_of(schedulers: Sequence[Any]) -> list[Any]:
     pending = list(schedulers)
     while pending:
         scheduler = pending.pop(0)
+        if isinstance(scheduler, (list, tuple)):
+            pending += scheduler
+            continue
         inner = [getattr(scheduler, name, None) for name in ("scheduler", "after_scheduler")]
         pending += [*getattr(scheduler, "_schedulers", ()), *(one for one in inner if hasattr(one, "step"))]
         if hasattr(scheduler, "optimizer"):

@@ -210,3 +210,4 @@ def test_a_scheduler_that_is_not_passed_is_warned_of():
         found.apply(optimizer)
 
     found.apply(optimizer, scheduler)
+    found.apply(optimizer, [scheduler])
