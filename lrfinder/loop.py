@@ -36,6 +36,7 @@ class Facts:
             Adafactor can.
         optimizers: How many are swept, jointly.
         weights: Root mean square of the swept parameters before training, or None where that is not known.
+        parameters: Weights that are swept, or None where that is not known.
         offset: Mean of the targets over their deviation where it was taken away for the search; 0 where it was not.
         groups: Name of every parameter group, as `bases` lists them: its `name`, or its optimizer's class and place.
         owners: Optimizer that each of them belongs to: its class, with its place where several are of one.
@@ -58,6 +59,7 @@ class Facts:
     relative_step: bool = False
     optimizers: int = 1
     weights: float | None = None
+    parameters: int | None = None
     offset: float = 0.0
     groups: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
@@ -77,11 +79,12 @@ class Loop(Protocol):
 
     `lrfinder.StepLoop` makes one of two functions; `tests/loop_contract.py` holds the laws that every loop keeps.
 
-    A loop may have three methods besides. `exchange_targets(batch)` returns a batch whose inputs have the targets of
+    A loop may have four methods besides. `exchange_targets(batch)` returns a batch whose inputs have the targets of
     others, or None where that is not known: a model whose loss is as good on it does not look at its inputs.
     `center_targets(batches)` takes a mean of the targets away that is far from zero, until it is called with none, and
     returns how far it is, over their deviation. `scale_groups(factors)` lets every group run at so many times its
-    ratio, the reference group's factor being 1, until it is called with none.
+    ratio, the reference group's factor being 1, until it is called with none. `gradients()` returns those that the last
+    step left, as one vector, or None where it left none: their noise says how large a batch may be.
     """
 
     lr: float

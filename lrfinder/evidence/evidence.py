@@ -41,6 +41,8 @@ class Evidence:
         edge_trials: Short trials that followed the sweep, each record on batches of its own.
         pilots: Trials of the whole training in small: its schedule and some of its epochs.
         groups: Pilots in which the ratios between parameter groups were changed, or None where that was not asked for.
+        gradient_noise: Variance of a batch's gradient over the square of its mean before training: at 1 the batch is as
+            large as the simple noise scale. At most 30, beyond which nothing is told apart; None where it was not seen.
         lr_range: First and last rate that were asked for, of which a sweep that diverged shows a part; None: any.
 
     Raises:
@@ -62,6 +64,7 @@ class Evidence:
     groups: GroupTuning | None = None
     not_finite: tuple[int, ...] = ()
     looked_at: int = 0
+    gradient_noise: float | None = None
 
     def __post_init__(self) -> None:
         for name, lr in {**self.suggestions, "diverged_at": self.diverged_at}.items():

@@ -18,6 +18,7 @@ from lrfinder.search import edge
 from lrfinder.search.budget import FEWEST_TO_TRY
 from lrfinder.search.explore import explore
 from lrfinder.search.finite import not_finite
+from lrfinder.search.noise import GradientNoise
 from lrfinder.search.passes import sweep_in_passes, wants_passes
 from lrfinder.search.sweep import OnStep, exponential_range, sweep
 from lrfinder.training.options import TrainingOptions
@@ -67,11 +68,13 @@ def search(
     swept = steps - PART_OF_TRIALS * min(steps, STEPS_OF_EDGE * series)
     if swept < cost_of_point * steps:
         lrs = exponential_range(lrs[0], lrs[-1], max(FEWEST_POINTS, int(swept / cost_of_point)))
+    noise = GradientNoise(loop)
+    watch = noise.watching(on_step) if loop.can_measure else on_step
     # A fine pass that goes on may double the cost of the sweep: then there are fewer trials.
     if series and held_out is None and 2 * len(lrs) <= steps and wants_passes(lrs):
-        curve, coarse = sweep_in_passes(loop, snapshot, lrs, on_step)
+        curve, coarse = sweep_in_passes(loop, snapshot, lrs, watch)
     else:
-        curve, coarse = sweep(loop, lrs, on_step, held_out), None
+        curve, coarse = sweep(loop, lrs, watch, held_out), None
     facts = loop.facts
     if offset:
         facts = replace(facts, offset=offset, loss=f"{facts.loss}, the targets without their mean")
@@ -79,6 +82,7 @@ def search(
     evidence = replace(evidence, lr_range=(lrs[0], lrs[-1]))
     if not len(curve):
         return evidence
+    evidence = replace(evidence, gradient_noise=noise.ratio(swept_edge(curve)))
     unreadable = ends_on_plateau and evidence.status is not Status.OK
     explore_edge = partial(
         explore,

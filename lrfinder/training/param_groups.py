@@ -19,6 +19,9 @@ __all__ = ["ParamGroups", "as_list", "decouples", "find_reference", "rated_group
 DECOUPLED = ("AdamW", "Muon", "Lion", "NAdamW", "Adan", "Sophia", "SOAP", "AdamWScheduleFree")
 """Optimizers, beside those that say so in their groups, whose weight decay is no part of the gradient."""
 
+MOST_ENTRIES = 2**24
+"""Entries of a gradient that are copied to see its noise: 64 MiB."""
+
 
 def reference_index(groups: Sequence[dict[str, Any]]) -> int:
     """Return the index of the reference group, the first with an `lr` and a trainable parameter; else InputError."""
@@ -75,7 +78,9 @@ class ParamGroups:
                 f"the base LR of `optimizer`'s reference group {self.reference} must be positive, got "
                 f"{self.bases[self.reference]}; the groups' ratios are kept, so give each its own, as in lr=1e-3"
             )
-        self._weights = _size([p for group in self._groups for p in group["params"] if p.requires_grad])
+        swept = [p for group in self._groups for p in group["params"] if p.requires_grad]
+        self._weights = _size(swept)
+        self._parameters = None if self._weights is None else sum(p.numel() for p in swept)
 
     @property
     def maximizes(self) -> bool:
@@ -93,6 +98,7 @@ class ParamGroups:
             betas=(float(betas[0]), float(betas[1])),
             relative_step=bool(self.group.get("relative_step")),
             weights=self._weights,
+            parameters=self._parameters,
             groups=self._labels,
             owners=tuple(
                 owner
@@ -102,6 +108,16 @@ class ParamGroups:
             weight_decay=float(self.group.get("weight_decay") or 0.0) if self._decouples else 0.0,
             **others,
         )
+
+    def gradients(self) -> Tensor | None:
+        """Return a copy of the gradients as one vector, every k-th entry where they are more than `MOST_ENTRIES`."""
+        swept = [p for group in self._groups for p in group["params"] if p.requires_grad and p.grad is not None]
+        if not swept or any(p.grad.layout is not torch.strided or hasattr(p.grad, "full_tensor") for p in swept):
+            return None
+        every = math.ceil(sum(p.numel() for p in swept) / MOST_ENTRIES)
+        whole = [p.grad.detach().flatten() for p in swept]
+        real = [torch.view_as_real(grad).flatten() if grad.is_complex() else grad for grad in whole]
+        return torch.cat([grad[::every].to(swept[0].device, torch.float32) for grad in real])
 
     @contextmanager
     def watch(self, optimizers: Sequence[Optimizer]) -> Iterator[list[float]]:

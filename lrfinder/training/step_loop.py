@@ -229,6 +229,10 @@ class StepLoop:
         """Let every swept group run at so many times its ratio, the reference group's factor being 1; none ends it."""
         self._groups.scale(factors)
 
+    def gradients(self) -> Tensor | None:
+        """Return the gradient that the last step left, thinned where it is large; None for none, or several ranks."""
+        return self._groups.gradients() if self._ranks.size == 1 else None
+
     def held_out(self) -> Batch | None:
         """Return the first four batches of the validation loader as one, or None where there is no such loader."""
         if self._held_out is not None and self._held_out_batch is None:
