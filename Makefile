@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long reliability mutation lint bench-lightning pictures docs-tables bench \
 	bench-overhead bench-scale bench-oracles bench-best-rates bench-deepobs bench-fit bench-tuning bench-further \
-	bench-end-to-end bench-groups test-lightning-matrix clean
+	bench-end-to-end bench-groups bench-rescale test-lightning-matrix clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -95,6 +95,9 @@ bench-further: $(BENCH_STAMP)  ## tune_lr beyond the suite: with Adagrad, and on
 
 bench-tuning: $(BENCH_STAMP)  ## tune_lr on the 34 trainings of the earlier suite, at its default budget and at others
 	$(MEASURE) benchmarks/tuning.py
+
+bench-rescale: $(BENCH_STAMP)  ## what moving a rate to another batch, length or size costs: an hour, resumable
+	$(MEASURE) benchmarks/rescale.py
 
 bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside LR-free optimizers and defaults: an hour, resumable
 	$(MEASURE) benchmarks/end_to_end.py

@@ -12,6 +12,7 @@ MARKERS = {
     "figures": ("<!-- figures: made by `make bench-tuning` -->", "<!-- end of figures -->"),
     "groups": ("<!-- groups: made by `make bench-groups` -->", "<!-- end of groups -->"),
     "end to end": ("<!-- end to end: made by `make bench-end-to-end` -->", "<!-- end of end to end -->"),
+    "rescale": ("<!-- rescale: made by `make bench-rescale` -->", "<!-- end of rescale -->"),
     "short": ("<!-- table: accuracy, made by `make bench` -->", "<!-- end -->"),
 }
 

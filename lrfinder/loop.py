@@ -41,7 +41,7 @@ class Facts:
         groups: Name of every parameter group, as `bases` lists them: its `name`, or its optimizer's class and place.
         owners: Optimizer that each of them belongs to: its class, with its place where several are of one.
         weight_decay: Of the reference group, where it shrinks the weights by rate times decay at each step, as AdamW's
-            does; 0 where it is part of the gradient.
+            and SGD's does; 0 where it is a part of the gradient that Adam scales.
         evaluated_in: `train` where losses without a step were computed as the training computes them, since eval mode
             gave none or the user wanted it.
     """

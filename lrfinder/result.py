@@ -7,9 +7,11 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+from lrfinder.advice.new_training import NewTraining
 from lrfinder.advice.plan import Plan
 from lrfinder.advice.recommend import make_plan
 from lrfinder.advice.request import PlanOptions, Request
+from lrfinder.advice.rescale import rescale_plan
 from lrfinder.display import plot, report
 from lrfinder.display.notebook import html_of
 from lrfinder.errors import InputError, LRFinderWarning, NoSignalError
@@ -141,6 +143,11 @@ class LRResult:
         """
         if self.plan is None:
             raise NoSignalError(f"there is no learning rate to plan with: {self.status.sentence}")
+        if self.plan.setting is not None:
+            raise InputError(
+                "`recommend` must be asked of what was measured, got a plan that was rescaled: recommend first, and "
+                "rescale what it returns"
+            )
         request = Request(rule=self.plan.rule, **options)
         if request.total_steps is None and request.epochs is None and not request.open_ended:
             request = replace(request, total_steps=self.plan.total_steps)
@@ -150,6 +157,46 @@ class LRResult:
         if found.plan is None:
             raise NoSignalError(f"there is no learning rate for {request.schedule}: {Status.OUT_OF_RANGE.sentence}")
         return found
+
+    def rescale(
+        self,
+        *,
+        total_steps: int | None = None,
+        epochs: float | None = None,
+        batch_size: int | None = None,
+        world_size: int | None = None,
+        parameters: int | None = None,
+    ) -> "LRResult":
+        """Plan for a training that has changed, by what such a change did to others; nothing is trained.
+
+        Where the batch changes and no length is given, the samples stay, and the steps change with it.
+
+        Args:
+            total_steps: Optimizer steps of the whole training from now on.
+            epochs: Its length in epochs instead.
+            batch_size: Samples of one optimizer step on one rank, as `facts.batch_size` counts them.
+            world_size: Ranks that train together, each on a batch of its own.
+            parameters: Weights that are trained; for optimizers like Adam alone.
+
+        Returns:
+            A result with the same evidence and the new plan, whose interval is wider; `plan.setting.weight_decay` is
+            what keeps rate x decay x steps. It can be rescaled again.
+
+        Raises:
+            InputError: Nothing changes, something that has to be known is not, or so much changes that nothing supports
+                an answer.
+            NoSignalError: There is no reliable rate to rescale.
+        """
+        if self.plan is None:
+            raise NoSignalError(f"there is no learning rate to rescale: {self.status.sentence}")
+        new = NewTraining(
+            total_steps=total_steps,
+            epochs=epochs,
+            batch_size=batch_size,
+            world_size=world_size,
+            parameters=parameters,
+        )
+        return LRResult(self.evidence, rescale_plan(self.evidence, self.plan, new))
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draw the raw losses, the smooth curve, the suggestions, the interval and the divergence.

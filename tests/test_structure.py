@@ -141,10 +141,11 @@ LOADED = {
     SHOW.format(arguments=["--help"]): {"torch", "numpy", *LAZY},
     SHOW.format(arguments=["schedules"]): {"torch", "numpy", *LAZY},
     SHOW.format(arguments=["show", "tests/schema_1.json"]): {"torch", *LAZY},
+    SHOW.format(arguments=["rescale", "tests/schema_1.json", "--world-size", "2"]): {"torch", *LAZY},
 }
 
 
-STARTS = ["package", "schedules", "find_lr", "callbacks", "help", "list", "show"]
+STARTS = ["package", "schedules", "find_lr", "callbacks", "help", "list", "show", "rescale"]
 
 
 @pytest.mark.parametrize(("code", "heavy"), LOADED.items(), ids=STARTS)

@@ -17,6 +17,10 @@ _FURTHER = "make bench-further, on six trainings with Adagrad and six long ones"
 _FIRST = "eight small trainings, before there were trials"
 _BUDGET = "make bench-tuning, on the 34 trainings of benchmarks/tasks.py"
 _PRACTICE = "published recipes; not fitted here"
+_STEP_LAW = "make bench-rescale, on half of 1,911 published language-model trainings (Step Law)"
+_GRIDS = "make bench-rescale, on its grids of batch x length x rate"
+_BOTH = "make bench-rescale, on that half and its grids with AdamW"
+_THEORY = "McCandlish et al., 2018, and Malladi et al., 2022"
 
 
 def _value(value: float, does: str, chosen_by: str, unit: str = "") -> Any:
@@ -87,6 +91,22 @@ class Calibration:
     cooldown: float = _value(
         0.5, "Cooldown where the training may go on, or is short.", "Hägele et al., 2024", "of the training"
     )
+    critical_over_noise: float = _value(3.16, "The batch where Adam's peak stops rising, over the noise scale.", _GRIDS)
+    critical_over_noise_sgd: float = _value(3.98, "The same for SGD.", _GRIDS)
+    noise_power: float = _value(0.5, "Power of the batch with which Adam's peak rises below that batch.", _THEORY)
+    noise_power_sgd: float = _value(1.0, "The same for SGD.", _THEORY)
+    noise_spread: float = _value(0.2, "Deviation that a decade of the batch adds, by the noise.", _GRIDS, "decades")
+    noise_spread_sgd: float = _value(0.12, "The same for SGD.", _GRIDS, "decades")
+    batch_exponent: float = _value(0.25, "Where no noise was seen, the peak rises as this power of the batch.", _BOTH)
+    batch_exponent_sgd: float = _value(0.75, "The same for SGD.", _GRIDS)
+    batch_spread: float = _value(0.35, "Deviation that a decade of the batch adds then.", _STEP_LAW, "decades")
+    batch_spread_sgd: float = _value(0.28, "The same for SGD.", _GRIDS, "decades")
+    samples_exponent: float = _value(0.05, "The peak falls as this power of the samples, the batch the same.", _BOTH)
+    samples_exponent_sgd: float = _value(0.3, "The same for SGD.", _GRIDS)
+    samples_spread: float = _value(0.25, "Deviation that a decade of the samples adds.", _STEP_LAW, "decades")
+    samples_spread_sgd: float = _value(0.2, "The same for SGD.", _GRIDS, "decades")
+    parameters_exponent: float = _value(0.4, "Adam's peak falls as this power of the parameters.", _STEP_LAW)
+    parameters_spread: float = _value(0.3, "Deviation that a decade of the parameters adds.", _STEP_LAW, "decades")
     stopped_early_end: float = _value(1 / 50, "End of the exponential decay where early stopping may come.", _PRACTICE)
 
 

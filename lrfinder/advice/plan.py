@@ -8,12 +8,23 @@ from lrfinder.advice.request import QUOTED_STEPS
 from lrfinder.errors import InputError
 from lrfinder.schedules import Schedule, describe
 
-__all__ = ["Estimate", "Factor", "FactorName", "Grade", "Plan", "Reason", "Source"]
+__all__ = ["Estimate", "Factor", "FactorName", "Grade", "Plan", "Reason", "Setting", "Source"]
 
 Grade = Literal["strong", "moderate", "weak"]
 Source = Literal["usual", "edge", "pilots", "rules", "peak"]
 FactorName = Literal[
-    "fitted", "momentum", "steps", "own_decay", "divergence", "caution", "schedule", "finetune", "groups"
+    "fitted",
+    "momentum",
+    "steps",
+    "own_decay",
+    "divergence",
+    "caution",
+    "schedule",
+    "finetune",
+    "groups",
+    "batch",
+    "samples",
+    "parameters",
 ]
 
 
@@ -68,6 +79,28 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """The training that a plan was rescaled to, besides its length.
+
+    Args:
+        batch_size: Samples of one optimizer step on one rank, or None where that is not known.
+        ranks: Processes that train together.
+        parameters: Weights that are trained, or None where that is not known.
+        weight_decay: What keeps rate x decay x steps; 0 without one.
+    """
+
+    batch_size: int | None = None
+    ranks: int = 1
+    parameters: int | None = None
+    weight_decay: float = 0.0
+
+    @property
+    def samples_of_step(self) -> int | None:
+        """Samples of one optimizer step over all ranks, or None where that is not known."""
+        return None if self.batch_size is None else self.batch_size * self.ranks
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What to train with.
 
@@ -86,6 +119,7 @@ class Plan:
         steps_per_epoch: Optimizer steps of an epoch, or None.
         estimates: What the peak was computed from; empty where a rule was named.
         factors: What the estimates were multiplied by, each with its source.
+        setting: The training that the plan was rescaled to, or None where it is for the one that was measured.
 
     Raises:
         InputError: A rate outside its interval, or a length that is not positive.
@@ -105,6 +139,7 @@ class Plan:
     steps_per_epoch: int | None = None
     estimates: tuple[Estimate, ...] = ()
     factors: tuple[Factor, ...] = ()
+    setting: Setting | None = None
 
     def __post_init__(self) -> None:
         low, high = self.interval

@@ -12,7 +12,7 @@ from lrfinder.evidence.evidence import Evidence
 from lrfinder.loop import Facts
 from lrfinder.schedules import Schedule
 
-__all__ = ["check_request", "make_plan", "schedule_for", "starts_low"]
+__all__ = ["check_request", "make_plan", "schedule_for", "starts_low", "warnings_of"]
 
 FAR_APART = 1.5
 """Decades between the rules' rates from which the plan warns of it."""
@@ -60,7 +60,7 @@ def make_plan(evidence: Evidence, request: Request) -> Plan | None:
         rule=rule,
         reasons=(*decision.reasons, *_over_fitting(evidence, horizon.epochs), *_decay(evidence.facts, found.lr)),
         runner_up=decision.runner_up,
-        warnings=(*_warnings(evidence, horizon.known_steps), *decision.warnings),
+        warnings=(*warnings_of(evidence, horizon.known_steps), *decision.warnings),
         code=code_for(
             found.lr, schedule, evidence.facts.optimizers, keeps_pace=keeps_pace, is_tuned=evidence.has_tuned_ratios
         ),
@@ -108,7 +108,8 @@ def starts_low(facts: Facts, request: Request) -> bool:
     return decide(table_input(facts, request)).schedule(0) <= 1 / 2
 
 
-def _warnings(evidence: Evidence, total_steps: int | None) -> tuple[str, ...]:
+def warnings_of(evidence: Evidence, total_steps: int | None) -> tuple[str, ...]:
+    """Return what a person should know of what was measured before trusting a plan of so many steps."""
     rates = [lr for lr in evidence.suggestions.values() if lr is not None]
     apart = math.log10(max(rates) / min(rates)) if rates and evidence.edge is None else 0.0
     warnings = []

@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   lrfinder find package.module:factory --json - | jq .plan.lr
   lrfinder tune train:setup --total-steps 20000 --budget 0.03
   lrfinder show lr.json --plot lr.png
+  lrfinder rescale lr.json --batch-size 512 --total-steps 40000
   lrfinder schedules --plot gallery.png
 
 """
@@ -35,6 +36,17 @@ FIND = """Find a learning rate for a training of yours, and with --total-steps o
 
 TUNE = """Find a learning rate and a schedule more surely, for a few percent of a training of yours.
 Its length is needed: --total-steps or --epochs, here or from the factory."""
+
+RESCALE = """Plan for a training that has changed, from a saved result and without training anything: the peak, its
+interval, the schedule and the weight decay. Where the batch changes and no length is given, the samples stay."""
+
+CHANGES = {
+    "total_steps": (int, "STEPS", "optimizer steps of the whole training from now on"),
+    "epochs": (float, "EPOCHS", "its length in epochs, instead of --total-steps"),
+    "batch_size": (int, "SAMPLES", "samples of one optimizer step on one rank"),
+    "world_size": (int, "RANKS", "ranks that train together, each on a batch of its own"),
+    "parameters": (int, "NUMBER", "weights that are trained; for optimizers like Adam alone"),
+}
 
 FACTORY = """The factory is a function of yours without arguments, in a file that can be imported from here, such as
 train.py; keep the training itself out of the file, or behind `if __name__ == "__main__":`. What it returns are
@@ -112,9 +124,9 @@ def _parser() -> argparse.ArgumentParser:
         shape = argparse.RawDescriptionHelpFormatter
         add(commands.add_parser(name, help=summary, description=does, epilog=FACTORY, formatter_class=shape))
     show = commands.add_parser("show", help="print and draw a saved result")
-    show.add_argument("result", type=Path, help="a file that --json or to_json wrote")
-    show.add_argument("--plot", type=Path, metavar="FILE", help="draw it, in the format of the file's ending")
+    _add_saved(show)
     show.set_defaults(run=_show)
+    _add_rescale(commands.add_parser("rescale", help="plan for a training that has changed", description=RESCALE))
     schedules = commands.add_parser("schedules", help="print the catalogue of schedules, or draw it")
     schedules.add_argument("--plot", type=Path, metavar="FILE", help="draw the gallery, in the format of the ending")
     schedules.set_defaults(run=_schedules)
@@ -142,6 +154,19 @@ def _add_tune(tune: argparse.ArgumentParser) -> None:
     meaning = "steps that this may cost besides, or a share (default: 5 %% of the training, or the least that it takes)"
     tune.add_argument("--group-budget", type=_budget, metavar="STEPS", help=meaning)
     _add_search(tune, "tune_lr")
+
+
+def _add_saved(command: argparse.ArgumentParser) -> None:
+    command.add_argument("result", type=Path, help="a file that --json or to_json wrote")
+    command.add_argument("--plot", type=Path, metavar="FILE", help="draw it, in the format of the file's ending")
+
+
+def _add_rescale(rescale: argparse.ArgumentParser) -> None:
+    _add_saved(rescale)
+    for name, (kind, metavar, meaning) in CHANGES.items():
+        rescale.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=metavar, help=meaning)
+    rescale.add_argument("--json", metavar="FILE", help="save the new result; - prints it instead of the report")
+    rescale.set_defaults(run=_rescale)
 
 
 def _budget(word: str) -> float:
@@ -198,13 +223,20 @@ def _check_files(picture: Path | None, record: Path | None) -> None:
 
 
 def _show(options: argparse.Namespace) -> int:
+    return _deliver(_read(options.result), options.plot, None)
+
+
+def _rescale(options: argparse.Namespace) -> int:
+    given = {name: getattr(options, name) for name in CHANGES}
+    return _deliver(_read(options.result).rescale(**given), options.plot, options.json)
+
+
+def _read(path: Path) -> "LRResult":
     from lrfinder.result import LRResult
 
-    if not options.result.is_file():
-        raise InputError(
-            f"`result` must be a file that --json or to_json wrote, got {options.result}, which is not there"
-        )
-    return _deliver(LRResult.from_json(options.result), options.plot, None)
+    if not path.is_file():
+        raise InputError(f"`result` must be a file that --json or to_json wrote, got {path}, which is not there")
+    return LRResult.from_json(path)
 
 
 def _schedules(options: argparse.Namespace) -> int:

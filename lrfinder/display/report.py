@@ -38,6 +38,9 @@ FACTORS: dict[FactorName, str] = {
     "schedule": "for the schedule",
     "finetune": "for fine-tuning",
     "groups": "for the ratio between groups",
+    "batch": "for another batch",
+    "samples": "for another length",
+    "parameters": "for another size of the model",
 }
 """What each factor is for."""
 

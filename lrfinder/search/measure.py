@@ -69,7 +69,7 @@ def search(
     if swept < cost_of_point * steps:
         lrs = exponential_range(lrs[0], lrs[-1], max(FEWEST_POINTS, int(swept / cost_of_point)))
     noise = GradientNoise(loop)
-    watch = noise.watching(on_step) if loop.can_measure else on_step
+    watch = noise.watching(on_step) if loop.losses_per_step > 1 else on_step
     # A fine pass that goes on may double the cost of the sweep: then there are fewer trials.
     if series and held_out is None and 2 * len(lrs) <= steps and wants_passes(lrs):
         curve, coarse = sweep_in_passes(loop, snapshot, lrs, watch)

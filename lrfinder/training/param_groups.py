@@ -16,8 +16,8 @@ from lrfinder.loop import Facts
 __all__ = ["ParamGroups", "as_list", "decouples", "find_reference", "rated_groups", "reference_index", "set_rate"]
 
 
-DECOUPLED = ("AdamW", "Muon", "Lion", "NAdamW", "Adan", "Sophia", "SOAP", "AdamWScheduleFree")
-"""Optimizers, beside those that say so in their groups, whose weight decay is no part of the gradient."""
+DECOUPLED = ("SGD", "AdamW", "Muon", "Lion", "NAdamW", "Adan", "Sophia", "SOAP", "AdamWScheduleFree")
+"""Optimizers, beside those that say so in their groups, whose weight decay takes rate times decay off the weights."""
 
 MOST_ENTRIES = 2**24
 """Entries of a gradient that are copied to see its noise: 64 MiB."""
@@ -174,7 +174,7 @@ def set_rate(group: dict[str, Any], rate: float, key: str = "lr") -> None:
 
 
 def decouples(optimizer: Optimizer, group: dict[str, Any]) -> bool:
-    """Return whether an optimizer shrinks the weights of a group by themselves, not as a part of the gradient."""
+    """Return whether weight decay takes rate times decay off the weights, as that of Adam's gradient does not."""
     kinds = {cls.__name__ for cls in type(optimizer).__mro__}
     return bool(group.get("decoupled_weight_decay")) or not kinds.isdisjoint(DECOUPLED)
 

@@ -9,6 +9,7 @@ from quadratic import QuadraticLoop
 
 from lrfinder import Curve, Facts, tune_loop
 from lrfinder.advice.calibration import FITTED, Calibration
+from lrfinder.advice.change import Change, change_factors
 from lrfinder.advice.decision_table import decide
 from lrfinder.advice.peak import peak, pilot_start
 from lrfinder.advice.request import Request
@@ -74,7 +75,11 @@ def answers(calibration):
         decide(replace(table_input(facts, request, evidence(facts=facts, **near)), calibration=calibration))
         for request, facts in PLANS
     ]
-    return [(one.lr, one.interval) for one in peaks], starts, [(one.schedule, one.warmup) for one in decisions]
+    changes = [
+        change_factors(kind, Change(2, 3, 4), noise, calibration) for kind in ("adam", "sgd") for noise in (None, 1.0)
+    ]
+    plans = [(one.schedule, one.warmup) for one in decisions]
+    return [(one.lr, one.interval) for one in peaks], starts, plans, changes
 
 
 fitted_answers = cache(lambda: answers(FITTED))
@@ -82,7 +87,7 @@ fitted_answers = cache(lambda: answers(FITTED))
 
 @pytest.mark.parametrize("name", [one.name for one in fields(Calibration) if one.name != "lone_pilot"])
 def test_a_constant_moves_an_answer(name):
-    """A tenth more of any constant changes a peak, an interval, the first peak of a pilot, a schedule or a warm-up."""
+    """A tenth more of any constant changes a peak, an interval, a pilot's start, a schedule or what a change does."""
     moved = replace(FITTED, **{name: 1.1 * getattr(FITTED, name)})
 
     assert answers(moved) != fitted_answers()
