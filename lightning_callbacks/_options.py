@@ -13,13 +13,25 @@ from lrfinder.search.measure import EvaluateOn
 from lrfinder.training.host import EvaluateIn
 from lrfinder.training.options import check_state
 
-__all__ = ["EvaluateIn", "EvaluateOn", "Existing", "Interval", "Mode", "OnNoSignal", "Options", "Snapshots", "Tune"]
+__all__ = [
+    "EvaluateIn",
+    "EvaluateOn",
+    "Existing",
+    "Interval",
+    "Mode",
+    "OnNoSignal",
+    "OnResume",
+    "Options",
+    "Snapshots",
+    "Tune",
+]
 
 Tune = Literal["auto"] | bool
 Mode = Literal["apply", "report", "only"]
 Interval = Literal["step", "epoch"]
 Existing = Literal["keep", "replace"]
 OnNoSignal = Literal["keep", "error"]
+OnResume = Literal["keep", "rescale"]
 Snapshots = Literal["auto", "all"]
 
 
@@ -40,6 +52,7 @@ class Options:
     at_epochs: Sequence[int]
     mode: Mode
     on_no_signal: OnNoSignal
+    on_resume: OnResume
     evaluate_on: EvaluateOn
     sweep: int | None
     groups: Literal["each"] | Sequence[str] | None

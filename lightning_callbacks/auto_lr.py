@@ -20,11 +20,13 @@ from lightning_callbacks._options import (
     Interval,
     Mode,
     OnNoSignal,
+    OnResume,
     Options,
     Snapshots,
     Tune,
 )
 from lightning_callbacks._request import FitRequest, request_for
+from lightning_callbacks._resume import Resumed, loaded_batch
 from lightning_callbacks._schedulers import put, rescale_in, schedule_from
 from lightning_callbacks._search import search_in_fit
 from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
@@ -68,6 +70,8 @@ class AutoLR(Callback):
             `replace` drops it for `schedule`.
         at_epochs: The epochs before whose first batch to test; a later test plans for the steps that remain.
         mode: `apply` sets what was found, `report` says it and trains on untouched, `only` says it and trains nothing.
+        on_resume: For a training that goes on with another length, batch or number of ranks: `keep` keeps the schedule
+            and says what it would be, `rescale` sets that, as `LRResult.rescale` does.
         on_no_signal: Where there is no reliable rate: `keep` trains on as configured, `error` raises.
         evaluate_on: `training` reads the loss before each step, `validation` that of four validation batches after it.
         sweep: With several optimizers, the index of the one to sweep; None scales all jointly.
@@ -107,6 +111,7 @@ class AutoLR(Callback):
         at_epochs: Sequence[int] = (0,),
         mode: Mode = "apply",
         on_no_signal: OnNoSignal = "keep",
+        on_resume: OnResume = "keep",
         evaluate_on: EvaluateOn = "training",
         sweep: int | None = None,
         groups: Literal["each"] | Sequence[str] | None = None,
@@ -145,6 +150,7 @@ class AutoLR(Callback):
         self._attached: Schedule | None = None
         self._peak, self._began = 0.0, 0
         self._length: int | None = None
+        self._batch: int | None = None
         self._cooling = self._is_starting = False
         self._scheduler: ScheduledLR | None = None
         self._expected: tuple[Optimizer, int, float] | None = None
@@ -182,16 +188,12 @@ class AutoLR(Callback):
         self._attach_again(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Say where a resumed training has another length than the plan."""
+        """Say where a resumed training differs from what the schedule was planned for, or rescale that."""
         self._clock, self._is_starting = (time.monotonic(), trainer.global_step), True
-        total = all_steps(trainer)
-        if self._attached is not None and total != self._length:
-            warnings.warn(
-                f"the schedule was planned for {self._length} optimizer steps, and this training has {total}: it is "
-                f"kept and stays at its end from step {self._length} on. For a new one add the epoch to `at_epochs`",
-                LRFinderWarning,
-                stacklevel=2,
-            )
+        if self._attached is not None and self.result is not None and not is_averaging(trainer):
+            resumed = Resumed(trainer, self.result, self._began, self._length, self._batch)
+            if resumed.changes:
+                self._go_on(trainer, resumed)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Test where one is due, and cool down in time."""
@@ -234,6 +236,7 @@ class AutoLR(Callback):
             "peak": self._peak,
             "began": self._began,
             "length": self._length,
+            "batch": self._batch,
             "cooling": self._cooling,
         }
 
@@ -244,6 +247,7 @@ class AutoLR(Callback):
         self._attached = schedule_from(state_dict["attached"], self.options.schedule)
         self._peak, self._began = state_dict["peak"], state_dict["began"]
         self._length, self._cooling = state_dict["length"], state_dict["cooling"]
+        self._batch = state_dict.get("batch")  # a checkpoint of the release before has none
         trainer = self._trainer
         if trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
             self._attach_again(trainer)
@@ -285,9 +289,20 @@ class AutoLR(Callback):
             put(trainer, self._scheduler, name=NAME)
             self._attached = self._scheduler.schedule
             self._peak, self._began = plan.lr, trainer.global_step
-            self._length, self._cooling = all_steps(trainer), False
+            self._length, self._batch, self._cooling = all_steps(trainer), loaded_batch(trainer), False
         self._clock = (time.monotonic(), trainer.global_step)
         self._expected = (optimizer, reference, float(optimizer.param_groups[reference]["lr"]))
+
+    def _go_on(self, trainer: Trainer, resumed: Resumed) -> None:
+        """Rescale the schedule to what has changed where that is asked for and possible; else say what it would be."""
+        found = resumed.rescaled
+        if self.options.on_resume == "keep" or found is None or found.plan is None:
+            return resumed.warn(found)
+        self.result, self._attached, self._peak = found, found.plan.schedule, found.plan.lr
+        self._length, self._batch, self._cooling = all_steps(trainer), loaded_batch(trainer), False
+        self._attach_again(trainer)
+        if self.options.verbose and trainer.is_global_zero:
+            trainer.lightning_module.print(f"AutoLR: {resumed.changes}; rescaled: {found.plan}")
 
     def _attach_again(self, trainer: Trainer) -> None:
         """Put the schedule of this training into a Trainer whose optimizers were made anew."""

@@ -1,0 +1,88 @@
+"""What a resumed training has changed since its schedule was planned, and what the plan would be for it."""
+
+import warnings
+from dataclasses import dataclass
+
+from lightning_callbacks._compat import Trainer
+from lightning_callbacks._horizon import all_steps, remaining_steps
+from lrfinder import LRResult
+from lrfinder.errors import InputError, LRFinderWarning
+
+__all__ = ["Resumed", "loaded_batch"]
+
+
+def loaded_batch(trainer: Trainer) -> int | None:
+    """Samples of an optimizer step on this rank, as the loader is set; None where one number does not say it."""
+    size = getattr(trainer.train_dataloader, "batch_size", None)
+    return size * trainer.accumulate_grad_batches if isinstance(size, int) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A training that goes on with a schedule which was planned before.
+
+    Args:
+        trainer: At the start of its training, its state put back.
+        found: What the schedule was planned by.
+        began: The optimizer step at which it was attached.
+        length: The optimizer steps of the whole training then, or None where its end was open.
+        batch: `loaded_batch` then.
+    """
+
+    trainer: Trainer
+    found: LRResult
+    began: int
+    length: int | None
+    batch: int | None
+
+    @property
+    def changes(self) -> str:
+        """What has changed, as a sentence without its end; empty where nothing has."""
+        total, batch, ranks = all_steps(self.trainer), loaded_batch(self.trainer), self.trainer.world_size
+        parts = []
+        if total != self.length:
+            parts.append((f"{self.length} optimizer steps", str(total)))
+        if self.batch is not None and batch is not None and batch != self.batch:
+            parts.append((f"{self.batch} samples a step", str(batch)))
+        if ranks != self._ranks:
+            parts.append((f"{self._ranks} ranks", str(ranks)))
+        if not parts:
+            return ""
+        old, new = (" and ".join(words) for words in zip(*parts, strict=True))
+        return f"the schedule was planned for {old}, and this training has {new}"
+
+    @property
+    def rescaled(self) -> LRResult | None:
+        """What was found, with the plan for the training as it is now; None where its length cannot be rescaled."""
+        plan, trainer = self.found.plan, self.trainer
+        batch = loaded_batch(trainer)
+        keeps_batch = trainer.world_size == self._ranks and (None in (batch, self.batch) or batch == self.batch)
+        # With another batch an epoch has other steps than those that were made: only what is left can be counted.
+        steps = all_steps(trainer) if keeps_batch else remaining_steps(trainer)
+        if plan is None or plan.total_steps is None or steps is None:
+            return None
+        done = self.began if keeps_batch else self.began - trainer.global_step
+        measured = plan.setting.batch_size if plan.setting else self.found.facts.batch_size
+        knows_batch = batch is not None and self.batch is not None and measured is not None
+        try:
+            found = self.found.rescale(
+                total_steps=max(1, steps - done),
+                batch_size=round(measured * batch / self.batch) if knows_batch else None,  # type: ignore[operator]
+                world_size=trainer.world_size,
+            )
+        except InputError:
+            return None
+        # A function of the user's is lost in a checkpoint, and nobody knows what it would be for another length.
+        return found if found.plan is not None and found.plan.schedule is not None else None
+
+    def warn(self, rescaled: LRResult | None) -> None:
+        """Say that the schedule stays although the training has changed, and what the rescaled one would be."""
+        would = "" if rescaled is None else f'Rescaled it would be {rescaled.plan}: on_resume="rescale" sets that. '
+        end = "" if all_steps(self.trainer) == self.length else f" and stays at its end from step {self.length} on"
+        text = f"{self.changes}: it is kept{end}. {would}For a new one add the epoch to `at_epochs`"
+        warnings.warn(text, LRFinderWarning, stacklevel=4)
+
+    @property
+    def _ranks(self) -> int:
+        plan = self.found.plan
+        return plan.setting.ranks if plan is not None and plan.setting is not None else self.found.facts.ranks

@@ -1,0 +1,93 @@
+"""A fit that goes on with another length or batch: the schedule is kept and the other one named, or it is rescaled."""
+
+from functools import partial
+
+import pytest
+from fits import SHORT, fit, loader, pl, planned
+
+from lightning_callbacks import AutoLR
+from lrfinder import InputError
+from lrfinder.errors import LRFinderWarning
+
+pytestmark = pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_path`, callbacks used to create")
+
+LONGER, SMALLER = {"max_epochs": 3}, {"max_epochs": 3, "train": partial(loader, batch_size=16)}
+
+
+def begun(folder, **options):
+    """The checkpoint at the end of a fit of two epochs, and what was found."""
+    auto = AutoLR(**SHORT, **options)
+    keep = pl.callbacks.ModelCheckpoint(folder, filename="{step}", save_top_k=-1, save_on_train_epoch_end=True)
+    fit(callbacks=[auto, keep], enable_checkpointing=True)
+    return folder / "step=24.ckpt", auto.result
+
+
+def resumed(path, changed, **options):
+    """A fit that goes on from there, and its callback."""
+    auto = AutoLR(**SHORT, **options)
+    return fit(callbacks=[auto], ckpt_path=path, **changed), auto
+
+
+@pytest.mark.parametrize(
+    ("changed", "asked"),
+    [(LONGER, {"total_steps": 36}), (SMALLER, {"total_steps": 48, "batch_size": 16})],
+    ids=["length", "batch"],
+)
+def test_what_has_changed_is_rescaled(tmp_path, changed, asked):
+    """Asked to, the rates are those of the rescaled plan, from the step that was reached."""
+    path, first = begun(tmp_path)
+
+    rest, auto = resumed(path, changed, on_resume="rescale")
+
+    assert auto.result == first.rescale(**asked)
+    assert rest.rates == pytest.approx(planned(auto, asked["total_steps"] + 1)[24:])
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (
+            LONGER,
+            r"planned for 24 optimizer steps, and this training has 36: .*Rescaled it would be peak .* step 36: on",
+        ),
+        (SMALLER, r"planned for 24 optimizer steps and 32 samples a step, and this training has 72 and 16: .*step 48"),
+    ],
+    ids=["length", "batch"],
+)
+def test_what_it_would_be_is_said(tmp_path, changed, words):
+    """Not asked to, the schedule stays at its end, and a warning holds the rescaled plan."""
+    path, first = begun(tmp_path)
+
+    with pytest.warns(LRFinderWarning, match=words):
+        rest, auto = resumed(path, changed)
+
+    assert (auto.result, set(rest.rates)) == (first, {0.0})
+
+
+def test_a_rescaled_training_goes_on(tmp_path):
+    """Interrupted once more, it follows the rescaled schedule without a warning."""
+    path, _ = begun(tmp_path)
+    keep = pl.callbacks.ModelCheckpoint(tmp_path, filename="{step}", save_top_k=-1, save_on_train_epoch_end=True)
+    longer = {"ckpt_path": path, "max_epochs": 4}
+    whole = fit(callbacks=[AutoLR(**SHORT, on_resume="rescale"), keep], enable_checkpointing=True, **longer)
+
+    rest, _ = resumed(tmp_path / "step=36.ckpt", {"max_epochs": 4}, on_resume="rescale")
+
+    assert rest.rates == whole.rates[12:]
+
+
+def test_a_function_cannot_be_rescaled(tmp_path):
+    """A schedule of the user's own is kept, and the warning names no other."""
+    options = {"schedule": lambda step: 0.9**step}
+    path, _ = begun(tmp_path, **options)
+
+    with pytest.warns(LRFinderWarning, match=r"has 36: it is kept and stays at its end from step 24 on\. For a new"):
+        _, auto = resumed(path, LONGER, on_resume="rescale", **options)
+
+    assert auto.plan.total_steps == 24
+
+
+def test_a_wrong_word_is_refused():
+    """The error lists what there is."""
+    with pytest.raises(InputError, match="`on_resume` must be one of keep, rescale, got 'stretch'"):
+        AutoLR(on_resume="stretch")
