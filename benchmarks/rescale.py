@@ -13,14 +13,15 @@ import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 
 import numpy as np
 import rescale_grid
+import rescale_search
 import torch
 from accuracy import machine
 from page import PAGE, write
-from rescale_cells import FILE, FOLK, QUANTITIES, grid_cells, moves, split, step_law
+from rescale_cells import FILE, FOLK, QUANTITIES, grid_cells, moves, split, step_law, summary
 from rescale_report import page
 from suite.base import on_disk
 
@@ -122,11 +123,6 @@ def fit(published, own, calibration=FITTED):
 # What it is worth
 
 
-def summary(values):
-    """Median, 90th percentile and worst."""
-    return [round(float(each), 5) for each in (median(values), np.quantile(values, 0.9), max(values))]
-
-
 def score_published(held_out, calibration):
     """Rows of rule, quantity and direction: nats above the best loss, shares that diverged and that intervals hold."""
     rows = []
@@ -198,6 +194,7 @@ def score():
         "machine": machine(("torch", "numpy", "scipy", "lrfinder")),
         "published": score_published(split(step_law())[1], FITTED),
         "own": score_own(),
+        "searched": rescale_search.score(without),
         "left_out": {family: _constants(without(family)) for family in rescale_grid.TASKS},
     }
 

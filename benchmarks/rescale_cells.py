@@ -5,7 +5,9 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
+from statistics import median
 
+import numpy as np
 import rescale_grid
 from scoring import Oracle
 from suite.base import path_of
@@ -13,7 +15,7 @@ from suite.base import path_of
 from lrfinder.advice.calibration import FITTED
 from lrfinder.advice.change import Change, change_factors
 
-__all__ = ["FILE", "FOLK", "QUANTITIES", "Cell", "Move", "grid_cells", "moves", "split", "step_law"]
+__all__ = ["FILE", "FOLK", "QUANTITIES", "Cell", "Move", "grid_cells", "moves", "split", "step_law", "summary"]
 
 FILE = "steplaw_dense.csv"
 LOGITS = 11.1
@@ -162,3 +164,8 @@ def moves(cells, quantity, *, least=2.0):
 
 def _apart(ratio):
     return max(ratio, 1 / ratio)
+
+
+def summary(values):
+    """Median, 90th percentile and worst."""
+    return [round(float(each), 5) for each in (median(values), np.quantile(values, 0.9), max(values))]

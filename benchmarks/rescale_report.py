@@ -14,6 +14,7 @@ def page(found):
     parts = ["### Published trainings of language models, the half that chose nothing", published(found["published"])]
     parts += ["### Own grids, each kind of data by what the others choose", own(found["own"], "batch")]
     parts += ["The same for the length at the same batch:", own(found["own"], "samples"), left_out(found["left_out"])]
+    parts += ["### A search, rescaled, beside a search there", searched(found["searched"])]
     return "\n\n".join([*parts, measured_with(found)])
 
 
@@ -46,3 +47,14 @@ def left_out(chosen):
     rows = [[f"`{name}`", *(f"{constants[name]:g}" for constants in chosen.values())] for name in names]
     head = "What was chosen without each kind of data:"
     return f"{head}\n\n{table(['constant', *(f'without {data}' for data in chosen)], rows)}"
+
+
+def searched(rows):
+    """Regrets of searches at one batch for another, and of those at that very batch."""
+    cells = []
+    for row in rows:
+        middle, high, _ = row["regret"]
+        held = "–" if row["held"] is None else percent(row["held"])
+        numbers = [f"{100 * value:.1f} %" for value in (middle, row["mean"], high)]
+        cells.append([f"{KINDS[row['kind']]}: {row['method']}", str(row["answers"]), *numbers, held])
+    return table(["optimizer: method", "answers", "median regret", "mean", "90th pct", "interval holds"], cells)

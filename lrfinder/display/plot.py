@@ -227,5 +227,6 @@ def _draw_pilots(evidence: Evidence, plan: Plan | None, ax: "Axes") -> None:
 def _title(evidence: Evidence, plan: Plan | None) -> str:
     facts = evidence.facts
     kind = "Tuning" if evidence.pilots else "Range test"
+    kind += "" if plan is None or plan.setting is None else ", rescaled,"
     name = f"{kind} of {plain(facts.model)} with {plain(facts.optimizer)}"
     return name if plan is not None else f"{name}: no suggestion ({evidence.status})"

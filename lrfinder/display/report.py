@@ -51,6 +51,7 @@ def text(evidence: Evidence, plan: Plan | None, done: str | None = None) -> str:
     Where `done` says as a phrase what was done with it already, that stands in place of how to do it by hand.
     """
     kind = "tuning" if evidence.pilots else "range test"
+    kind += "" if plan is None or plan.setting is None else ", rescaled,"
     lines = [f"lrfinder: {kind} of {one_line(evidence.facts.model)}", *_sweep(evidence), *_spent(evidence, plan), ""]
     lines += [*_suggestions(evidence), *_edge_trials(evidence), *_pilots(evidence), *groups_in_words(evidence), ""]
     if plan is None:

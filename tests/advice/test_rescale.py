@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from builders import EDGE, result
 
-from lrfinder import Facts, InputError
+from lrfinder import Facts, InputError, LRResult
 from lrfinder.advice.calibration import FITTED
 from lrfinder.advice.change import Change, change_factors
 from lrfinder.advice.request import Request
@@ -236,6 +236,35 @@ def test_the_reason_names_the_critical_batch():
 
     assert f"stops rising at about {64 * FITTED.critical_over_noise:,.0f} samples" in named
     assert f"stops rising at about {FITTED.critical_over_noise:.2g} times the old one" in unknown
+
+
+def test_report_and_picture_say_that_a_plan_was_rescaled():
+    """Their first lines do, and the report holds every reason."""
+    after = found().rescale(batch_size=512, total_steps=8000)
+
+    assert str(after).startswith("lrfinder: range test, rescaled, of model")
+    assert after.plot().get_title(loc="left") == "Range test, rescaled, of model with AdamW"
+    assert " ".join(str(after).split()).count("times as large") == 2
+
+
+def test_a_rescaled_plan_is_not_recommended_anew():
+    """A recommendation is of what was measured and would forget the change: it has to come first."""
+    with pytest.raises(
+        InputError, match="`recommend` must be asked of what was measured, got a plan that was rescaled"
+    ):
+        found().rescale(batch_size=512).recommend(schedule="cosine")
+
+    assert (
+        found().recommend(schedule="cosine").rescale(batch_size=512).plan.schedule
+        == found(Request(250, schedule="cosine")).plan.schedule
+    )
+
+
+def test_a_rescaled_plan_survives_a_file():
+    """What is read back equals what was written, the setting included."""
+    after = found().rescale(batch_size=512)
+
+    assert LRResult.parse(after.to_json()) == after
 
 
 def test_the_law_is_the_calibrations():
