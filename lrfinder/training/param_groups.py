@@ -19,8 +19,8 @@ __all__ = ["ParamGroups", "as_list", "decouples", "find_reference", "rated_group
 DECOUPLED = ("SGD", "AdamW", "Muon", "Lion", "NAdamW", "Adan", "Sophia", "SOAP", "AdamWScheduleFree")
 """Optimizers, beside those that say so in their groups, whose weight decay takes rate times decay off the weights."""
 
-MOST_ENTRIES = 2**24
-"""Entries of a gradient that are copied to see its noise: 64 MiB."""
+MOST_ENTRIES = 2**22
+"""Entries of a gradient that are copied to see its noise: 16 MiB."""
 
 
 def reference_index(groups: Sequence[dict[str, Any]]) -> int:
