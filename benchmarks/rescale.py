@@ -39,7 +39,8 @@ DIVERGED = 1.0
 """Nats above the best loss from which a published training has diverged."""
 
 HELD = 0.8
-NAME, UNMEASURED, ALL = "lrfinder", "lrfinder, the noise not measured", "all three"
+NAME, UNMEASURED = "lrfinder", "lrfinder, the noise not measured"
+ALL, TESTING = "all three", "transformer"
 
 OF_OWN = ("critical_over_noise", "batch_exponent", "samples_exponent")
 OF_OWN += tuple(f"{name}_sgd" for name in OF_OWN)
@@ -153,7 +154,12 @@ def powers_of(quantity):
 @cache
 def without(data):
     """The constants that all but one kind of data choose."""
-    return fit(split(step_law())[0], [cell for cell in grid_cells() if cell.family != (data,)])
+    return fit(split(step_law())[0], [cell for cell in choosing() if cell.family != (data,)])
+
+
+def choosing():
+    """The cells of the own grids that may choose constants."""
+    return [cell for cell in grid_cells() if cell.family[0] in rescale_grid.CHOOSING]
 
 
 def score_own():
@@ -162,12 +168,14 @@ def score_own():
     for quantity, kind in [(q, k) for q in ("batch", "samples") for k in ("sgd", "adam")]:
         found = moves([cell for cell in cells if cell.kind == kind], quantity)
         for rule in rules_of(quantity):
-            for data in (*rescale_grid.TASKS, ALL):
+            for data in (*rescale_grid.CHOOSING, ALL, TESTING):
                 scored = [
                     scored_move(m, noise, rule)
                     for m, noise in cases(found, rule == NAME and quantity == "batch")
-                    if data in (m.before.family[0], ALL)
+                    if m.before.family[0] == data or (data == ALL and m.before.family[0] != TESTING)
                 ]
+                if not scored:
+                    continue
                 values, held = zip(*scored, strict=True)
                 row = {"rule": rule, "data": data, "kind": kind, "quantity": quantity, "moves": len(values)}
                 row |= {"regret": summary(values), "mean": round(fmean(values), 5)}
@@ -195,7 +203,7 @@ def score():
         "published": score_published(split(step_law())[1], FITTED),
         "own": score_own(),
         "searched": rescale_search.score(without),
-        "left_out": {family: _constants(without(family)) for family in rescale_grid.TASKS},
+        "left_out": {family: _constants(without(family)) for family in rescale_grid.CHOOSING},
     }
 
 
@@ -215,7 +223,7 @@ def main():
     torch.set_num_threads(1)
     rescale_grid.make()
     if options.fit:
-        chosen = fit(split(step_law())[0], grid_cells())
+        chosen = fit(split(step_law())[0], choosing())
         return print(json.dumps({name: getattr(chosen, name) for name in CHOSEN}, indent=1))
     found = score()
     STORED.write_text(json.dumps(found, indent=1) + "\n")

@@ -21,7 +21,7 @@ from best_rates import steps
 from oracles import SCHEDULES
 from suite import handwriting, letters, pictures
 from suite.base import Family, Training, on_disk
-from suite.models import identity
+from suite.models import Language, identity
 from suite.optimizers import momentum
 from tasks import ce, mlp
 from torch.optim import AdamW
@@ -42,8 +42,16 @@ TASKS = {
         partial(letters.Grams, letters.SYMBOLS, 8, 64),
         letters.PLAYS,
     ),
+    "transformer": (
+        partial(letters.windows, letters.plays, 16),
+        partial(Language, letters.SYMBOLS, 16, 32),
+        letters.PLAYS,
+    ),
 }
 """By name: data, model, and the file that the data are in."""
+
+CHOOSING = ("mnist", "cifar", "shakespeare")
+"""Those that may choose constants; the transformer, whose samples are windows of a text, only tests them."""
 
 OPTIMIZERS = {"momentum": (momentum, (-5, 1)), "adamw": (AdamW, (-7, -1))}
 """By name: what makes one, and the ends of the first rates, in half decades."""
@@ -54,6 +62,10 @@ CELLS = [
     *[(batch, WHOLE) for batch in (16, 64, 256)],
 ]
 """Batch and samples of a training, in the order in which they are made."""
+
+CASES = [(task, optimizer, *cell) for cell in CELLS for task in CHOOSING for optimizer in OPTIMIZERS]
+CASES += [("transformer", "adamw", batch, QUARTER) for batch in (64, 16, 256)]
+"""Task, optimizer, batch and samples of every training."""
 
 SEEDS, NOISE_SEEDS = (0, 1), (10, 11, 12, 13)
 NOISE_STEPS = 30
@@ -126,8 +138,7 @@ def make():
     """Make the runs that are missing, cell by cell, then measure the noise where it was not."""
     stored = _stored()
     rows, noise = stored["runs"], stored["noise"]
-    cases = [(batch, samples, t, o) for batch, samples in CELLS for t in TASKS for o in OPTIMIZERS]
-    for batch, samples, task, optimizer in cases:
+    for task, optimizer, batch, samples in CASES:
         cell = {"task": task, "optimizer": optimizer, "batch": batch, "samples": samples}
         mine = [row for row in rows if cell.items() <= row.items()]
         training = training_of(**cell)
@@ -140,10 +151,10 @@ def make():
             rows.append(row)
             _store(rows, noise)
         print(f"{sum(row['seconds'] for row in rows) / 60:5.1f} min, {training.name}: {len(mine)} runs", flush=True)
-    for batch, samples, task, optimizer in cases:
+    for task, optimizer, batch, samples in CASES:
         cell = {"task": task, "optimizer": optimizer, "batch": batch}
         done = {row["seed"] for row in noise if cell.items() <= row.items()}
-        for seed in [seed for seed in NOISE_SEEDS if seed not in done and samples == WHOLE]:
+        for seed in [seed for seed in NOISE_SEEDS if seed not in done and (samples == WHOLE or task not in CHOOSING)]:
             noise.append({**cell, "seed": seed, "noise": measure(training_of(**cell, samples=samples), seed)})
             _store(rows, noise)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import fmean
 
 from rescale_cells import FOLK, grid_cells, summary
-from rescale_grid import NOISE_SEEDS, OPTIMIZERS, TASKS, WHOLE, training_of
+from rescale_grid import CHOOSING, NOISE_SEEDS, OPTIMIZERS, WHOLE, training_of
 from tasks import ce
 
 from lrfinder import LRResult, find_lr
@@ -52,7 +52,7 @@ def make():
 
 def cases():
     """Every search by its name."""
-    every = [(t, o, b, s) for t in TASKS for o in OPTIMIZERS for b in BATCHES for s in SEEDS]
+    every = [(t, o, b, s) for t in CHOOSING for o in OPTIMIZERS for b in BATCHES for s in SEEDS]
     return {" ".join(map(str, case)): case for case in every}
 
 
