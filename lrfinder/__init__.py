@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from lrfinder._version import __version__
 
 if TYPE_CHECKING:
+    from lightning_callbacks import AutoLR, DecaySchedule
+    from lrfinder import schedules
     from lrfinder.advice.plan import Plan
     from lrfinder.display.plot import plot_schedule
     from lrfinder.errors import InputError, LRFinderError, LRFinderWarning, NoSignalError, RankError, StateLeak
@@ -23,33 +25,38 @@ if TYPE_CHECKING:
     from lrfinder.evidence.status import Status
     from lrfinder.find import find_lr, range_test
     from lrfinder.loop import Facts, Loop
-    from lrfinder.result import LRResult
+    from lrfinder.result import LRResult, SearchSpace
     from lrfinder.training.scheduler import attach
     from lrfinder.training.step_loop import StepLoop
     from lrfinder.training.torch_loop import TorchLoop
     from lrfinder.tune import tune_loop, tune_lr
 
 _NAMES = {
-    "advice.plan": ["Plan"],
-    "display.plot": ["plot_schedule"],
-    "errors": ["InputError", "LRFinderError", "LRFinderWarning", "NoSignalError", "RankError", "StateLeak"],
-    "evidence.curve": ["Curve"],
-    "evidence.evidence": ["Evidence"],
-    "evidence.rules": ["RULES"],
-    "evidence.status": ["Status"],
-    "find": ["find_lr", "range_test"],
-    "loop": ["Facts", "Loop"],
-    "result": ["LRResult"],
-    "training.scheduler": ["attach"],
-    "training.step_loop": ["StepLoop"],
-    "training.torch_loop": ["TorchLoop"],
-    "tune": ["tune_loop", "tune_lr"],
+    "lightning_callbacks": ["AutoLR", "DecaySchedule"],
+    "lrfinder.advice.plan": ["Plan"],
+    "lrfinder.display.plot": ["plot_schedule"],
+    "lrfinder.errors": ["InputError", "LRFinderError", "LRFinderWarning", "NoSignalError", "RankError", "StateLeak"],
+    "lrfinder.evidence.curve": ["Curve"],
+    "lrfinder.evidence.evidence": ["Evidence"],
+    "lrfinder.evidence.rules": ["RULES"],
+    "lrfinder.evidence.status": ["Status"],
+    "lrfinder.find": ["find_lr", "range_test"],
+    "lrfinder.loop": ["Facts", "Loop"],
+    "lrfinder.result": ["LRResult", "SearchSpace"],
+    "lrfinder.training.scheduler": ["attach"],
+    "lrfinder.training.step_loop": ["StepLoop"],
+    "lrfinder.training.torch_loop": ["TorchLoop"],
+    "lrfinder.tune": ["tune_loop", "tune_lr"],
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
+_ROOMS = ("schedules",)
+"""Packages that are reached as attributes."""
 
 __all__ = [
     "RULES",
+    "AutoLR",
     "Curve",
+    "DecaySchedule",
     "Evidence",
     "Facts",
     "InputError",
@@ -60,6 +67,7 @@ __all__ = [
     "NoSignalError",
     "Plan",
     "RankError",
+    "SearchSpace",
     "StateLeak",
     "Status",
     "StepLoop",
@@ -69,6 +77,7 @@ __all__ = [
     "find_lr",
     "plot_schedule",
     "range_test",
+    "schedules",
     "tune_loop",
     "tune_lr",
 ]
@@ -81,11 +90,11 @@ def __getattr__(name: str) -> object:
 
         warn_of_old_name("race", "tune_loop")
         name = "tune_loop"
-    if name == "schedules":
-        return import_module("lrfinder.schedules")
+    if name in _ROOMS:
+        return import_module(f"lrfinder.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'lrfinder' has no attribute {name!r}; it has {', '.join(sorted(__all__))}")
-    value = getattr(import_module(f"lrfinder.{_HOMES[name]}"), name)
+    value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
 

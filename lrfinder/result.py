@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 from lrfinder.advice.new_training import NewTraining
 from lrfinder.advice.plan import Plan
@@ -31,10 +31,24 @@ if TYPE_CHECKING:
 
     from lrfinder.training.scheduler import ScheduledLR
 
-__all__ = ["LRResult", "conclude"]
+__all__ = ["LRResult", "SearchSpace", "conclude"]
 
 LARGEST_FILE = 2**25
 """Bytes of a file beyond which it is not read."""
+
+
+class SearchSpace(NamedTuple):
+    """Where a search for hyperparameters should look for the peak, as its `suggest_float` or `loguniform` takes it.
+
+    Args:
+        low: The lowest peak.
+        high: The highest peak.
+        log: Whether peaks are drawn evenly in their logarithm; they are.
+    """
+
+    low: float
+    high: float
+    log: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +252,16 @@ class LRResult:
         for name, ratio in zip(names, self.evidence.ratios, strict=True):
             rates.setdefault(name, self.plan.lr * ratio)
         return rates
+
+    def search_space(self) -> SearchSpace:
+        """Return `interval` as (low, high, log) for a search for hyperparameters, with `lr` as the first to try.
+
+        Raises:
+            NoSignalError: There is no reliable rate, and no interval.
+        """
+        if self.interval is None:
+            raise NoSignalError(f"there is no interval to search in: {self.status.sentence}")
+        return SearchSpace(*self.interval)
 
     def apply(
         self, optimizer: "Optimizer | Sequence[Optimizer]", *schedulers: "LRScheduler", keep_decay: bool = False

@@ -254,3 +254,16 @@ def test_the_repr_is_one_line_of_what_was_found():
     assert repr(one).startswith(f"LRResult(lr={one.lr}, interval=(")
     assert repr(one).endswith(f"status='ok', schedule={one.plan.schedule})")
     assert repr(nothing()) == "LRResult(lr=None, interval=None, status='flat', schedule=None)"
+
+
+def test_the_search_space_is_the_interval():
+    """As low, high and whether in logarithms, by place and by name; where there is no rate there is none."""
+    one = found()
+
+    low, high, log = one.search_space()
+
+    assert (low, high) == one.interval
+    assert log is True
+    assert one.search_space()._asdict() == {"low": low, "high": high, "log": True}
+    with pytest.raises(NoSignalError, match="there is no interval to search in: The loss never fell"):
+        nothing().search_space()
