@@ -1,6 +1,5 @@
 """Schedulers in a Trainer: ours put in, the module's own run on a copy and rescaled."""
 
-import copy
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +14,8 @@ from lightning_callbacks._hooks import step_without_hook
 from lrfinder.errors import InputError, LRFinderWarning
 from lrfinder.schedules import Constant, Custom, Schedule, Warmup, from_plain
 from lrfinder.schedules.compose import plateau_in
+from lrfinder.training.foresee import rates_ahead
 from lrfinder.training.ratios import apply_rates
-from lrfinder.training.rescaling import double_of
 from lrfinder.training.scheduler import PlateauLR, ScheduledLR
 
 __all__ = ["Pace", "put", "schedule_from", "shape_of"]
@@ -124,17 +123,14 @@ def shape_of(
         return _below_plateau(configs[0].scheduler, optimizer, reference)
     if len(foreseen) == 1 and _is_fresh(foreseen[0]) and step_one is None:
         return foreseen[0].scheduler.schedule, float(foreseen[0].scheduler.base_lrs[reference])
-    # Copies of the schedulers drive a stand-in: the weights are neither copied nor touched.
-    double = double_of(optimizer)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        copies = [(copy.deepcopy(config.scheduler, {id(optimizer): double}), config) for config in foreseen]
-        rates = []
-        for step in range(steps):
-            rates.append(float(double.param_groups[reference]["lr"]))
-            for scheduler, config in copies:
-                if pace.is_due(config, step + 1):
-                    scheduler.step() if step_one is None else step_one(scheduler, step + 1)
+    rates = rates_ahead(
+        [config.scheduler for config in foreseen],
+        optimizer,
+        reference,
+        steps,
+        lambda which, done: pace.is_due(foreseen[which], done),
+        step_one,
+    )
     top = max(rates)
     factors = [rate / top for rate in rates]
     names = " and ".join(type(config.scheduler).__name__ for config in foreseen)

@@ -23,7 +23,7 @@ ROWS = (
     ("keywords", "result_json"),
     ("result",),
     ("find", "tune"),
-    ("cli", "lightning_callbacks"),
+    ("cli", "integrations", "lightning_callbacks"),
 )
 """A room imports from itself and from the rows above it, imports for typing and inside functions included."""
 

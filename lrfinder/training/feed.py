@@ -1,6 +1,5 @@
 """An endless stream of batches from a loader that is left as it was."""
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, cast
 
@@ -167,7 +166,12 @@ def _fresh_iterable(loader: Any, name: str) -> Callable[[], Iterable[Any]]:
 
 def shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
     """A copy that shares everything with the loader but its workers and the iterator that it may hold."""
-    clone = copy.copy(loader)
+    # Not copy.copy: Accelerate's loaders call themselves by the class of the loader inside them.
+    clone = object.__new__(type(loader))
+    vars(clone).update(vars(loader))
+    inner = vars(clone).get("base_dataloader")
+    if inner is not None:
+        vars(clone)["base_dataloader"] = shallow_copy(inner)
     # A loader shorter than the sweep starts again often: the copy's workers live until the sweep is over.
     vars(clone)["persistent_workers"] = loader.num_workers > 0
     vars(clone)["_iterator"] = None

@@ -13,9 +13,10 @@ import torch
 from torch.optim import Optimizer
 
 from lrfinder.errors import InputError
+from lrfinder.training.foresee import double_of
 from lrfinder.training.param_groups import as_list, rated_groups, reference_index, set_rate
 
-__all__ = ["RATES", "double_of", "is_torchs", "parts_of", "peak_of", "rescale"]
+__all__ = ["RATES", "is_torchs", "parts_of", "peak_of", "rescale"]
 
 RATES = ("lr", "initial_lr", "max_lr", "min_lr", "swa_lr")
 """What torch and its schedulers keep in a group as a rate."""
@@ -62,16 +63,6 @@ def rescale(optimizer: Optimizer | Sequence[Optimizer], lr: float, *schedulers: 
     for (_, key), (group, rate) in rates.items():
         set_rate(group, rate, key)
     _scale(parts, names, lr / top)
-
-
-def double_of(optimizer: Any) -> Optimizer:
-    """An optimizer with the same groups and none of the weights, on which copies of schedulers can be run."""
-    stand_ins = [{"params": [torch.nn.Parameter(torch.zeros(1))]} for _ in optimizer.param_groups]
-    double = torch.optim.SGD(stand_ins, lr=1.0)
-    double.defaults = dict(optimizer.defaults)
-    for mine, its in zip(double.param_groups, optimizer.param_groups, strict=True):
-        mine.update({key: copy.deepcopy(value) for key, value in its.items() if key != "params"})
-    return double
 
 
 def parts_of(schedulers: Sequence[Any]) -> list[Any]:

@@ -1,9 +1,6 @@
 """A loop made of two functions: the laws of every loop, what it refuses, and what only it does."""
 
-import runpy
 from functools import partial
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,8 +12,6 @@ from torch import nn
 from twins import Meter, Training, dataset, plain, state_of, training
 
 from lrfinder import InputError, StepLoop, TorchLoop, range_test, tune_loop
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "accelerate_loop.py"
 
 
 def subject(loop, t):
@@ -72,14 +67,6 @@ def step_loop(optimizer, **options):
     return subject(by_hand(t, **options), t)
 
 
-def example():
-    """That of the example for Accelerate."""
-    t = training()
-    accelerator = SimpleNamespace(backward=torch.Tensor.backward)
-    loop_of = runpy.run_path(str(EXAMPLE))["loop_of"]
-    return subject(loop_of(accelerator, t.model, t.optimizer, t.loader), t)
-
-
 def quadratic():
     """The one that is written against the protocol and nothing else."""
     loop = QuadraticLoop()
@@ -92,7 +79,6 @@ LOOPS = {
     "own step": own_step,
     "two functions": lambda: step_loop(grouped, val_loader=training().loader),
     "maximizing": lambda: step_loop(partial(torch.optim.SGD, lr=0.1, maximize=True)),
-    "the example for Accelerate": example,
     "quadratic": quadratic,
 }
 
