@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long reliability mutation lint bench-lightning pictures docs-tables bench \
 	bench-overhead bench-scale bench-oracles bench-best-rates bench-deepobs bench-fit bench-tuning bench-further \
-	bench-end-to-end bench-groups bench-rescale test-lightning-matrix clean
+	bench-end-to-end bench-groups bench-rescale test-lightning-matrix test-integrations clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -108,6 +108,12 @@ LIGHTNINGS ?= pytorch-lightning==2.4.0 pytorch-lightning==2.5.6 pytorch-lightnin
 
 test-lightning-matrix: $(STAMP)  ## the callbacks' tests under the oldest supported, a middle and the newest Lightning
 	for wanted in $(LIGHTNINGS); do BASE=$(BIN)/python ./benchmarks/lightning_matrix.sh $$wanted || exit 1; done
+
+# Lists of packages that are too heavy for `make test`, or do not go together, each in an environment of its own.
+INTEGRATIONS ?= newest oldest forecasting neuralprophet
+
+test-integrations: $(STAMP)  ## the integrations beside trl, sentence-transformers, Ray, W&B, MLflow, Darts and others; ten minutes
+	for list in $(INTEGRATIONS); do BASE=$(BIN)/python ./tests/integrations/matrix.sh $$list || exit 1; done
 
 clean:  ## remove the virtual environment and what the targets wrote
 	rm -rf $(VENV) .bench .matrix lrfinder-demo .pytest_cache .mypy_cache .ruff_cache

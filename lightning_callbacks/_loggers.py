@@ -36,7 +36,11 @@ def _deliver_to(logger: Any, result: LRResult, step: int) -> None:
         experiment.add_figure(NAME, figure, global_step=step)
     elif hasattr(logger, "log_image"):
         logger.log_image(NAME, [figure])
+        # W&B uploads what lies in the folder of a run.
+        if isinstance(getattr(experiment, "dir", None), str):
+            result.to_json(Path(experiment.dir) / f"{NAME}.json")
     elif hasattr(logger, "run_id") and hasattr(experiment, "log_figure"):
         experiment.log_figure(logger.run_id, figure, f"{NAME}.png")
+        experiment.log_text(logger.run_id, result.to_json(), f"{NAME}.json")
     elif hasattr(experiment, "log_figure"):
         experiment.log_figure(NAME, figure)

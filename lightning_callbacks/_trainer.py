@@ -35,6 +35,8 @@ HOOKS = ("on_train_batch_start", "on_train_batch_end", "on_before_zero_grad", "o
 
 CALLED = ("training_step", "optimizer_step", *HOOKS)
 """Methods of a module whose files may hold what they change."""
+COUNTS = ("last_epoch", "_step_count")
+"""Where a scheduler of torch keeps how far it is."""
 
 
 def TrainerLoop(
@@ -69,8 +71,16 @@ def TrainerLoop(
     scaler = getattr(trainer.precision_plugin, "scaler", None)
     # Under manual optimization an update may step the schedulers itself.
     schedulers = [vars(config.scheduler) for config in trainer.lr_scheduler_configs]
+    counts = [(held, {key: value for key, value in held.items() if key in COUNTS}) for held in schedulers]
+
+    def checked_update(batch: Batch) -> Tensor | None:
+        # A search may be longer than the schedule, and some schedulers refuse to go on beyond their end.
+        for scheduler, begun in counts:
+            scheduler.update(begun)
+        return _checked_update(trainer, update, *reference, batch)
+
     return StepLoop(
-        update=partial(_checked_update, trainer, update, *reference),
+        update=checked_update,
         forward=update.forward if module.automatic_optimization else None,
         modules=[module],
         optimizers=optimizers,

@@ -259,6 +259,16 @@ def test_a_warm_up_stepped_by_hand_ends_at_the_found_rate():
     assert max(rates[0] for rates in trace.rates) == pytest.approx(auto.result.lr)
 
 
+def test_a_scheduler_stepped_by_hand_may_be_shorter_than_the_search():
+    """One that refuses to go on beyond its end, as NeuralProphet's, is at its start in every step of the search."""
+    auto = AutoLR(**{**SHORT, "steps": 60})
+    cycle = partial(lr_scheduler.OneCycleLR, max_lr=1e-2, total_steps=25)
+
+    trace = fit(by_hand(cycle), [auto])
+
+    assert max(rates[0] for rates in trace.rates) == pytest.approx(auto.result.lr)
+
+
 class ByEpoch(Plain):
     """Steps its scheduler by hand after each epoch."""
 
