@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -74,26 +74,7 @@ def accelerate_loop(
         )
     loss = BatchLoss(model, loss_fn, loss_step)
 
-    def forward(micro: Any) -> Tensor:
-        return loss(to_device(micro, accelerator.device))
-
-    def update(batch: Batch) -> Tensor | None:
-        accelerator.gradient_state._set_sync_gradients(True)
-        optimizer.zero_grad()
-        losses = []
-        for i, micro in enumerate(batch):
-            is_last = i == len(batch) - 1
-            # As `accelerator.accumulate` does, which counts batches of the real training.
-            accelerator.gradient_state._set_sync_gradients(is_last)
-            with nullcontext() if is_last else accelerator.no_sync(model):
-                one = forward(micro)
-                accelerator.backward(one)
-            losses.append(one.detach())
-        if clip_grad_norm is not None:
-            accelerator.clip_grad_norm_(model.parameters(), clip_grad_norm)
-        optimizer.step()
-        parts = [one * share for one, share in zip(losses, shares(batch), strict=True)]
-        return None if optimizer.step_was_skipped else torch.stack(parts).sum()
+    update = _Update(accelerator, model, optimizer, loss, clip_grad_norm)
 
     def describe(facts: Facts) -> Facts:
         mixed = accelerator.mixed_precision
@@ -104,7 +85,7 @@ def accelerate_loop(
     scaler = accelerator.scaler
     return StepLoop(
         update=update,
-        forward=forward,
+        forward=update.forward,
         modules=[module for module in (model, loss_fn, loss_step) if isinstance(module, nn.Module)],
         optimizers=bare(optimizer),
         loader=loader,
@@ -121,6 +102,39 @@ def accelerate_loop(
             center_targets=loss.center_targets,
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """One optimizer step, as a training makes it under `accelerator.accumulate`, which counts batches of its own."""
+
+    accelerator: Any
+    model: nn.Module
+    optimizer: Any
+    loss: BatchLoss
+    clip_grad_norm: float | None
+
+    def __call__(self, batch: Batch) -> Tensor | None:
+        """Make it; return the loss before it, or None where a GradScaler skipped it."""
+        self.accelerator.gradient_state._set_sync_gradients(True)
+        self.optimizer.zero_grad()
+        losses = [self._micro_step(micro, i == len(batch) - 1) for i, micro in enumerate(batch)]
+        if self.clip_grad_norm is not None:
+            self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip_grad_norm)
+        self.optimizer.step()
+        parts = [one * share for one, share in zip(losses, shares(batch), strict=True)]
+        return None if self.optimizer.step_was_skipped else torch.stack(parts).sum()
+
+    def forward(self, micro: Any) -> Tensor:
+        """Return the loss of a micro-batch."""
+        return self.loss(to_device(micro, self.accelerator.device))
+
+    def _micro_step(self, micro: Any, is_last: bool) -> Tensor:
+        self.accelerator.gradient_state._set_sync_gradients(is_last)
+        with nullcontext() if is_last else self.accelerator.no_sync(self.model):
+            loss = self.forward(micro)
+            self.accelerator.backward(loss)
+        return loss.detach()
 
 
 def attach_prepared(accelerator: Any, optimizer: Optimizer, schedule: Schedule, *, lr: float | None = None) -> Any:

@@ -172,6 +172,7 @@ def shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
     inner = vars(clone).get("base_dataloader")
     if inner is not None:
         vars(clone)["base_dataloader"] = shallow_copy(inner)
+        vars(clone)["gradient_state"] = _Unnoticed()
     # A loader shorter than the sweep starts again often: the copy's workers live until the sweep is over.
     vars(clone)["persistent_workers"] = loader.num_workers > 0
     vars(clone)["_iterator"] = None
@@ -179,3 +180,12 @@ def shallow_copy(loader: DataLoader[Any]) -> DataLoader[Any]:
         # torchdata's StatefulDataLoader notes here that it made an iterator to save its state; the copy has none.
         vars(clone)["_initial_iter_for_state_dict"] = False
     return clone
+
+
+class _Unnoticed:
+    """Stands where Accelerate's loaders note that a pass over them has begun, or has ended."""
+
+    def _add_dataloader(self, loader: Any) -> None:
+        """Note nothing."""
+
+    _remove_dataloader = _add_dataloader
