@@ -42,33 +42,20 @@ def two_ranks(*names):
     return {name: (first[name], second[name]) for name in names}, printed
 
 
-@pytest.fixture(scope="module")
-def seen():
-    """What both ranks have seen under each framework, and what they have printed."""
-    return two_ranks("accelerate", "schedules", "fabric", "trainer")
+def test_ranks_agree_and_leave_no_trace():
+    """Under each framework both see one curve and one rate, and train on as without a search.
 
+    A schedule counts the optimizer steps, and not those of the processes together. The Trainer's scheduler begins at
+    the peak on both ranks, and the chief alone prints the report. One test, since both processes start but once.
+    """
+    seen, printed = two_ranks("accelerate", "schedules", "fabric", "trainer")
 
-@pytest.mark.parametrize("name", ["accelerate", "fabric", "trainer"])
-def test_ranks_agree_and_leave_no_trace(seen, name):
-    """Both see one curve and one rate, and train on as without a search."""
-    first, second = seen[0][name]
-
-    assert first == second
-    assert first["same"]
-    assert first["ranks"] == 2
-    assert len(first["curve"]) > 10
-
-
-def test_a_schedule_counts_optimizer_steps_on_both(seen):
-    """Not those of the processes together: it ends where the training ends."""
-    for rank in seen[0]["schedules"]:
+    for name in ("accelerate", "fabric", "trainer"):
+        first, second = seen[name]
+        assert first == second
+        assert first["same"], name
+        assert (first["ranks"], len(first["curve"]) > 10) == (2, True)
+    for rank in seen["schedules"]:
         assert rank["rates"] == pytest.approx(rank["wanted"])
-
-
-def test_the_trainer_applies_one_peak_and_prints_one_report(seen):
-    """The scheduler of both ranks begins at the peak, and only the chief tells it."""
-    ranks, printed = seen
-    first, second = ranks["trainer"]
-
-    assert first["applied"] == second["applied"] == pytest.approx(first["lr"])
+    assert seen["trainer"][0]["applied"] == pytest.approx(seen["trainer"][0]["lr"])
     assert printed.count("lrfinder: range test of LlamaForCausalLM") == 1
