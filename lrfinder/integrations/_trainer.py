@@ -26,7 +26,7 @@ CONTAINERS = (dict, list, set, Tensor)
 
 
 def trainer_of(callback: object) -> Any:
-    """Return the Trainer that is calling a callback, which its hooks are not told."""
+    """Return the Trainer that is calling a callback; its hooks get parts of it, and not the Trainer."""
     frame = sys._getframe(1)
     while frame is not None:
         owner = frame.f_locals.get("self")

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from lrfinder.advice.plan import Plan
 from lrfinder.checks import check_choice, check_flag
 from lrfinder.display import report
-from lrfinder.errors import LRFinderWarning, NoSignalError
+from lrfinder.errors import InputError, LRFinderWarning, NoSignalError
 from lrfinder.evidence.rules import RuleFunction
 from lrfinder.find import range_test
 from lrfinder.integrations._reporters import deliver
@@ -68,6 +68,14 @@ class Options:
         check_state("also", self.also)
         if self.budget is not None:
             check_budget(self.budget)
+        for wanted, other, beside in (
+            (self.tune is True, self.rule, "rule"),
+            (self.tune is False, self.budget, "budget"),
+        ):
+            if wanted and other is not None:
+                raise InputError(
+                    f"`{beside}` must be left out beside tune={self.tune}, got {other!r}; drop one of the two"
+                )
         if isinstance(self.schedule, str):
             known = [name for name in CATALOGUE if name != "reduce_on_plateau"]
             check_choice("schedule", self.schedule, ("recommended", *known))
@@ -164,7 +172,7 @@ class AutoLRCallback(TrainerCallback, ExportableState):  # type: ignore[misc]  #
         shape, top = own_shape(trainer, loop) if options.schedule is None else (options.schedule, None)
         self.result = self._search(trainer, loop, shape)
         self.saved = {"result": self.result.to_json(), "attached": None}
-        self._tell(trainer, loop)
+        self._announce(trainer, loop)
         if self.plan is None and options.on_no_signal == "error":
             raise NoSignalError(self.result.status.sentence)
         if options.mode == "only":
@@ -206,7 +214,7 @@ class AutoLRCallback(TrainerCallback, ExportableState):  # type: ignore[misc]  #
             return tune_loop(loop, budget=options.budget, **given)
         return range_test(loop, steps=options.steps, rule=options.rule, **given)
 
-    def _tell(self, trainer: Any, loop: StepLoop) -> None:
+    def _announce(self, trainer: Any, loop: StepLoop) -> None:
         """Print the report, log peak and interval, and hand the picture to the reporters."""
         result, plan = self.result, self.plan
         if result is None:
@@ -226,8 +234,8 @@ class AutoLRCallback(TrainerCallback, ExportableState):  # type: ignore[misc]  #
             return NOTHING if self.options.mode == "apply" else None
         own = scheduler_name(trainer)
         if self.options.mode != "apply":
-            told = f"nothing. To train with it pass TrainingArguments(learning_rate={self.plan.lr:.3g}, ...)"
-            return told if self.options.schedule is None else None
+            by_hand = f"nothing. To train with it pass TrainingArguments(learning_rate={self.plan.lr:.3g}, ...)"
+            return by_hand if self.options.schedule is None else None
         kept = f"the rate is set, and the {own} scheduler of the Trainer follows it"
         return kept if self.options.schedule is None else f"the rate is set, the schedule replaces the Trainer's {own}"
 

@@ -203,6 +203,8 @@ def test_no_signal_raises_where_it_should(tmp_path):
         ({"tune": "yes"}, "`tune` must be one of auto, True, False, got 'yes'"),
         ({"also": 3}, "`also` must be a list of objects"),
         ({"budget": 5}, "`budget` must be"),
+        ({"tune": True, "rule": "valley"}, "`rule` must be left out beside tune=True, got 'valley'"),
+        ({"tune": False, "budget": 300}, "`budget` must be left out beside tune=False, got 300"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused(options, sentence):
