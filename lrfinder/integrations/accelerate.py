@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from lrfinder.errors import InputError
 from lrfinder.loop import Batch, Facts
 from lrfinder.schedules import Schedule
-from lrfinder.snapshot.contents import reached_by
+from lrfinder.snapshot.reach import reached_by
 from lrfinder.training.batch import shares, to_device
 from lrfinder.training.feed import Loader
 from lrfinder.training.host import Host

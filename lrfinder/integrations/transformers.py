@@ -22,7 +22,7 @@ from lrfinder.result import LRResult
 from lrfinder.schedules import CATALOGUE, Schedule, from_plain, to_plain
 from lrfinder.search.budget import LEAST, SHARE, check_budget
 from lrfinder.training.options import check_state
-from lrfinder.training.param_groups import rescale
+from lrfinder.training.rescaling import rescale
 from lrfinder.training.step_loop import StepLoop
 from lrfinder.tune import tune_loop
 
