@@ -170,6 +170,11 @@ class LRResult:
         found = conclude(self.evidence, request)
         if found.plan is None:
             raise NoSignalError(f"there is no learning rate for {request.schedule}: {Status.OUT_OF_RANGE.sentence}")
+        before, plan = self.plan.total_steps, found.plan
+        if request.open_ended and before is not None and plan.warmup > before:
+            words = f"The warm-up of {plan.warmup:,} steps is longer than the {before:,} of the training planned before"
+            late = f"{words}; if this one may end as early, pass its length instead of `open_ended`."
+            return replace(found, plan=replace(plan, warnings=(*plan.warnings, late)))
         return found
 
     def rescale(

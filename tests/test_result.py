@@ -267,3 +267,14 @@ def test_the_search_space_is_the_interval():
     assert one.search_space()._asdict() == {"low": low, "high": high, "log": True}
     with pytest.raises(NoSignalError, match="there is no interval to search in: The loss never fell"):
         nothing().search_space()
+
+
+def test_a_warm_up_longer_than_the_training_planned_before_is_warned_of():
+    """An open end after a training of 920 steps with Adam; after a longer one there is no such warning."""
+    adam = Facts(optimizer="AdamW", betas=(0.9, 0.999), bases=(1e-3,))
+    short, long = (
+        result(Request(total), facts=adam).recommend(open_ended=True).plan.warnings for total in (920, 50_000)
+    )
+
+    assert "The warm-up of 2,000 steps is longer than the 920 of the training planned before" in " ".join(short)
+    assert "planned before" not in " ".join(long)
