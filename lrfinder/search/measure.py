@@ -104,7 +104,9 @@ def search(
         )
         left -= trials[-1].cost
     evidence = add_edge_trials(evidence, trials)
-    if evidence.status is Status.OK or curve.stopped != "non_finite":
+    is_sought = evidence.status is not Status.OK and curve.stopped == "non_finite"
+    # On several ranks each has other batches, and losses are means over all: no place could be named.
+    if not is_sought or loop.facts.ranks > 1:
         return evidence
     # Where an answer is missing anyway, what the look at them costs matters less than the reason.
     return add_not_finite(evidence, *not_finite(loop, snapshot, chain.from_iterable(batches)))

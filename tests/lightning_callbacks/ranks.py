@@ -18,7 +18,8 @@ class Poisoned(Net):
 
     def training_step(self, batch, batch_idx):
         loss = super().training_step(batch, batch_idx)
-        late = not self.trainer.callbacks and batch_idx >= 12
+        is_search = any(type(callback).__name__ == "_Silent" for callback in self.trainer.callbacks)
+        late = is_search and batch_idx >= 12
         return loss * float("nan") if late and self.global_rank == 1 else loss
 
 
