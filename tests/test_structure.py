@@ -146,6 +146,7 @@ LOADED = {
     "import lrfinder, lrfinder._version": {"torch", "numpy", "tqdm", "lightning_callbacks", *LAZY},
     "import lrfinder.schedules": {"torch", "numpy", "scipy"},
     "from lrfinder import find_lr": {"lightning_callbacks", *LAZY},
+    "from lrfinder.integrations import accelerate, fabric": {"accelerate", "transformers", *LAZY},
     "import lightning_callbacks": LIGHTNING,
     SHOW.format(arguments=["--help"]): {"torch", "numpy", *LAZY},
     SHOW.format(arguments=["schedules"]): {"torch", "numpy", *LAZY},
@@ -154,7 +155,7 @@ LOADED = {
 }
 
 
-STARTS = ["package", "schedules", "find_lr", "callbacks", "help", "list", "show", "rescale"]
+STARTS = ["package", "schedules", "find_lr", "integrations", "callbacks", "help", "list", "show", "rescale"]
 
 
 @pytest.mark.parametrize(("code", "heavy"), LOADED.items(), ids=STARTS)
