@@ -7,7 +7,7 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.loggers import MLFlowLogger, WandbLogger
 from torch.utils.data import DataLoader, TensorDataset
-from trainings import SHORT, train
+from transformers_trainings import SHORT, train
 
 from lightning_callbacks import AutoLR
 from lrfinder import LRResult

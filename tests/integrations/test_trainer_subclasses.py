@@ -5,8 +5,8 @@ from importlib import import_module
 
 import pytest
 import torch
-from trainings import SHORT, bert, llama, sentences, trace_of
 from transformers import BertModel, PreTrainedTokenizerFast, Seq2SeqTrainer, Seq2SeqTrainingArguments
+from transformers_trainings import SHORT, bert, llama, sentences, trace_of
 
 from lrfinder.integrations.transformers import AutoLRCallback
 

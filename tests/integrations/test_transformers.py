@@ -5,8 +5,8 @@ import runpy
 import sys
 
 import pytest
-from trainings import SHORT, adapters, rates, sentences, train
 from transformers import TrainerCallback
+from transformers_trainings import SHORT, adapters, rates, sentences, train
 
 from lrfinder import InputError, LRResult, NoSignalError
 from lrfinder.errors import LRFinderWarning

@@ -3,8 +3,8 @@
 import pytest
 import torch
 from loop_contract import LAWS, Subject
-from trainings import SHORT, Counting, Mean, Stream, adapters, bert, classes, llama, sentences, train
 from transformers import TrainerCallback
+from transformers_trainings import SHORT, Counting, Mean, Stream, adapters, bert, classes, llama, sentences, train
 from twins import plain
 
 from lrfinder.integrations._trainer import TrainerLoop, trainer_of

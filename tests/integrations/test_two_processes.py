@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parent / "ranks.py"
+SCRIPT = Path(__file__).parent / "framework_ranks.py"
 
 pytestmark = [pytest.mark.distributed, pytest.mark.timeout(280)]
 

@@ -9,7 +9,7 @@ import warnings
 import torch
 from accelerate.utils import set_seed
 from prepared import by_accelerate, ddp
-from trainings import SHORT, rates, train
+from transformers_trainings import SHORT, rates, train
 
 from lrfinder import range_test, tune_loop
 from lrfinder.integrations.accelerate import attach_prepared
