@@ -89,6 +89,7 @@ def test_everything_is_as_before_at_once(disturb):
 @pytest.mark.parametrize(
     ("grad", "is_held"), [(None, True), (3.0, True), (3.0, False)], ids=["none", "given", "left out"]
 )
+@pytest.mark.filterwarnings("ignore:no optimizer holds")
 def test_gradients_survive(grad, is_held):
     """None stays None; one that waits keeps object and content, also where no optimizer zeroes it between steps."""
     t = training()
