@@ -24,7 +24,7 @@ class InputError(LRFinderError, ValueError):
 
 
 class UpdateError(InputError):
-    """A step of the training's own cannot be swept: it sets the rate itself, or makes no update."""
+    """A step of the training's own cannot be swept: it sets the rate itself."""
 
 
 class NoSignalError(LRFinderError):

@@ -282,8 +282,9 @@ class LRResult:
             optimizer: One, or the list that was swept jointly; the reference group, the first with a trainable
                 parameter, gets `lr`.
             schedulers: Those attached to them.
-            keep_decay: Whether to change decoupled weight decay (that of AdamW, Muon and their like) against the rate,
-                so that the product of both stays, which is how far the weights shrink at a step.
+            keep_decay: Whether to change weight decay that acts by the rate (that of AdamW, Muon, SGD and their like)
+                against the rate that the optimizer had, so that the product of both stays, which is how far the weights
+                shrink at a step. A rescaled plan suggests another, for the whole training: `plan.setting.weight_decay`.
 
         Raises:
             NoSignalError: There is no reliable rate to apply.
@@ -329,8 +330,9 @@ class LRResult:
                 "`found.recommend(total_steps=...)`, which trains nothing"
             )
         from lrfinder.training.ratios import apply_rates
-        from lrfinder.training.scheduler import attach
+        from lrfinder.training.scheduler import attach, check_attachable
 
+        check_attachable(optimizer)
         ratios = self.evidence.ratios if self.evidence.has_tuned_ratios else None
         apply_rates(optimizer, self.plan.lr, ratios=ratios, keep_decay=keep_decay)
         return attach(optimizer, self.plan.schedule, lr=self.plan.lr)
@@ -372,6 +374,6 @@ def conclude(evidence: Evidence, request: Request) -> LRResult:
     if evidence.status is not Status.OK:
         return LRResult(evidence, None)
     plan, within = make_plan(evidence, request), evidence.lr_range
-    if plan is None or (within is not None and not within[0] <= plan.lr <= within[1]):
+    if plan is None or (within is not None and not within[0] <= plan.lr / evidence.reference_factor <= within[1]):
         return LRResult(replace(evidence, status=Status.OUT_OF_RANGE), None)
     return LRResult(evidence, plan)

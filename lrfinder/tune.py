@@ -3,7 +3,6 @@
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, Unpack, cast
 
 from torch import nn
@@ -17,7 +16,7 @@ from lrfinder.display.progress import Bar, bar
 from lrfinder.errors import InputError, NoSignalError
 from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.divergence import drop_of
-from lrfinder.evidence.evidence import Evidence, add_groups, add_pilots
+from lrfinder.evidence.evidence import Evidence, add_groups, add_pilots, note_mode
 from lrfinder.evidence.groups import GroupSet, GroupTuning
 from lrfinder.evidence.status import Status
 from lrfinder.keywords import accepts_old_names, shows_options_of, split_options
@@ -178,8 +177,7 @@ def tune_loop(
         if sets and evidence.status is Status.OK:
             tuning = _tune_groups(loop, snapshot, of_groups, sets, evidence, request, ratios, on_step)
             evidence = add_groups(evidence, tuning)
-        # Known once something was evaluated, which the search alone may not do.
-        evidence = replace(evidence, facts=replace(evidence.facts, evaluated_in=loop.facts.evaluated_in))
+        evidence = note_mode(evidence, loop.facts)
     result = conclude(evidence, request)
     if result.plan is not None:
         cost = Cost(spending.steps, SEARCH, least_for_a_pilot(), FEWEST_TO_TRY)

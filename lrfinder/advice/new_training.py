@@ -47,7 +47,9 @@ class NewTraining:
     def __post_init__(self) -> None:
         for name, remedy in COUNTS.items():
             if getattr(self, name) is not None:
-                object.__setattr__(self, name, check_whole(name, getattr(self, name), remedy))
+                given = getattr(self, name)
+                whole = int(given) if isinstance(given, float) and given.is_integer() else given
+                object.__setattr__(self, name, check_whole(name, whole, remedy))
         if self.epochs is not None:
             check_number("epochs", self.epochs, "(0, inf)", "pass the epochs of the whole training")
         if self.total_steps is not None and self.epochs is not None:

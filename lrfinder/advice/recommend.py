@@ -12,10 +12,13 @@ from lrfinder.evidence.evidence import Evidence
 from lrfinder.loop import Facts
 from lrfinder.schedules import Schedule
 
-__all__ = ["check_request", "make_plan", "schedule_for", "starts_low", "warnings_of"]
+__all__ = ["OF_DECAY", "check_request", "make_plan", "schedule_for", "starts_low", "warnings_of"]
 
 FAR_APART = 1.5
 """Decades between the rules' rates from which the plan warns of it."""
+
+OF_DECAY = "Weights shrink by rate times weight decay at each step."
+"""What the reason begins with that speaks of weight decay."""
 
 FAR_FROM_OWN = 3.0
 """How many times the optimizer's own rate, or a part of it, the peak is before the plan speaks of weight decay."""
@@ -96,9 +99,9 @@ def _decay(facts: Facts, lr: float) -> tuple[Reason, ...]:
     if not decay or 1 / FAR_FROM_OWN <= lr / base <= FAR_FROM_OWN:
         return ()
     text = (
-        f"Weights shrink by rate times weight decay at each step: {decay * base / lr:.2g} instead of {decay:.2g} keeps "
-        f"what {base:.1e} has (`apply(..., keep_decay=True)`). The search did not try it, and where the training is "
-        "short either hardly matters."
+        f"{OF_DECAY} With {decay * base / lr:.2g} instead of {decay:.2g} "
+        f"they shrink as at the optimizer's own rate of {base:.1e} (`apply(..., keep_decay=True)` sets it). The search "
+        "did not try that; in a short training either hardly matters."
     )
     return (Reason(text, "moderate"),)
 

@@ -12,7 +12,7 @@ from lrfinder.advice.new_training import NewTraining, check_change
 from lrfinder.advice.optimizers import kind_of, own_pace
 from lrfinder.advice.peak import factor_of
 from lrfinder.advice.plan import Factor, Plan, Setting
-from lrfinder.advice.recommend import warnings_of
+from lrfinder.advice.recommend import OF_DECAY, warnings_of
 from lrfinder.advice.request import Horizon, Request
 from lrfinder.advice.rescale_words import reason_of_decay, reasons_of, warnings_of_change
 from lrfinder.advice.respan import respan
@@ -72,7 +72,8 @@ def rescale_plan(evidence: Evidence, plan: Plan, new: NewTraining, calibration: 
         reasons += (reason_of_decay(before.weight_decay, decay),)
     return replace(
         rescaled,
-        reasons=(*reasons, *rescaled.reasons),
+        # What was said of the old rate is not true of the new one.
+        reasons=(*reasons, *(reason for reason in rescaled.reasons if not reason.text.startswith(OF_DECAY))),
         warnings=(*rescaled.warnings, *warnings_of_change(change)),
         code=code_for(
             rescaled.lr,

@@ -149,8 +149,8 @@ def _add_tune(tune: argparse.ArgumentParser) -> None:
     default = "5 %% of the training, at least 300 steps, at most a third of the training"
     meaning = f"steps that all of it may cost, or a share of the training below 1 (default: {default})"
     tune.add_argument("--budget", type=_budget, metavar="STEPS", help=meaning)
-    meaning = "tune the ratios between parameter groups too: `each`, or names of groups or optimizers"
-    tune.add_argument("--groups", nargs="+", metavar="NAME", help=meaning)
+    meaning = "tune the ratios between parameter groups too: each, or names of groups or optimizers, as in head,body"
+    tune.add_argument("--groups", type=_names, metavar="NAMES", help=meaning)
     meaning = "steps that this may cost besides, or a share (default: 5 %% of the training, or the least that it takes)"
     tune.add_argument("--group-budget", type=_budget, metavar="STEPS", help=meaning)
     _add_search(tune, "tune_lr")
@@ -167,6 +167,11 @@ def _add_rescale(rescale: argparse.ArgumentParser) -> None:
         rescale.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=metavar, help=meaning)
     rescale.add_argument("--json", metavar="FILE", help="save the new result; - prints it instead of the report")
     rescale.set_defaults(run=_rescale)
+
+
+def _names(words: str) -> str | list[str]:
+    """The word `each`, or names between commas."""
+    return words if words == "each" else [name.strip() for name in words.split(",")]
 
 
 def _budget(word: str) -> float:
@@ -207,8 +212,6 @@ def _search(options: argparse.Namespace) -> int:
     verb = finder.find_lr if options.verb == "find_lr" else tuner.tune_lr
     named = (*OPTIONS, *OF_GROUPS, *PLAN_FLAGS)
     given = {name: value for name in named if (value := getattr(options, name, None)) is not None}
-    if given.get("groups") == ["each"]:
-        given["groups"] = "each"
     found = call(options.factory, lambda: verb(**{**training, **given}))
     return _deliver(found, options.plot, options.json) if distributed.is_chief() else FOUND
 

@@ -17,7 +17,7 @@ from lrfinder.evidence.status import Status, decide_status
 from lrfinder.evidence.trials import Trials
 from lrfinder.loop import Facts
 
-__all__ = ["Evidence", "add_edge_trials", "add_groups", "add_pilots", "read_curve"]
+__all__ = ["Evidence", "add_edge_trials", "add_groups", "add_pilots", "note_mode", "read_curve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +167,14 @@ def add_groups(evidence: Evidence, groups: GroupTuning) -> Evidence:
     return replace(evidence, groups=groups, cost_steps=math.ceil(evidence.cost_steps + groups.cost))
 
 
-def add_not_finite(evidence: Evidence, places: tuple[int, ...], looked_at: int) -> Evidence:
+def add_not_finite(evidence: Evidence, places: tuple[int, ...], looked_at: int, cost: float = 0.0) -> Evidence:
     """Return evidence with the batches whose loss is not finite whatever the rate, its status decided anew."""
-    return _with(replace(evidence, not_finite=places, looked_at=looked_at), cost=0)
+    return _with(replace(evidence, not_finite=places, looked_at=looked_at), cost=cost)
+
+
+def note_mode(evidence: Evidence, facts: Facts) -> Evidence:
+    """Return evidence with the mode that losses were evaluated in, which is known once something was evaluated."""
+    return replace(evidence, facts=replace(evidence.facts, evaluated_in=facts.evaluated_in))
 
 
 def _with(evidence: Evidence, *, cost: float, **trials: tuple[Trials, ...]) -> Evidence:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from lrfinder.evidence.curve import is_number
 from lrfinder.loop import Batch, Loop, Snapshot
+from lrfinder.snapshot.contents import OUT_OF_MEMORY
 
 __all__ = ["MOST", "not_finite"]
 
@@ -20,5 +21,14 @@ def not_finite(loop: Loop, snapshot: Snapshot, batches: Iterable[Batch]) -> tupl
     looked_at = list(batches)[:MOST]
     epoch = min(loop.facts.steps_per_epoch or MOST, MOST)
     looked_at += [loop.draw() for _ in range(epoch - len(looked_at))]
-    losses = [loop.loss(batch) for batch in looked_at]
-    return tuple(place for place, loss in enumerate(losses, 1) if not is_number(loss)), len(losses)
+    return tuple(place for place, batch in enumerate(looked_at, 1) if not _is_finite(loop, batch)), len(looked_at)
+
+
+def _is_finite(loop: Loop, batch: Batch) -> bool:
+    """Whether the loss of a batch is a finite number; one that raises, as a guard against NaN does, is not."""
+    try:
+        return is_number(loop.loss(batch))
+    except OUT_OF_MEMORY:
+        raise
+    except Exception:
+        return False

@@ -23,8 +23,8 @@ STRIDE = 3.0
 """What the rates of a set are first multiplied and divided by; its square root where that has won."""
 
 MIN_GAIN = 0.02
-"""Part of what the first pilot gained, or of the loss that it came to if that is less, by which another must do better,
-besides not by chance."""
+"""Part of what the first pilot gained, or of the loss that it ended with if that is less: another wins only if it ends
+lower by more than this."""
 
 FURTHER = 1
 """Pilots that are planned for each set beside the first two, to go on where one of these won."""
@@ -102,7 +102,7 @@ class _Pilots:
         return losses_after(self.raw, losses or [])
 
     def wins(self, factors: Factors, over: Factors, *, beyond_chance: bool = True) -> bool:
-        """Whether a pilot did better than another by more than hardly anything, and beyond chance unless told not."""
+        """Whether a pilot ended lower than another by more than `MIN_GAIN` says, and beyond chance where asked."""
         old, new = self.run(over), self.run(factors)
         if new is None or old is None:
             return new is not None
@@ -144,8 +144,9 @@ def sets_of(facts: Facts, groups: str | Sequence[str]) -> tuple[GroupSet, ...]:
     Raises:
         InputError: A name that no group has, or all groups in one set.
     """
-    names = list(dict.fromkeys(facts.groups)) if isinstance(groups, str) and groups == "each" else groups
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+    rated = [name for name, base in zip(facts.groups, facts.bases, strict=True) if base > 0]
+    names = list(dict.fromkeys(rated)) if isinstance(groups, str) and groups == "each" else groups
+    if isinstance(names, str) or not names or not all(isinstance(name, str) for name in names):
         raise InputError(f'`groups` must be "each", a list of names, or None, got {groups!r}')
     members = {
         name: tuple(i for i, own in enumerate(zip(facts.groups, facts.owners, strict=True)) if name in own)
@@ -158,7 +159,7 @@ def sets_of(facts: Facts, groups: str | Sequence[str]) -> tuple[GroupSet, ...]:
     listed = [group for held in members.values() for group in held]
     if len(listed) > len(set(listed)):
         raise InputError(f"`groups` must name each group once, got {', '.join(names)}, which hold one twice")
-    if len(facts.bases) < 2 or (len(members) < 2 and len(listed) == len(facts.bases)):
+    if len(rated) < 2 or (len(members) < 2 and len(listed) == len(facts.bases)):
         raise InputError(
             f"`groups` must be left out where there is one group, whose ratio to itself is 1, got {groups!r}; give the "
             "optimizer several param_groups, or pass several optimizers"
@@ -269,7 +270,7 @@ def _moved(factors: Factors, i: int, by: float) -> Factors:
 
 
 def _interval(pilots: _Pilots, chosen: Factors, i: int) -> tuple[float, float]:
-    """The factors of a set from which no pilot on its line tells the chosen one; half a stride further where none."""
+    """The factors of a set whose pilots did no worse than the chosen one, and half of the way to the next that did."""
     line = {f[i]: f for f in pilots.after if f[:i] + f[i + 1 :] == chosen[:i] + chosen[i + 1 :]}
     if len(line) < 2:
         line = {f[i]: f for f in pilots.after if set(f[:i] + f[i + 1 :]) <= {1.0}}

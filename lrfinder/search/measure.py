@@ -9,7 +9,7 @@ from lrfinder.advice.peak import swept_edge
 from lrfinder.advice.request import PlanOptions
 from lrfinder.errors import InputError
 from lrfinder.evidence.divergence import batch_resolution, drop_of
-from lrfinder.evidence.evidence import Evidence, add_edge_trials, add_not_finite, read_curve
+from lrfinder.evidence.evidence import Evidence, add_edge_trials, add_not_finite, note_mode, read_curve
 from lrfinder.evidence.rules import RuleFunction
 from lrfinder.evidence.status import Status
 from lrfinder.evidence.trials import Trials
@@ -54,10 +54,10 @@ def search(
 ) -> Evidence:
     """Sweep an exponential range, in two passes where its rates are few, then run short trials with the other steps.
 
-    There are no trials where a rule is named, or below 75 steps. `lrs` has
-    as many rates as the search may cost steps. With `ends_on_plateau` the trials end, the rest of their steps unspent,
-    with the first that leaves the loss where it was, where the sweep could not be read and all before it raised the
-    loss. With `centers` a mean of the targets that is far from zero is taken away, as if it was learned.
+    There are no trials where a rule is named, or below 75 steps. `lrs` has as many rates as the search may cost steps.
+    With `ends_on_plateau` the trials end, the rest of their steps unspent, with the first that leaves the loss where it
+    was, where the sweep could not be read and all before it raised the loss. With `centers` a mean of the targets that
+    is far from zero is taken away, as if it was learned.
     """
     steps = len(lrs)
     series = _series(steps) if rule is None else 0
@@ -106,10 +106,10 @@ def search(
     evidence = add_edge_trials(evidence, trials)
     is_sought = evidence.status is not Status.OK and curve.stopped == "non_finite"
     # On several ranks each has other batches, and losses are means over all: no place could be named.
-    if not is_sought or loop.facts.ranks > 1:
-        return evidence
-    # Where an answer is missing anyway, what the look at them costs matters less than the reason.
-    return add_not_finite(evidence, *not_finite(loop, snapshot, chain.from_iterable(batches)))
+    if is_sought and loop.facts.ranks == 1:
+        places, looked_at = not_finite(loop, snapshot, chain.from_iterable(batches))
+        evidence = add_not_finite(evidence, places, looked_at, cost=looked_at / loop.losses_per_step)
+    return note_mode(evidence, loop.facts)
 
 
 def _center(loop: Loop, batches: list[Batch]) -> float:

@@ -110,12 +110,16 @@ class ParamGroups:
         )
 
     def gradients(self) -> Tensor | None:
-        """Return a copy of the gradients as one vector, every k-th entry where they are more than `MOST_ENTRIES`."""
-        swept = [p for group in self._groups for p in group["params"] if p.requires_grad and p.grad is not None]
-        if not swept or any(p.grad.layout is not torch.strided or hasattr(p.grad, "full_tensor") for p in swept):
+        """Return a copy of the gradients as one vector, every k-th entry where they are more than `MOST_ENTRIES`.
+
+        A parameter without a gradient has zeros, so that the vector has the same length where batches use others.
+        """
+        swept = [p for group in self._groups for p in group["params"] if p.requires_grad]
+        grads = [p.grad for p in swept if p.grad is not None]
+        if not grads or any(grad.layout is not torch.strided or hasattr(grad, "full_tensor") for grad in grads):
             return None
         every = math.ceil(sum(p.numel() for p in swept) / MOST_ENTRIES)
-        whole = [p.grad.detach().flatten() for p in swept]
+        whole = [(torch.zeros_like(p) if p.grad is None else p.grad).detach().flatten() for p in swept]
         real = [torch.view_as_real(grad).flatten() if grad.is_complex() else grad for grad in whole]
         return torch.cat([grad[::every].to(swept[0].device, torch.float32) for grad in real])
 

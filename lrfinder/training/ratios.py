@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 
 from lrfinder.errors import InputError
 from lrfinder.training.param_groups import as_list, decouples, rated_groups, set_rate
-from lrfinder.training.rescaling import RATES, is_torchs, parts_of, peak_of, rescale
+from lrfinder.training.rescaling import RATES, check_optimizers, is_torchs, parts_of, peak_of, rescale
 
 __all__ = ["apply_rates"]
 
@@ -38,11 +38,12 @@ def apply_rates(
             weight decay to keep; or as `rescale` does. Nothing was changed.
     """
     optimizers = as_list(optimizer)
-    groups = rated_groups([each for each in optimizers if hasattr(each, "param_groups")])
+    check_optimizers(optimizers)
+    groups = rated_groups(optimizers)
     if ratios is not None:
         _check_ratios(ratios, groups, schedulers)
-    decaying = _decaying(optimizers) if keep_decay else []
-    before = {id(group): peak_of(group, parts_of(schedulers)) for group in groups} if decaying else {}
+    before = {id(group): peak_of(group, parts_of(schedulers)) for group in groups}
+    decaying = [group for group in _decaying(optimizers) if before[id(group)] > 0] if keep_decay else []
     rescale(optimizer, lr, *schedulers, peak=peak)
     if ratios is not None:
         _set_ratios(groups, [lr * ratio for ratio in ratios], parts_of(schedulers))

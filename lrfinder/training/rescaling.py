@@ -6,7 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from lrfinder.errors import InputError
 from lrfinder.training.foresee import double_of
 from lrfinder.training.param_groups import as_list, rated_groups, reference_index, set_rate
 
-__all__ = ["RATES", "is_torchs", "parts_of", "peak_of", "rescale"]
+__all__ = ["RATES", "check_optimizers", "is_torchs", "parts_of", "peak_of", "rescale"]
 
 RATES = ("lr", "initial_lr", "max_lr", "min_lr", "swa_lr")
 """What torch and its schedulers keep in a group as a rate."""
@@ -41,17 +41,15 @@ def rescale(optimizer: Optimizer | Sequence[Optimizer], lr: float, *schedulers: 
 
     A group's `lr`, `initial_lr` and the bounds that schedulers keep in it follow, and so do the bases, bounds and
     floors of the schedulers, those inside another one too. Copies are run before and after: a scheduler that does not
-    follow is refused. The rate that becomes `lr` is `peak`, or else the one that the group is meant to reach: what a
-    cyclic scheduler rises to, else its base.
+    follow is refused. Functions of the caller's in one, as in LambdaLR, are called for that. The rate that becomes `lr`
+    is `peak`, or else the one that the group is meant to reach: what a cyclic scheduler rises to, else its base.
 
     Raises:
         InputError: There is no reference group, or its LR is 0; or a scheduler would put its own rates back. Nothing
             was changed.
     """
     optimizers = as_list(optimizer)
-    for each in optimizers:
-        if not hasattr(each, "param_groups"):
-            raise InputError(f"`optimizer` must be a torch optimizer, got {type(each).__name__}; schedulers follow it")
+    check_optimizers(optimizers)
     groups, parts = rated_groups(optimizers), parts_of(schedulers)
     reference = groups[reference_index(groups)]
     top = peak_of(reference, parts) if peak is None else peak
@@ -63,6 +61,13 @@ def rescale(optimizer: Optimizer | Sequence[Optimizer], lr: float, *schedulers: 
     for (_, key), (group, rate) in rates.items():
         set_rate(group, rate, key)
     _scale(parts, names, lr / top)
+
+
+def check_optimizers(optimizers: Sequence[Any]) -> None:
+    """Raise InputError for what has no parameter groups."""
+    for each in optimizers:
+        if not hasattr(each, "param_groups"):
+            raise InputError(f"`optimizer` must be a torch optimizer, got {type(each).__name__}; schedulers follow it")
 
 
 def parts_of(schedulers: Sequence[Any]) -> list[Any]:
@@ -116,18 +121,26 @@ def _names_that_follow(optimizers: list[Any], schedulers: list[Any], ratio: floa
         if all(map(is_torchs, schedulers)):
             return choices[0]
         raise InputError(_refusal(schedulers, "it cannot be copied to see whether it follows")) from None
-    scale = max((max(row) for row in before if row), default=0.0) * ratio
     for names in choices:
-        doubles, copies = _copies(owners, schedulers)
-        for group in rated_groups(doubles):
-            for key in (key for key in RATES if key in group):
-                set_rate(group, float(group[key]) * ratio, key)
-        _scale(copies, names, ratio)
-        after = _rates_to_come(doubles, copies)
-        pairs = [(a * ratio, b) for x, y in zip(before, after, strict=False) for a, b in zip(x, y, strict=True)]
-        if len(before) == len(after) and all(math.isclose(a, b, abs_tol=TOLERANCE * scale) for a, b in pairs):
-            return names
+        with suppress(TypeError):  # of attributes that are no numbers
+            if _follows(owners, schedulers, names, ratio, before):
+                return names
     raise InputError(_refusal(schedulers, "it would put its own rates back"))
+
+
+def _follows(
+    owners: list[Any], schedulers: list[Any], names: list[list[str]], ratio: float, before: list[list[float]]
+) -> bool:
+    """Whether copies that are scaled by these attributes run at the rates of before, times the ratio."""
+    scale = max((max(row) for row in before if row), default=0.0) * ratio
+    doubles, copies = _copies(owners, schedulers)
+    for group in rated_groups(doubles):
+        for key in (key for key in RATES if key in group):
+            set_rate(group, float(group[key]) * ratio, key)
+    _scale(copies, names, ratio)
+    after = _rates_to_come(doubles, copies)
+    pairs = [(a * ratio, b) for x, y in zip(before, after, strict=False) for a, b in zip(x, y, strict=True)]
+    return len(before) == len(after) and all(math.isclose(a, b, abs_tol=TOLERANCE * scale) for a, b in pairs)
 
 
 def _refusal(schedulers: list[Any], why: str) -> str:

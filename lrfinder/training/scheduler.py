@@ -24,7 +24,7 @@ from lrfinder.schedules.compose import plateau_in
 from lrfinder.schedules.custom import check_schedule
 from lrfinder.training.param_groups import as_list, reference_index, set_rate
 
-__all__ = ["PlateauLR", "ScheduledLR", "attach"]
+__all__ = ["PlateauLR", "ScheduledLR", "attach", "check_attachable"]
 
 _LEFTOVERS = ("max_lr", "min_lr", "swa_lr", "max_momentum", "base_momentum")
 
@@ -76,10 +76,7 @@ def attach(
         >>> [round(rate, 6) for rate in rates]
         [0.1, 0.075, 0.05, 0.025, 0.0]
     """
-    optimizers = as_list(optimizer)
-    for one in optimizers:
-        if not isinstance(one, Optimizer):
-            raise InputError(f"`optimizer` must be a torch Optimizer, got {type(one).__name__}; pass the bare one")
+    optimizers = check_attachable(optimizer)
     groups = [group for one in optimizers for group in one.param_groups]
     shape = _shape(schedule)
     done = check_whole("last_epoch", last_epoch, "pass the last step that is done, -1 for none", least=-1)
@@ -90,6 +87,15 @@ def attach(
     kind = ScheduledLR if plateau_in(shape) is None else PlateauLR
     schedulers = [kind(one, shape, done) for one in optimizers]
     return schedulers if isinstance(optimizer, (list, tuple)) else schedulers[0]
+
+
+def check_attachable(optimizer: Optimizer | Sequence[Optimizer]) -> list[Optimizer]:
+    """Return the optimizers as a list; InputError for one that torch's schedulers do not take."""
+    optimizers = as_list(optimizer)
+    for one in optimizers:
+        if not isinstance(one, Optimizer):
+            raise InputError(f"`optimizer` must be a torch Optimizer, got {type(one).__name__}; pass the bare one")
+    return optimizers
 
 
 class ScheduledLR(LRScheduler):

@@ -120,11 +120,17 @@ class StepLoop:
         self.optimizers = as_list(optimizers)
         self.swept = swept_optimizers(self.optimizers, sweep)
         check_any_holds(self.swept, self._trainable)
-        warn_of_unheld(self.modules[0], self.optimizers)
         self._update = update
         self._groups = ParamGroups(self.swept)
         self._host = host or Host()
         self._ranks = Ranks(group, self._host.device or self._trainable[0].device)
+        if self._ranks.is_chief:
+            warn_of_unheld(self.modules[0], self.optimizers)
+        if forward is None and evaluate_in is not None:
+            raise InputError(
+                "`evaluate_in` must be left out where the update cannot be split, whose losses come from updates that "
+                f"are put back, got {evaluate_in!r}; pass `forward=` too"
+            )
         self._evaluation = forward and Evaluation(forward, self.modules, self._ranks, self._host, evaluate_in)
         watched = self.swept if self._host.watched is None else self._host.watched
         self._watches, self._watched = bool(watched), stepping(watched)

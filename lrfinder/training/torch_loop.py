@@ -89,6 +89,7 @@ def TorchLoop(
             clip_grad_value=clip_grad_value,
             autocast=autocast,
             val_loader=val_loader,
+            evaluate_in=evaluate_in,
         )
     optimizers = choose_optimizers(optimizer, model, own=train_step is not None)
     precision, loss = Precision(trainable[0].device, autocast, channels_last), BatchLoss(model, loss_fn, loss_step)

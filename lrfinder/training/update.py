@@ -93,20 +93,23 @@ class GradientUpdate:
     ) -> None:
         if scaler is not None and not hasattr(scaler, "unscale_"):
             raise InputError(f"`scaler` must be a GradScaler or None, got {scaler!r}; pass that of the training")
-        evaluates_again = any(isinstance(one, LBFGS) for one in optimizers)
-        if scaler is not None and evaluates_again:
-            raise InputError("`scaler` must be None with LBFGS, which evaluates its closure often, got a GradScaler")
-        if len(optimizers) > 1 and evaluates_again:
+        again = [type(one).__name__ for one in optimizers if isinstance(one, LBFGS) or _moves_twice(one)]
+        if scaler is not None and again:
+            raise InputError(
+                f"`scaler` must be None with {again[0]}, which evaluates its closure often, got a GradScaler; pass "
+                "`train_step=` with a function that does the whole update"
+            )
+        if len(optimizers) > 1 and again:
             names = " and ".join(type(one).__name__ for one in optimizers)
             raise InputError(
-                "`optimizer` must hold no LBFGS beside others, since it evaluates its closure between their steps, "
-                f"got {names}; pass `train_step=` with a function that does the whole update"
+                f"`optimizer` must hold no {again[0]} beside others, since it evaluates its closure between their "
+                f"steps, got {names}; pass `train_step=` with a function that does the whole update"
             )
         self._loss, self._optimizers, self._precision = loss, optimizers, precision
         self._clip, self._scaler = clip, scaler
         self._takes_closure = len(optimizers) == 1 and _takes_closure(optimizers[0])
         # Sharpness-aware optimizers move the weights by a gradient that is there, and evaluate the closure after that.
-        self._needs_gradient = all(hasattr(optimizers[0], name) for name in ("first_step", "second_step"))
+        self._needs_gradient = _moves_twice(optimizers[0])
 
     def __call__(self, batch: Batch) -> Tensor | None:
         """Make one step; return the mean loss over the samples before it, or None where the scaler skipped it."""
@@ -173,6 +176,11 @@ class GradientUpdate:
             (part if scaler is None else scaler.scale(part)).backward()
             losses.append(part.detach())
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum()
+
+
+def _moves_twice(optimizer: object) -> bool:
+    """Whether a step is one up and one down again, as sharpness-aware optimizers make it."""
+    return hasattr(optimizer, "first_step") and hasattr(optimizer, "second_step")
 
 
 def _takes_closure(optimizer: Optimizer) -> bool:

@@ -1,6 +1,7 @@
 """Ratios between parameter groups: known answers, what is kept, what is refused, and no trace."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -254,3 +255,30 @@ def test_attaching_without_a_length_is_refused():
         InputError, match=r"`total_steps` must have been given to attach a schedule, got None; .*recomm"
     ):
         swept(Quadratic(2.0)).attach(SGD([nn.Parameter(torch.zeros(1))], lr=0.1))
+
+
+def test_a_frozen_rate_is_no_set_and_its_decay_stays():
+    """A group at a rate of 0 has no ratio to tune; `keep_decay` leaves it alone."""
+    facts = replace(NAMED, bases=(1.0, 0.0, 0.0), groups=("body", "head", "tail"))
+    frozen, trained = nn.Linear(2, 2), nn.Linear(2, 2)
+    groups = [{"params": trained.parameters()}, {"params": frozen.parameters(), "lr": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=1.0, weight_decay=0.5)
+
+    swept(Quadratic(2.0)).apply(optimizer, keep_decay=True)
+
+    assert optimizer.param_groups[0]["weight_decay"] * optimizer.param_groups[0]["lr"] == pytest.approx(0.5)
+    assert optimizer.param_groups[1]["weight_decay"] == 0.5
+    with pytest.raises(InputError, match="`groups` must be left out where there is one group"):
+        sets_of(facts, "each")
+
+
+def test_what_is_no_optimizer_is_refused_before_anything_changes():
+    """By `apply` and by `attach`, which take different things."""
+    found = swept(Quadratic(2.0), total_steps=100)
+    like = SimpleNamespace(param_groups=[{"params": [nn.Parameter(torch.zeros(1))], "lr": 0.1}])
+
+    with pytest.raises(InputError, match="`optimizer` must be a torch optimizer, got object"):
+        found.apply(object(), keep_decay=True)
+    with pytest.raises(InputError, match="`optimizer` must be a torch Optimizer, got SimpleNamespace; pass the bare"):
+        found.attach(like)
+    assert like.param_groups[0]["lr"] == 0.1

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from quadratic import QuadraticLoop
+from torch import nn
 
 from lrfinder import LRResult, StepLoop, find_lr
 from lrfinder.search.noise import LEAST, MOST, STEPS, GradientNoise
@@ -128,3 +129,24 @@ def test_many_entries_are_thinned(monkeypatch):
     loop = StepLoop(update=lambda batch: 1.0, modules=[model], optimizers=optimizer, loader=[(inputs, targets)])
 
     assert loop.gradients().tolist() == [*model.weight.grad[0, ::3].tolist(), *model.bias.grad.tolist()]
+
+
+class Switching(nn.Module):
+    """A network that uses one of two layers, by the batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(4, 1), nn.Linear(4, 1)])
+
+    def forward(self, x):
+        return self.layers[int(x[0, 0] > 0)](x)
+
+
+def test_parameters_that_a_batch_does_not_use_count_as_zeros():
+    """A search runs where batches train other parts of the model, as experts and layers that are dropped."""
+    torch.manual_seed(0)
+    batches = [(x, x.sum(1, keepdim=True)) for x in torch.randn(40, 8, 4)]
+
+    found = find_lr(Switching(), batches, loss_fn=nn.functional.mse_loss, progress=False)
+
+    assert found.evidence.gradient_noise is not None

@@ -135,3 +135,13 @@ def test_a_mode_that_does_not_exist_is_refused():
     """By its name and the modes that there are."""
     with pytest.raises(InputError, match='`evaluate_in` must be "eval", "train" or None, got \'test\''):
         loop_of("test")
+
+
+def test_a_range_test_says_in_which_mode_it_evaluated():
+    """Its trials on validation batches are the first to evaluate; the report names train mode."""
+    t = training(Detector)
+
+    found = find_lr(t.model, t.loader, loss_step=of_detector, val_loader=t.loader, progress=False)
+
+    assert found.facts.evaluated_in == "train"
+    assert ", evaluated in train mode" in str(found)

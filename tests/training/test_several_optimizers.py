@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn.functional as F
+from sharpness import Sharp
 from torch import nn
 from torch.optim import SGD, Adam
 from twins import Notes, Training, check_no_trace, refused, sweep, sweep_by_step, training
@@ -166,6 +167,10 @@ SHARED = {
     "LBFGS": (
         lambda model: [torch.optim.LBFGS(model[0].parameters()), Adam(model[1].parameters())],
         "must hold no LBFGS beside others, .* got LBFGS and Adam; pass `train_step=`",
+    ),
+    "a sharpness-aware one": (
+        lambda model: [Sharp(model[0].parameters(), lr=0.1), Adam(model[1].parameters())],
+        "must hold no Sharp beside others, .* got Sharp and Adam; pass `train_step=`",
     ),
     "nothing of the model": (
         lambda model: [Adam(model.parameters()), Adam([nn.Parameter(torch.zeros(2))])],

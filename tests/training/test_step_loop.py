@@ -163,6 +163,7 @@ def test_pilots_without_a_forward_are_evaluated_by_updates_that_are_put_back():
         ({"modules": []}, "`model` must have a parameter that can be trained, got no module with 0 parameters"),
         ({"modules": [nn.Linear(2, 2)]}, "`optimizer` must hold parameters of `model`, got a AdamW that holds none"),
         ({"sweep": 1}, "`sweep` must be the index of an optimizer, 0 to 0, or None, got 1"),
+        ({"forward": None, "evaluate_in": "train"}, "`evaluate_in` must be left out where the update cannot be split"),
         ({"accumulate": 0}, "`accumulate` must be a positive number of micro-batches, got 0"),
         ({"loader": 3}, "`loader` must yield batches"),
     ],
