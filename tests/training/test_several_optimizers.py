@@ -74,11 +74,20 @@ def halves(two_optimizers, kind=SGD):
     return t
 
 
-@pytest.mark.parametrize("options", [{}, {"clip_grad_norm": 0.1}, {"accumulate": 2}], ids=str)
+ALIKE = {
+    "plain": dict,
+    "clipped": lambda: {"clip_grad_norm": 0.1},
+    "accumulating": lambda: {"accumulate": 2},
+    "bfloat16": lambda: {"autocast": torch.bfloat16},
+    "through a scaler": lambda: {"scaler": torch.amp.GradScaler("cpu", init_scale=2.0**8)},
+}
+
+
+@pytest.mark.parametrize("options", ALIKE.values(), ids=ALIKE)
 def test_two_optimizers_are_two_groups_of_one(options):
     """After one backward both step at one ratio: curve, trials and peak are the same to the last bit."""
     two, one = (
-        find_lr(t.model, t.loader, loss_fn=t.loss_fn, optimizer=t.optimizer, progress=False, **options)
+        find_lr(t.model, t.loader, loss_fn=t.loss_fn, optimizer=t.optimizer, progress=False, **options())
         for t in (halves(True), halves(False))
     )
 
