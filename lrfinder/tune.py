@@ -33,7 +33,7 @@ from lrfinder.search.budget import (
 )
 from lrfinder.search.explore import TrialBatches
 from lrfinder.search.groups import GroupBudget, budget_for_groups, sets_of, tune_groups
-from lrfinder.search.measure import EvaluateOn, SearchOptions, held_out_of, search
+from lrfinder.search.measure import EvaluateOn, SearchOptions, blame_data, held_out_of, search
 from lrfinder.search.pilot import draw_pilots, run_pilots, small_shape
 from lrfinder.search.sweep import exponential_range
 from lrfinder.snapshot.exclusive import exclusive
@@ -174,6 +174,7 @@ def tune_loop(
         show_best = None if on_step is None else on_step.show_best
         pilots = run_pilots(loop, snapshot, batches, evidence, request, spending.steps, on_step, show_best)
         evidence = add_pilots(evidence, pilots)
+        evidence = blame_data(loop, snapshot, evidence, (batch for pilot in batches for batch in pilot.train))
         if sets and evidence.status is Status.OK:
             tuning = _tune_groups(loop, snapshot, of_groups, sets, evidence, request, ratios, on_step)
             evidence = add_groups(evidence, tuning)

@@ -124,6 +124,11 @@ def warnings_of(evidence: Evidence, total_steps: int | None) -> tuple[str, ...]:
             "No trial learned anything from its inputs, only what a constant prediction attains. So they say little of "
             "the peak: where the training stays there, try the lower end of the interval."
         )
+    if evidence.not_finite:
+        warnings.append(
+            f"{len(evidence.not_finite)} of {evidence.looked_at} batches have a loss that is not finite before any "
+            "step: look for NaN or infinity in them. Trials that met one ended with it, whatever their peak."
+        )
     if evidence.facts.offset:
         warnings.append(
             f"The targets lie far from zero: their mean is {evidence.facts.offset:.0f} times their deviation. The "

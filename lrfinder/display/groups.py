@@ -32,8 +32,8 @@ def groups_in_words(evidence: Evidence) -> list[str]:
 
 
 def group_lrs_in_words(evidence: Evidence, plan: Plan) -> list[str]:
-    """Write the peak of every group, where ratios were tuned."""
-    if not evidence.has_tuned_ratios:
+    """Write the peak of every group, where they differ."""
+    if len(set(evidence.ratios)) < 2 or not evidence.facts.groups:
         return []
     named = zip(evidence.facts.groups, evidence.ratios, strict=True)
     return wrap("  by group", ", ".join(f"{one_line(name, 24)} {plan.lr * ratio:.2e}" for name, ratio in named))
@@ -55,9 +55,11 @@ def draw_groups(evidence: Evidence, ax: "Axes") -> None:
             ax.plot([one.factor], [points[one.factor]], "o", ms=10, mfc="none", mew=1.5, color=line.get_color())
     ax.set(
         xscale="log",
-        xlabel="factor of the groups' rates beside the joint peak",
+        xlabel="factor of the groups' rates on top of the joint peak",
         ylabel="loss on batches not trained on",
     )
-    ax.set_title("Ratios between groups; a ring marks the one that was chosen", fontsize="medium", loc="left")
+    ax.set_title(
+        "Ratios between groups; the ring was chosen, the shade is not told apart from it", fontsize="medium", loc="left"
+    )
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))

@@ -182,5 +182,10 @@ def _with(evidence: Evidence, *, cost: float, **trials: tuple[Trials, ...]) -> E
     if every.curve is None:
         return every
     status = decide_status(every.curve, every.smooth, every.edge_trials, every.pilots)
-    is_data = status is not Status.OK and bool(every.not_finite)
-    return replace(every, status=Status.NOT_FINITE if is_data else status)
+    return replace(every, status=Status.NOT_FINITE if every.not_finite and _knows_no_loss(every, status) else status)
+
+
+def _knows_no_loss(evidence: Evidence, status: Status) -> bool:
+    """Whether there is no answer, or only that of the sweep, since all trials ended without a finite loss."""
+    blank = evidence.edge_trials and all(trials.is_blank for trials in evidence.edge_trials)
+    return status is not Status.OK or (bool(blank) and not any(trials.is_sure for trials in evidence.pilots))

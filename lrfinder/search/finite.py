@@ -12,14 +12,14 @@ MOST = 100
 """Batches that are looked at."""
 
 
-def not_finite(loop: Loop, snapshot: Snapshot, batches: Iterable[Batch]) -> tuple[tuple[int, ...], int]:
+def not_finite(loop: Loop, snapshot: Snapshot, batches: Iterable[Batch], *, draws: bool) -> tuple[tuple[int, ...], int]:
     """Return the places, from 1 on, of batches whose loss is not finite at the start, and how many were looked at.
 
-    The training is put back to its start. After these batches more are drawn, until an epoch of them was seen.
+    The training is put back to its start. With `draws` more follow these batches, until an epoch of them was seen.
     """
     snapshot.restore()
     looked_at = list(batches)[:MOST]
-    epoch = min(loop.facts.steps_per_epoch or MOST, MOST)
+    epoch = min(loop.facts.steps_per_epoch or MOST, MOST) if draws else 0
     looked_at += [loop.draw() for _ in range(epoch - len(looked_at))]
     return tuple(place for place, batch in enumerate(looked_at, 1) if not _is_finite(loop, batch)), len(looked_at)
 

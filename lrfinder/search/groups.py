@@ -162,7 +162,7 @@ def sets_of(facts: Facts, groups: str | Sequence[str]) -> tuple[GroupSet, ...]:
     if len(rated) < 2 or (len(members) < 2 and len(listed) == len(facts.bases)):
         raise InputError(
             f"`groups` must be left out where there is one group, whose ratio to itself is 1, got {groups!r}; give the "
-            "optimizer several param_groups, or pass several optimizers"
+            "optimizer several param_groups, or pass several optimizers and no `sweep`"
         )
     return tuple(GroupSet(name, held) for name, held in members.items())
 

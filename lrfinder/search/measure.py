@@ -1,5 +1,6 @@
 """One search: the sweep, then short trials, as evidence."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -23,7 +24,7 @@ from lrfinder.search.passes import sweep_in_passes, wants_passes
 from lrfinder.search.sweep import OnStep, exponential_range, sweep
 from lrfinder.training.options import TrainingOptions
 
-__all__ = ["EvaluateOn", "SearchOptions", "held_out_of", "search"]
+__all__ = ["EvaluateOn", "SearchOptions", "blame_data", "held_out_of", "search"]
 
 EvaluateOn = Literal["training", "validation"]
 
@@ -81,7 +82,7 @@ def search(
     evidence = read_curve(curve, facts, rule if callable(rule) else None, cost_of_point, coarse)
     evidence = replace(evidence, lr_range=(lrs[0], lrs[-1]))
     if not len(curve):
-        return evidence
+        return blame_data(loop, snapshot, evidence, chain.from_iterable(batches))
     evidence = replace(evidence, gradient_noise=noise.ratio(swept_edge(curve)))
     unreadable = ends_on_plateau and evidence.status is not Status.OK
     explore_edge = partial(
@@ -104,12 +105,23 @@ def search(
         )
         left -= trials[-1].cost
     evidence = add_edge_trials(evidence, trials)
-    is_sought = evidence.status is not Status.OK and curve.stopped == "non_finite"
+    return note_mode(blame_data(loop, snapshot, evidence, chain.from_iterable(batches)), loop.facts)
+
+
+def blame_data(loop: Loop, snapshot: Snapshot, evidence: Evidence, batches: Iterable[Batch]) -> Evidence:
+    """Return evidence with the batches that have no finite loss before any step, where a loss that was none was met.
+
+    That is where the sweep met one and there is no answer, or where all trials of a series ended with one.
+    """
+    passes = [one for one in (evidence.curve, evidence.coarse) if one is not None]
+    is_met = any(one.stopped == "non_finite" for one in passes) and evidence.status is not Status.OK
+    is_met |= any(trials.is_blank for trials in (*evidence.edge_trials, *evidence.pilots))
     # On several ranks each has other batches, and losses are means over all: no place could be named.
-    if is_sought and loop.facts.ranks == 1:
-        places, looked_at = not_finite(loop, snapshot, chain.from_iterable(batches))
-        evidence = add_not_finite(evidence, places, looked_at, cost=looked_at / loop.losses_per_step)
-    return note_mode(evidence, loop.facts)
+    if not is_met or evidence.not_finite or loop.facts.ranks > 1:
+        return evidence
+    # Where an answer is missing anyway, what the look at more of them costs matters less than the reason.
+    places, looked_at = not_finite(loop, snapshot, batches, draws=evidence.status is not Status.OK)
+    return add_not_finite(evidence, places, looked_at, cost=looked_at / loop.losses_per_step)
 
 
 def _center(loop: Loop, batches: list[Batch]) -> float:

@@ -86,8 +86,8 @@ def size(batch: Any) -> int | None:
     """Samples in a batch, or None where that is not known.
 
     It is the first dimension of its tensors, where the first and the last of them agree; where the last has as many
-    entries as the second dimension of the first, the batch is taken to hold time first. Lists of one length, as
-    detectors take them, hold a sample in each place.
+    entries as the second dimension of the first, the batch is taken to hold time first. Lists or tuples of one length,
+    as detectors take them, hold a sample in each place, and so does a list of mappings with the same keys.
     """
     packed = next((part for part in _parts(batch) if isinstance(part, PackedSequence)), None)
     if packed is not None:
@@ -97,7 +97,9 @@ def size(batch: Any) -> int | None:
     if not sizes:
         return None
     fields = list(_parts(batch))
-    lists = {len(field) if isinstance(field, list) else 0 for field in fields}
+    if len(fields) > 1 and all(isinstance(field, Mapping) and field.keys() == fields[0].keys() for field in fields):
+        return len(fields)
+    lists = {len(field) if isinstance(field, (list, tuple)) else 0 for field in fields}
     if len(fields) > 1 and len(lists) == 1 and lists != {0} and (len(sizes) < len(found) or len(set(sizes)) > 1):
         return lists.pop()
     first = next(tensor for tensor in found if tensor.dim() > 0)

@@ -85,8 +85,8 @@ def parts_of(schedulers: Sequence[Any]) -> list[Any]:
             found.setdefault(id(scheduler), scheduler)
         elif inner[0] is None:
             raise InputError(
-                f"`schedulers` must be those of `optimizer`, got {type(scheduler).__name__} without an `optimizer`; "
-                "pass the scheduler itself"
+                f"`schedulers` must keep their optimizer as `.optimizer`, got {type(scheduler).__name__} without one; "
+                "pass the scheduler itself, or make it after found.apply(optimizer) has set the rate"
             )
     return list(found.values())
 

@@ -5,12 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from matplotlib import pyplot
 from quadratic import Quadratic, swept
 from torch import nn
 from torch.optim import SGD
 from twins import check_no_trace, training
 
-from lrfinder import Facts, InputError, LRResult, tune_lr
+from lrfinder import Facts, InputError, LRResult, find_lr, tune_lr
 from lrfinder.evidence.groups import GroupRun, GroupSet, GroupTuning
 from lrfinder.search.groups import budget_for_groups, sets_of
 
@@ -138,6 +139,7 @@ def test_report_and_picture_show_every_set(apart):
     assert "ratios        of groups, in pilots of" in text
     assert "by group      flat" in text
     assert [line.split(":")[0] for line in figure.axes[1].get_legend_handles_labels()[1]] == ["flat", "steep"]
+    pyplot.close(figure)
 
 
 def test_a_tuning_of_ratios_leaves_no_trace():
@@ -270,6 +272,21 @@ def test_a_frozen_rate_is_no_set_and_its_decay_stays():
     assert optimizer.param_groups[1]["weight_decay"] == 0.5
     with pytest.raises(InputError, match="`groups` must be left out where there is one group"):
         sets_of(facts, "each")
+
+
+def test_optimizers_in_another_order_are_refused():
+    """The first group would get the rate of another; one of them alone would too."""
+    model = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 3))
+    first, second = SGD(model[0].parameters(), lr=0.1), torch.optim.Adam(model[1].parameters(), lr=1e-3)
+    batches = [(x, x[:, :3].argmax(1)) for x in torch.randn(40, 8, 4)]
+    options = {"loss_fn": nn.functional.cross_entropy, "total_steps": 100, "progress": False}
+    found = find_lr(model, batches, optimizer=[first, second], **options)
+
+    for given in ([second, first], second):
+        with pytest.raises(InputError, match="must be those of the search in their order, SGD, Adam, got Adam"):
+            found.attach(given)
+    assert [group["lr"] for one in (first, second) for group in one.param_groups] == [0.1, 1e-3]
+    assert "by group      SGD" in str(found)
 
 
 def test_what_is_no_optimizer_is_refused_before_anything_changes():

@@ -143,3 +143,24 @@ COUNTED = {
 def test_samples_are_counted_as_the_batch_is_built(batch, samples):
     """Or they are not known, where its tensors disagree."""
     assert size(batch) == samples
+
+
+def images(count=32):
+    """What torchvision's detectors are given by its reference's collate function: tuples of images and targets."""
+    boxes = ({"boxes": torch.rand(i % 4, 4), "labels": torch.zeros(i % 4)} for i in range(count))
+    return tuple(torch.rand(3, 8, 8) for _ in range(count)), tuple(boxes)
+
+
+@pytest.mark.parametrize(
+    ("batch", "samples"),
+    [
+        (images(), 32),
+        ([{"x": torch.rand(20), "y": torch.tensor(1)}] * 32, 32),
+        (((torch.rand(8, 2), torch.rand(8, 3)), torch.rand(8)), 8),
+        (({"a": torch.rand(8, 2)}, {"b": torch.rand(8)}), 8),
+    ],
+    ids=["tuples", "mappings", "nested", "two mappings"],
+)
+def test_samples_in_places_are_told_from_fields(batch, samples):
+    """A tuple with a place for each sample, or a list of mappings, counts by its length; fields count by their rows."""
+    assert size(batch) == samples
