@@ -1,8 +1,8 @@
-"""The keyword options of the verbs: what `help` shows, what a misspelt one meant, the names that have changed."""
+"""The names of options and results: what `help` shows, what other finders call them, those that have changed."""
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -13,7 +13,15 @@ from lrfinder.errors import InputError
 if TYPE_CHECKING:
     from lrfinder.training.options import TrainingOptions
 
-__all__ = ["RENAMED", "accepts_old_names", "hint", "shows_options_of", "split_options", "warn_of_old_name"]
+__all__ = [
+    "RENAMED",
+    "accepts_old_names",
+    "hint",
+    "shows_options_of",
+    "split_options",
+    "warn_of_old_name",
+    "where_it_is",
+]
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -34,6 +42,17 @@ CALLED_ELSEWHERE = {
 }
 """What other finders and trainers call an option."""
 
+HELD_AS = {
+    "found.lr": ("best_lr", "learning_rate", "peak", "suggested_lr", "suggestion"),
+    "found.plan.schedule": ("schedule",),
+    "found.attach(optimizer)": ("lr_scheduler", "scheduler"),
+    "found.plan.warmup": ("warmup", "warmup_steps"),
+    "found.plan.total_steps": ("total_steps",),
+    "found.plan.reasons": ("reasons",),
+    "found.curve.lrs and found.curve.losses": ("history", "losses", "lrs", "results"),
+}
+"""What a result holds, by the names under which other finders hold it."""
+
 
 def hint(name: str, known: Iterable[str]) -> str:
     """Return what to say of a keyword that does not exist: the option that was probably meant, or all that there are.
@@ -49,6 +68,15 @@ def hint(name: str, known: Iterable[str]) -> str:
     return f"did you mean {near[0]}?" if near else f"it takes {', '.join(options)}"
 
 
+def where_it_is(name: str) -> str | None:
+    """Return what a result calls something that other finders hold as `name`, or None.
+
+    >>> where_it_is("best_lr"), where_it_is("colour")
+    ('found.lr', None)
+    """
+    return next((held for held, others in HELD_AS.items() if name in others), None)
+
+
 def warn_of_old_name(old: str, new: str, stacklevel: int = 3) -> None:
     """Warn that a name has changed; the old one works in this release too."""
     text = f"`{old}` is now called `{new}`, and the next release will not know the old name; change it"
@@ -57,15 +85,11 @@ def warn_of_old_name(old: str, new: str, stacklevel: int = 3) -> None:
 
 def accepts_old_names(verb: Verb) -> Verb:
     """Let a function take an option by the name that it had before, with a warning."""
-    takes = sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in inspect.signature(verb).parameters.values())
+    first = [p.name for p in inspect.signature(verb).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
 
     @wraps(verb)
     def call(*args: Any, **options: Any) -> Any:
-        if len(args) > takes:
-            raise InputError(
-                f"`{verb.__name__}` must get all but its first {takes} arguments by name, got {len(args)} without one; "
-                "as in loss_fn=..., optimizer=..."
-            )
+        _check_places(verb.__name__, first, args)
         for old, new in RENAMED.items():
             if old in options:
                 if new in options:
@@ -75,6 +99,40 @@ def accepts_old_names(verb: Verb) -> Verb:
         return verb(*args, **options)
 
     return call  # type: ignore[return-value]
+
+
+def _check_places(verb: str, first: Sequence[str], args: Sequence[object]) -> None:
+    """Raise InputError for the order of other finders, with the keyword of each argument that shows what it is."""
+    meant = list(dict.fromkeys(name for value in args[1:] if (name := _keyword_of(value)))) if len(first) > 1 else []
+    if len(args) <= len(first) and not meant:
+        return
+    call = f"{verb}({', '.join((*first, *(f'{name}=...' for name in meant or ['name'])))})"
+    if meant:
+        names = " and ".join(f"`{name}`" for name in meant)
+        raise InputError(f"`{verb}` must get {names} by name, got {len(args)} arguments by their places; call {call}")
+    raise InputError(
+        f"`{verb}` must get all but its first arguments by name, got {len(args)} by their places; call {call}"
+    )
+
+
+def _keyword_of(value: object) -> str | None:
+    """The keyword for an optimizer or a loss; None for anything else, a function that returns batches included."""
+    if hasattr(value, "add_param_group"):
+        return "optimizer"
+    if not callable(value) or hasattr(value, "__iter__") or hasattr(value, "__getitem__"):
+        return None
+    return "loss_fn" if hasattr(value, "forward") or _needs_arguments(value) else None
+
+
+def _needs_arguments(function: Callable[..., object]) -> bool:
+    """Whether it cannot be called without an argument."""
+    try:
+        inspect.signature(function).bind()
+    except ValueError:  # it shows no signature
+        return False
+    except TypeError:
+        return True
+    return False
 
 
 def shows_options_of(

@@ -20,7 +20,7 @@ from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.smoothing import SmoothCurve
 from lrfinder.evidence.status import Status
 from lrfinder.evidence.trials import Trials
-from lrfinder.keywords import shows_options_of, warn_of_old_name
+from lrfinder.keywords import shows_options_of, warn_of_old_name, where_it_is
 from lrfinder.loop import Facts
 from lrfinder.result_json import read_json, write_json
 
@@ -135,6 +135,14 @@ class LRResult:
     def __repr__(self) -> str:
         schedule = None if self.plan is None else self.plan.schedule
         return f"LRResult(lr={self.lr}, interval={self.interval}, status={str(self.status)!r}, schedule={schedule})"
+
+    if not TYPE_CHECKING:  # a type checker would take every name otherwise
+
+        def __getattr__(self, name: str) -> object:
+            """Say where it is, of what other finders hold under a name of their own."""
+            held = where_it_is(name)
+            said = "" if held is None else f"; it is {held}"
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{said}", name=name, obj=self)
 
     def _repr_html_(self) -> str:
         return html_of(self.evidence, self.plan)

@@ -187,7 +187,44 @@ def test_a_batch_without_a_finite_loss_is_named(verb):
     assert "not finite    the loss of 1 of 20 batches before any step, in the order of the search:" in str(found)
 
 
-def test_an_argument_without_its_name_is_refused_with_its_way():
-    """As other finders take a loss by its place."""
-    with pytest.raises(InputError, match=r"must get all but its first 2 arguments by name, got 3 .* loss_fn="):
-        find_lr(Quadratic(1.0), BATCHES, torch.nn.functional.mse_loss)
+LOSS, SGD = torch.nn.functional.mse_loss, torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+
+
+@pytest.mark.parametrize(
+    ("places", "sentence"),
+    [
+        ((BATCHES, LOSS), r"`find_lr` must get `loss_fn` by name, .* call find_lr\(model, loader, loss_fn=\.\.\.\)"),
+        (
+            (BATCHES, torch.nn.MSELoss(), SGD),
+            r"get `loss_fn` and `optimizer` by name, got 4 .*, loss_fn=.*, optimizer=",
+        ),
+        (
+            (SGD, LOSS),
+            r"must get `optimizer` and `loss_fn` by name, .* call find_lr\(model, loader, optimizer=\.\.\., ",
+        ),
+        ((SGD,), "must get `optimizer` by name, got 2 arguments by their places"),
+        ((LOSS, SGD, BATCHES), "must get `loss_fn` and `optimizer` by name, got 4"),
+        ((torch.nn.MSELoss(),), "must get `loss_fn` by name, got 2"),
+        (
+            (BATCHES, 100),
+            r"must get all but its first arguments by name, got 3 .* find_lr\(model, loader, name=\.\.\.\)",
+        ),
+    ],
+)
+def test_the_order_of_other_finders_is_refused_with_the_keywords(places, sentence):
+    """A loss and an optimizer are known by what they are, wherever they stand."""
+    with pytest.raises(InputError, match=sentence):
+        find_lr(Quadratic(1.0), *places)
+
+
+def test_a_function_that_returns_batches_is_no_loss():
+    """It may stand in the place of the loader, with defaults of its own too."""
+    found = find_lr(Quadratic(1.0), lambda batches=BATCHES: iter(batches), steps=20, progress=False)
+
+    assert found.curve is not None
+
+
+def test_an_argument_of_a_loop_without_its_name_is_refused():
+    """What is not told by its looks is counted."""
+    with pytest.raises(InputError, match=r"`range_test` must get all but .*, got 2 .* call range_test\(loop, name="):
+        range_test(None, 100)

@@ -1,9 +1,12 @@
 """What the user holds: a result is planned again, saved and read, applied, and reads its records by name."""
 
+import copy
 import inspect
 import json
 import math
 import os
+import pickle
+import re
 from dataclasses import replace
 
 import pytest
@@ -254,6 +257,33 @@ def test_the_repr_is_one_line_of_what_was_found():
     assert repr(one).startswith(f"LRResult(lr={one.lr}, interval=(")
     assert repr(one).endswith(f"status='ok', schedule={one.plan.schedule})")
     assert repr(nothing()) == "LRResult(lr=None, interval=None, status='flat', schedule=None)"
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [("best_lr", "found.lr"), ("suggestion", "found.lr"), ("schedule", "found.plan.schedule"), ("losses", "found.cur")],
+)
+def test_what_other_finders_hold_is_told_where_it_is(name, held):
+    """The sentence names the attribute; `hasattr` stays False."""
+    assert not hasattr(found(), name)
+    with pytest.raises(AttributeError, match=f"'LRResult' object has no attribute '{name}'; it is {held}"):
+        getattr(found(), name)
+
+
+def test_an_unknown_attribute_is_an_ordinary_error():
+    """Without a word on where it is; copies and pickles are made as of any record."""
+    with pytest.raises(AttributeError, match=r"'LRResult' object has no attribute 'colour'$"):
+        found().colour  # noqa: B018
+    assert pickle.loads(pickle.dumps(copy.deepcopy(found()))) == found()
+
+
+def test_the_repr_of_the_evidence_is_one_line():
+    """What was swept, the trials, the cost; the losses are in its fields."""
+    said = repr(found(edge_trials=[EDGE], pilots=[PILOT]).evidence)
+
+    assert re.fullmatch(
+        r"<Evidence: ok, \d+ rates swept, 1 records of short trials, 1 of pilots, cost \d+ steps>", said
+    )
 
 
 def test_the_search_space_is_the_interval():

@@ -77,6 +77,13 @@ class Evidence:
             if not all(a < b for a, b in pairwise((0.0, *self.smooth.lrs))):
                 raise InputError(f"`smooth` must be at rates that are positive and ascend, got {self.smooth.lrs}")
 
+    def __repr__(self) -> str:
+        rates = 0 if self.curve is None else len(self.curve.lrs)
+        return (
+            f"<Evidence: {self.status}, {rates} rates swept, {len(self.edge_trials)} records of short trials, "
+            f"{len(self.pilots)} of pilots, cost {self.cost_steps} steps>"
+        )
+
     @property
     def stopped(self) -> Stopped | None:
         """Why the sweep ended."""
