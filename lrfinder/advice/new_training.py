@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from lrfinder.advice.change import Change
 from lrfinder.advice.optimizers import Kind
 from lrfinder.advice.plan import Plan, Setting
-from lrfinder.advice.request import Horizon
+from lrfinder.advice.request import Horizon, check_total_steps
 from lrfinder.checks import check_number, check_whole
 from lrfinder.errors import InputError
 
 __all__ = ["NewTraining", "check_change"]
 
 COUNTS = {
-    "total_steps": "pass the optimizer steps of the whole training",
     "batch_size": "pass the samples of one optimizer step on one rank",
     "world_size": "pass the ranks that train together",
     "parameters": "pass the number of weights that are trained",
@@ -45,6 +44,8 @@ class NewTraining:
     parameters: int | None = None
 
     def __post_init__(self) -> None:
+        if self.total_steps is not None:
+            object.__setattr__(self, "total_steps", check_total_steps(self.total_steps))
         for name, remedy in COUNTS.items():
             if getattr(self, name) is not None:
                 given = getattr(self, name)

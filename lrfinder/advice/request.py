@@ -8,7 +8,7 @@ from lrfinder.errors import InputError
 from lrfinder.loop import Facts
 from lrfinder.schedules import Schedule
 
-__all__ = ["QUOTED_STEPS", "Horizon", "PlanOptions", "Request"]
+__all__ = ["QUOTED_STEPS", "Horizon", "PlanOptions", "Request", "check_total_steps"]
 
 QUOTED_STEPS = 1_000
 """The length that a plan speaks of where none is known."""
@@ -83,7 +83,7 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.total_steps is not None:
-            object.__setattr__(self, "total_steps", _steps(self.total_steps))
+            object.__setattr__(self, "total_steps", check_total_steps(self.total_steps))
         if self.epochs is not None:
             check_number("epochs", self.epochs, "(0, inf)", "pass the epochs of the whole training")
         if self.steps_per_epoch is not None:
@@ -127,8 +127,8 @@ class Request:
         return Horizon(max(1, round(self.epochs * per_epoch)), per_epoch)
 
 
-def _steps(total_steps: object) -> int:
-    """The optimizer steps of a training as a plain int."""
+def check_total_steps(total_steps: object) -> int:
+    """Return the optimizer steps of a training as a plain int, those of 1e4 too, or raise InputError."""
     try:
         whole = isinstance(total_steps, float) and total_steps.is_integer()
         return check_whole("total_steps", int(total_steps) if whole else total_steps, "")  # type: ignore[call-overload]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from lrfinder._version import __version__
+from lrfinder.cli.files import check_files
 from lrfinder.cli.user_code import arguments_of, call, own_arguments, seed
 from lrfinder.errors import InputError, LRFinderError, NoSignalError
 
@@ -41,7 +42,7 @@ RESCALE = """Plan for a training that has changed, from a saved result and witho
 interval, the schedule and the weight decay. Where the batch changes and no length is given, the samples stay."""
 
 CHANGES = {
-    "total_steps": (int, "STEPS", "optimizer steps of the whole training from now on"),
+    "total_steps": (float, "STEPS", "optimizer steps of the whole training from now on"),
     "epochs": (float, "EPOCHS", "its length in epochs, instead of --total-steps"),
     "batch_size": (int, "SAMPLES", "samples of one optimizer step on one rank"),
     "world_size": (int, "RANKS", "ranks that train together, each on a batch of its own"),
@@ -65,10 +66,6 @@ PLAN_FLAGS = {
     "may_extend": "the training may go on beyond its end",
     "early_stopping": "the training may be stopped before its end",
 }
-
-
-PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".eps", ".ps")
-"""Endings of pictures that matplotlib draws."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -189,7 +186,7 @@ def _add_search(command: argparse.ArgumentParser, verb: str) -> None:
     add("factory", help=f"pkg.module:function that returns the keyword arguments of {verb}")
     add("--lr-min", type=float, metavar="LR", help="first rate of the sweep (default: 1e-7)")
     add("--lr-max", type=float, metavar="LR", help="last rate (default: 10)")
-    add("--total-steps", type=int, metavar="STEPS", help="optimizer steps of the training to come")
+    add("--total-steps", type=float, metavar="STEPS", help="optimizer steps of the training to come")
     add("--epochs", type=float, help="length of the training to come, instead of --total-steps")
     add("--schedule", metavar="NAME", help="one that `lrfinder schedules` lists (default: recommended)")
     for name, meaning in PLAN_FLAGS.items():
@@ -203,7 +200,7 @@ def _add_search(command: argparse.ArgumentParser, verb: str) -> None:
 def _search(options: argparse.Namespace) -> int:
     if options.seed is not None:
         seed(options.seed)
-    _check_files(options.plot, None if options.json in (None, "-") else Path(options.json))
+    check_files(options.plot, None if options.json in (None, "-") else Path(options.json))
     training = arguments_of(options.factory, options.verb)
     from lrfinder import find as finder
     from lrfinder import tune as tuner
@@ -214,15 +211,6 @@ def _search(options: argparse.Namespace) -> int:
     given = {name: value for name in named if (value := getattr(options, name, None)) is not None}
     found = call(options.factory, lambda: verb(**{**training, **given}))
     return _deliver(found, options.plot, options.json) if distributed.is_chief() else FOUND
-
-
-def _check_files(picture: Path | None, record: Path | None) -> None:
-    """Raise InputError before the search for files that cannot be written after it."""
-    for name, path in (("plot", picture), ("json", record)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise InputError(f"`--{name}` must be in a folder that exists, got {path}; make {path.parent} first")
-    if picture is not None and picture.suffix.lower() not in PICTURES:
-        raise InputError(f"`--plot` must end in one of {', '.join(PICTURES)}, got {picture}")
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -30,6 +30,8 @@ SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
 SHORTEST, FEWEST = 30, 10
 """Steps of the shortest training of which a third pays for a search, and of that search."""
 
+REMEDY = "300 is a good choice, and 0.05 is 5 % of the training"
+
 SEARCH = 100
 """Steps of the search before the pilots, and of all where that leaves too few for a pilot."""
 
@@ -99,11 +101,9 @@ def check_budget(budget: object, name: str = "budget") -> None:
     size = float(budget) if not isinstance(budget, bool) and isinstance(budget, Real) else math.nan
     is_share, is_whole = 0 < size < 1, isinstance(budget, Integral) or (size >= FEWEST and size.is_integer())
     if math.isnan(size) or not (is_share or is_whole):
-        raise InputError(
-            f"`{name}` must be whole steps, or a share of the training below 1, got {budget!r}; 300 is a good choice"
-        )
+        raise InputError(f"`{name}` must be whole steps, or a share of the training below 1, got {budget!r}; {REMEDY}")
     if not is_share:
-        check_whole(name, int(size), "300 is a good choice, and 0.05 is 5 % of the training", least=FEWEST)
+        check_whole(name, int(size), REMEDY, least=FEWEST)
 
 
 def spend(steps: int, total_steps: int) -> Spending:

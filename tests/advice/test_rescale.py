@@ -59,6 +59,11 @@ def test_the_samples_stay_where_the_batch_changes_alone():
     assert (plan.total_steps, plan.steps_per_epoch, plan.schedule(250)) == (250, 13, 0.0)
 
 
+def test_a_length_may_be_written_as_a_float():
+    """1e4 is ten thousand steps, as in a search."""
+    assert found().rescale(total_steps=1e4).plan == found().rescale(total_steps=10_000).plan
+
+
 @pytest.mark.parametrize("one_by_one", [False, True])
 def test_changes_add_up(one_by_one):
     """Two changes at once move the peak as one after the other do."""

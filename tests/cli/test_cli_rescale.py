@@ -22,7 +22,7 @@ def saved(tmp_path):
 @pytest.mark.parametrize(
     ("words", "options"),
     [
-        (["--batch-size", "512", "--total-steps", "40000"], {"batch_size": 512, "total_steps": 40000}),
+        (["--batch-size", "512", "--total-steps", "4e4"], {"batch_size": 512, "total_steps": 40000}),
         (["--world-size", "8", "--epochs", "30"], {"world_size": 8, "epochs": 30}),
         (["--parameters", "4000000"], {"parameters": 4 * 10**6}),
     ],

@@ -15,6 +15,7 @@ from lrfinder.cli.main import main
 FACTORIES = """
     import argparse
     import random
+    from pathlib import Path
     import numpy as np
     import torch
     from torch import nn
@@ -103,6 +104,10 @@ FACTORIES = """
 
     def nothing():
         pass
+
+    def in_the_way():
+        Path("lr.json").mkdir()
+        return setup()
 
     def half():
         return {"model": nn.Linear(4, 1)}
@@ -200,7 +205,7 @@ def test_the_plot_has_the_format_of_its_ending(run, project, ending):
     ("arguments", "expected"),
     [
         (("--steps", 40, "--lr-min", 1e-5, "--lr-max", 1, "--seed", 2**63 - 1), (40, 1e-5, 500, "linear")),
-        (("--total-steps", 900, "--seed", 2**32), (24, 1e-7, 900, "linear")),
+        (("--total-steps", "9e2", "--seed", 2**32), (24, 1e-7, 900, "linear")),
         (("--rule", "valley", "--schedule", "cosine", "--steps", 40, "--seed", 0), (39, 1e-7, 500, "cosine")),
     ],
     ids=["range", "horizon", "rule and schedule"],
@@ -277,6 +282,7 @@ MISTAKES = [
     ((*SETUP, "--seed", 2**63), "`--seed` must be a whole number from 0 to 9223372036854775807, got 92233720368547758"),
     ((*SETUP, "--lr-min", 20), "`lr_max` must exceed `lr_min`=20, got 10"),
     ((*SETUP, "--steps", "few"), "argument --steps: invalid int value: 'few'; `lrfinder"),
+    ((*SETUP, "--total-steps", 12.5), "`total_steps` must be a positive whole number of optimizer steps, got 12.5"),
     ((*SETUP, "--fast"), "unrecognized arguments: --fast; `lrfinder --help` shows"),
     (("seek",), "invalid choice: 'seek'"),
     (("find",), "the following arguments are required: factory; `lrfinder find --help` shows"),
@@ -315,6 +321,8 @@ def test_an_exception_is_shown_with_its_file_and_line(run, project, factory, lin
         ("--plot", "absent/lr.png", "`--plot` must be in a folder that exists, got absent/lr.png; make absent first"),
         ("--json", "absent/lr.json", "`--json` must be in a folder that exists, got absent/lr.json; make absent first"),
         ("--plot", "lr.doc", "`--plot` must end in one of .png, .pdf,"),
+        ("--json", "package", "`--json` must be a file that can be written, got package: Is a directory"),
+        ("--plot", f"{'x' * 300}.png", "x.png: File name too long"),
     ],
 )
 def test_a_file_that_cannot_be_written_is_named_before_the_search(run, option, path, reason):
@@ -325,11 +333,24 @@ def test_a_file_that_cannot_be_written_is_named_before_the_search(run, option, p
     assert reason in err
 
 
-def test_a_file_that_turns_out_not_to_be_writable_is_named_after_the_report(run, project):
-    """The result is not lost: it is printed, and the mistake is one line with the reason."""
-    (project / "lr.json").mkdir()
+def test_trying_a_file_leaves_it_as_it_was(run, project):
+    """One that is there keeps what it holds, and one that is not there is not made, where the factory fails."""
+    (project / "old.json").write_text("kept")
 
-    code, out, err = find(run, "setup", "--json", "lr.json")
+    find(run, "raises", "--json", "old.json", "--plot", "new.png")
+
+    assert (project / "old.json").read_text() == "kept"
+    assert not (project / "new.png").exists()
+
+
+def test_a_device_is_written_without_being_tried(run):
+    """Who reads a pipe would take the try for the end of the record."""
+    assert find(run, "setup", "--json", os.devnull)[0] == 0
+
+
+def test_a_file_that_turns_out_not_to_be_writable_is_named_after_the_report(run):
+    """The result is not lost: it is printed, and the mistake is one line with the reason."""
+    code, out, err = find(run, "in_the_way", "--json", "lr.json")
 
     assert (code, err.count("\n")) == (1, 1)
     assert out.startswith("lrfinder: range test")
@@ -470,7 +491,7 @@ def test_a_seed_makes_two_tunings_equal(tune):
     [
         ("unseeded", (), "`total_steps` must be given to run pilots of the training, got None"),
         ("setup", ("--total-steps", 900, "--budget", "1.5"), "`budget` must be whole steps, or a share of the"),
-        ("setup", ("--total-steps", 900, "--budget", "3"), "`budget` must be a whole number of at least 10, got 3"),
+        ("setup", ("--total-steps", 900, "--budget", "3"), "got 3; 300 is a good choice, and 0.05 is 5 %"),
         (
             "setup",
             ("--total-steps", 900, "--budget", "few"),
