@@ -1,7 +1,9 @@
 """The options of `AutoLR`, one record: what each may be is checked where it is made."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
+from textwrap import shorten
 from typing import Any, Literal, get_args, get_origin
 
 from lrfinder.checks import check_choice, check_flag
@@ -24,6 +26,7 @@ __all__ = [
     "Options",
     "Snapshots",
     "Tune",
+    "one_line",
 ]
 
 Tune = Literal["auto"] | bool
@@ -82,6 +85,20 @@ class Options:
         _check_cost(self.tune, self.budget)
         _check_groups(self.tune, self.groups, self.group_budget)
         object.__setattr__(self, "at_epochs", _epochs(self.at_epochs))
+
+
+def one_line(callback: object, options: Collection[str]) -> str:
+    """Return a callback as the call that makes it, in one line: its options, but for those at their defaults."""
+    usual = {p.name: p.default for p in inspect.signature(type(callback).__init__).parameters.values()}
+    given = {name: getattr(callback, name) for name in usual if name in options}
+    words = [f"{name}={_short(value)}" for name, value in given.items() if value != usual[name]]
+    return f"{type(callback).__name__}({', '.join(words)})"
+
+
+def _short(value: object) -> str:
+    """An object in a few words: models, whose repr has many lines, by their class."""
+    text = repr(value)
+    return text if "\n" not in text else shorten(text, 40, placeholder=" ...")
 
 
 def _check_cost(tune: Tune, budget: float | None) -> None:

@@ -24,6 +24,7 @@ from lightning_callbacks._options import (
     Options,
     Snapshots,
     Tune,
+    one_line,
 )
 from lightning_callbacks._request import FitRequest, request_for
 from lightning_callbacks._resume import Resumed, loaded_batch
@@ -142,6 +143,9 @@ class AutoLR(Callback):
             self.options = replace(self.options, **{name: value})  # type: ignore[arg-type]
         else:
             super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        return one_line(self, OPTIONS)
 
     def _forget(self) -> None:
         """Everything that a fit finds out."""

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
 from lightning_callbacks._hooks import unhook
 from lightning_callbacks._horizon import remaining_epochs, remaining_steps
+from lightning_callbacks._options import one_line
 from lightning_callbacks._schedulers import put
 from lightning_callbacks._trainer import is_averaging
 from lrfinder import attach
@@ -57,6 +58,9 @@ class DecaySchedule(Callback):
         self.monitor, self.mode = monitor, mode
         self._warmup_steps = 0
         self._scheduler: Any = None
+
+    def __repr__(self) -> str:
+        return one_line(self, ("schedule", "lr", "interval", "monitor", "mode"))
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Attach the schedule before Lightning restores a resumed training; InputError where it cannot be attached."""

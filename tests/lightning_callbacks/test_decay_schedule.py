@@ -6,7 +6,7 @@ import pytest
 import torch
 from fits import Net, fit, two_groups
 
-from lightning_callbacks import DecaySchedule
+from lightning_callbacks import AutoLR, DecaySchedule
 from lrfinder import InputError
 from lrfinder.schedules import CATALOGUE, Linear, ReduceOnPlateau, StepDecay, Warmup
 
@@ -19,6 +19,27 @@ class Metric(Net):
     def on_train_epoch_end(self):
         super().on_train_epoch_end()
         self.log("metric", self.metrics[self.current_epoch])
+
+
+@pytest.mark.parametrize(
+    ("callback", "said"),
+    [
+        (DecaySchedule("cosine", 1e-3), "DecaySchedule(schedule='cosine', lr=0.001)"),
+        (AutoLR(), "AutoLR()"),
+        (AutoLR(steps=60, at_epochs=[0, 3]), "AutoLR(steps=60, at_epochs=(0, 3))"),
+        (AutoLR(also=[Net()], mode="only"), "AutoLR(mode='only', also=[Net( (body): Sequential( (0): ...)"),
+    ],
+)
+def test_the_repr_of_a_callback_is_one_line_of_its_options(callback, said):
+    """Those at their defaults are left out, and a model is cut short."""
+    assert repr(callback) == said
+
+
+def test_the_repr_of_an_attached_schedule_is_one_line():
+    """The schedule, the peaks, the step."""
+    scheduler = fit(callbacks=[DecaySchedule(Linear(24))]).trainer.lr_scheduler_configs[0].scheduler
+
+    assert repr(scheduler) == "ScheduledLR(Linear(steps=24, floor=0.0), base_lrs=[0.01], last_epoch=24)"
 
 
 def epochs_of(trace):
