@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long reliability mutation lint bench-lightning pictures docs-tables bench \
 	bench-overhead bench-scale bench-oracles bench-best-rates bench-deepobs bench-fit bench-tuning bench-further \
-	bench-end-to-end bench-groups bench-rescale test-lightning-matrix test-integrations clean
+	bench-end-to-end bench-groups bench-rescale test-lightning-matrix test-integrations package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -115,5 +115,24 @@ INTEGRATIONS ?= newest oldest forecasting neuralprophet
 test-integrations: $(STAMP)  ## the integrations beside trl, sentence-transformers, Ray, W&B, MLflow, Darts and others; ten minutes
 	for list in $(INTEGRATIONS); do BASE=$(BIN)/python ./tests/integrations/matrix.sh $$list || exit 1; done
 
+# What checks a release, away from what it is developed with.
+PACKAGE := .package
+CHECKS := build check-jsonschema hatchling sp-repo-review[cli] twine validate-pyproject[all] zizmor
+SCHEMA = $(PACKAGE)/bin/check-jsonschema --builtin-schema vendor
+
+package:  ## build the wheel and the sdist into dist/, and check them, pyproject.toml and .github; a minute
+	test -x $(PACKAGE)/bin/python || $(PYTHON) -m venv $(PACKAGE)
+	$(PACKAGE)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(CHECKS)
+	$(PACKAGE)/bin/validate-pyproject pyproject.toml
+	$(PACKAGE)/bin/sp-repo-review --show err .
+	$(PACKAGE)/bin/zizmor --offline --quiet .github
+	$(SCHEMA).github-workflows .github/workflows/*.yml
+	$(SCHEMA).dependabot .github/dependabot.yml
+	$(SCHEMA).github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(SCHEMA).citation-file-format CITATION.cff
+	rm -rf dist
+	$(PACKAGE)/bin/python -m build --no-isolation
+	$(PACKAGE)/bin/twine check --strict dist/*
+
 clean:  ## remove the virtual environment and what the targets wrote
-	rm -rf $(VENV) .bench .matrix lrfinder-demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PACKAGE) .bench .matrix lrfinder-demo .pytest_cache .mypy_cache .ruff_cache

@@ -54,21 +54,23 @@ def test_the_wheel_runs_the_demo_in_an_empty_environment(tmp_path: Path):
 
 @pytest.mark.slow
 def test_the_sdist_builds_the_wheel(tmp_path: Path):
-    """A wheel made of the unpacked sdist holds what one made of the repository does, types and style sheet too."""
+    """A wheel of the unpacked sdist, which has what its tests read, holds what one of the repository does."""
     with tarfile.open(built(ROOT, tmp_path / "sdist", "sdist")) as archive:
         archive.extractall(tmp_path, filter="data")
 
     again = built(tmp_path / f"lrfinder-{__version__}", tmp_path / "again", "wheel")
 
+    assert (tmp_path / f"lrfinder-{__version__}" / ".github" / "workflows" / "ci.yml").is_file()
     names = ZipFile(again).namelist()
     assert sorted(names) == sorted(ZipFile(built(ROOT, tmp_path / "dist", "wheel")).namelist())
     assert {"lrfinder/py.typed", "lightning_callbacks/py.typed", "lrfinder/pictures.mplstyle"} <= set(names)
 
 
 def test_every_place_tells_one_version():
-    """The package, the citation and the changelog."""
+    """The package, the citation, the recipe and the changelog."""
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
     assert f"\nversion: {__version__}\n" in citation
     assert f"## {__version__}" in changelog
+    assert f'\n  version: "{__version__}"\n' in (ROOT / "conda" / "recipe.yaml").read_text(encoding="utf-8")
