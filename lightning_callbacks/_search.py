@@ -9,7 +9,7 @@ from lightning_callbacks._horizon import callback_of
 from lightning_callbacks._options import Options
 from lightning_callbacks._request import FitRequest
 from lrfinder import LRResult, StepLoop, range_test, tune_loop
-from lrfinder.errors import InputError, LRFinderWarning
+from lrfinder.errors import InputError, LRFinderWarning, UpdateError
 from lrfinder.search.budget import LEAST, SHARE, SHORTEST
 from lrfinder.snapshot.contents import OUT_OF_MEMORY
 
@@ -19,7 +19,8 @@ __all__ = ["search_in_fit"]
 def search_in_fit(options: Options, trainer: Trainer, loop: StepLoop, request: FitRequest) -> LRResult | None:
     """Tune by pilots, or run the range test; InputError for a tuning that was asked for and cannot be made here.
 
-    Where a hook of the module's own does not let itself be searched, a warning says so and there is no result.
+    Where a hook of the module's own does not let itself be searched, a warning says so and there is no result. Of
+    several ranks each would have to see that: only for a rate that the hook sets is it so, any other error is raised.
     """
     tunes = _tunes(options, request.total_steps)
     try:
@@ -28,6 +29,9 @@ def search_in_fit(options: Options, trainer: Trainer, loop: StepLoop, request: F
         raise
     except Exception as error:
         hook = failed_hook(trainer, error)
+        # A rank that went on alone would wait for the others for ever.
+        if trainer.world_size > 1 and not isinstance(error, UpdateError):
+            raise
         if hook is None or options.mode == "only" or options.on_no_signal == "error":
             raise
         warnings.warn(

@@ -1,14 +1,18 @@
 """One fit on two processes, run as a script by the tests: its rank 0 prints one line of JSON."""
 
 import json
+import os
 import sys
 import warnings
+from functools import partial
+from pathlib import Path
 
 import torch
 from fits import QUIET, Net, loader, pl
 from torch import nn
 
 from lightning_callbacks import AutoLR
+from lrfinder.errors import LRFinderWarning
 
 warnings.simplefilter("ignore")
 
@@ -21,6 +25,22 @@ class Poisoned(Net):
         is_search = any(type(callback).__name__ == "_Silent" for callback in self.trainer.callbacks)
         late = is_search and batch_idx >= 12
         return loss * float("nan") if late and self.global_rank == 1 else loss
+
+
+class Peeking(Net):
+    """A hook that needs what there is not in a search, on the second rank alone."""
+
+    def on_before_zero_grad(self, optimizer):
+        is_search = any(type(callback).__name__ == "_Silent" for callback in self.trainer.callbacks)
+        assert not (is_search and self.global_rank == 1), "not in a search"
+
+
+class Warming(Net):
+    """Sets the LR in `optimizer_step`."""
+
+    def optimizer_step(self, epoch, batch_idx, optimizer, closure):
+        optimizer.step(closure=closure)
+        optimizer.param_groups[0]["lr"] = 1e-2 * min(1.0, (self.trainer.global_step + 1) / 10)
 
 
 class Sharded(pl.LightningModule):
@@ -63,8 +83,27 @@ def strategy_of(name):
     return pl.strategies.DDPStrategy(process_group_backend="gloo")
 
 
+def hooks(folder):
+    """Fit with hooks that cannot be searched; print what each rank has seen of it."""
+    auto = partial(AutoLR, steps=80, lr_min=1e-4, verbose=False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trainer, weights = run(Warming, [auto()], f"{folder}/warming", strategy=strategy_of("ddp"), max_epochs=1)
+    warned = [str(one.message) for one in caught if issubclass(one.category, LRFinderWarning)]
+    seen = {"warned": warned, "steps": trainer.global_step, "weights": weights, "error": None}
+    try:
+        run(Peeking, [auto()], f"{folder}/peeking", strategy=strategy_of("ddp"), max_epochs=1)
+    except Exception as error:
+        seen["error"] = f"{type(error).__name__}: {error}"
+    Path(folder, f"rank{trainer.global_rank}.json").write_text(json.dumps(seen))
+    # Threads of a process group that a failed rank has broken may abort the interpreter's end.
+    os._exit(0)
+
+
 def main(case, folder):
     """Compare a fit with and without the range test, and gather what every rank found."""
+    if case == "hooks":
+        hooks(folder)
     module = {"ddp": Net, "tuned": Net, "nan": Poisoned, "fsdp2": Sharded}[case]
     options = {"accumulate_grad_batches": 2, "gradient_clip_val": 0.5} if case == "ddp" else {}
     how = {"tune": True, "budget": 250} if case == "tuned" else {"steps": 80}

@@ -21,6 +21,12 @@ pytestmark = [pytest.mark.distributed, pytest.mark.timeout(240)]
 
 def two_ranks(case, folder):
     """What both ranks of a script found, and everything that was printed."""
+    out = run_ranks(case, folder)
+    return json.loads(out.splitlines()[-1]), out
+
+
+def run_ranks(case, folder):
+    """What both ranks of a script print."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -40,7 +46,7 @@ def two_ranks(case, folder):
         check=False,
     )
     assert run.returncode == 0, run.stderr[-3000:]
-    return json.loads(run.stdout.splitlines()[-1]), run.stdout
+    return run.stdout
 
 
 def test_ddp_ranks_agree_and_leave_no_trace(tmp_path):
@@ -88,6 +94,20 @@ def test_a_nan_on_one_rank_stops_both(tmp_path):
 
     assert (first["stopped"], len(first["losses"])) == ("non_finite", 5 + 3)
     assert first == second
+
+
+def test_a_hook_that_fails_on_one_rank_ends_the_fit_on_both(tmp_path):
+    """It is not taken for one that does not let itself be searched; a hook that sets the rate on both ranks is."""
+    run_ranks("hooks", tmp_path)
+    first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in range(2))
+
+    assert (second["error"], first["error"]) == (
+        "AssertionError: not in a search",
+        "RankError: rank 1 failed: AssertionError: not in a search",
+    )
+    for seen in (first, second):
+        assert "no learning rate was searched for, since `optimizer_step` of Warming" in seen["warned"][0]
+        assert (seen["steps"], seen["weights"]) == (6, first["weights"])
 
 
 def test_sharded_weights_leave_no_trace(tmp_path):
