@@ -231,6 +231,10 @@ class AutoLR(Callback):
         """Give the module back the hook that steps its own schedulers."""
         unhook(pl_module)
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give it back after a fit that an error ends too, for which there is no `teardown`."""
+        unhook(pl_module)
+
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds of this callback, as plain data."""
         return {

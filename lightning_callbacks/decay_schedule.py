@@ -92,6 +92,10 @@ class DecaySchedule(Callback):
         """Give the module back the hook that steps its own schedulers."""
         unhook(pl_module)
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give it back after a fit that an error ends too, for which there is no `teardown`."""
+        unhook(pl_module)
+
     def _build(self, trainer: Trainer) -> Schedule:
         """The schedule, a name built for the length of this training."""
         if not isinstance(self.schedule, str):

@@ -188,6 +188,30 @@ def test_a_schedule_of_ours_is_stepped_whatever_the_modules_hook_does(callback):
     assert "lr_scheduler_step" not in vars(trace.module)
 
 
+@pytest.mark.parametrize("fault", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    "callback", [AutoLR(**SHORT, existing="replace"), DecaySchedule("linear")], ids=["AutoLR", "DecaySchedule"]
+)
+def test_a_fit_that_an_error_ends_gives_the_hook_back(callback, fault):
+    """After it the module steps its schedulers by its own hook, as in a fit without the callback."""
+
+    class Updating(Net):
+        def lr_scheduler_step(self, scheduler, metric):
+            scheduler.step_update(num_updates=self.global_step)
+
+        def on_train_epoch_end(self):
+            held.append("lr_scheduler_step" in vars(self))
+            raise fault("put in by the test")
+
+    module, held = Updating(), []
+
+    with pytest.raises((fault, SystemExit), match=r"put in by the test|^1?$"):  # Lightning exits after Ctrl-C
+        fit(lambda: module, [callback])
+
+    assert held == [True]
+    assert "lr_scheduler_step" not in vars(module)
+
+
 class Warming(Net):
     """Sets the LR in `optimizer_step`, as Lightning's own pages show it."""
 
