@@ -1,17 +1,21 @@
 """The scheduler of a Trainer: what it will do, and ours in its place."""
 
+import warnings
 from typing import Any
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from lrfinder.errors import InputError, LRFinderWarning
+from lrfinder.integrations.accelerate import bare
 from lrfinder.schedules import Constant, Custom, Schedule
 from lrfinder.training.foresee import rates_ahead
 from lrfinder.training.param_groups import find_reference
+from lrfinder.training.rescaling import rescale
 from lrfinder.training.scheduler import ScheduledLR, attach
 from lrfinder.training.step_loop import StepLoop
 
-__all__ = ["TrainerLR", "own_shape", "put", "scheduler_name"]
+__all__ = ["TrainerLR", "own_shape", "put", "rescale_own", "scheduler_name"]
 
 BLIND = ("GreedyLR",)
 """Schedulers of transformers whose next rate depends on a metric."""
@@ -56,6 +60,21 @@ def own_shape(trainer: Any, loop: StepLoop) -> tuple[Schedule, float]:
     factors = [rate / top for rate in rates]
     name = f"of the Trainer's {scheduler_name(trainer)} scheduler"
     return Custom(lambda step: factors[min(step, len(factors) - 1)], name=name), top
+
+
+def rescale_own(trainer: Any, lr: float, top: float | None) -> bool:
+    """Bring the rate `top` to `lr`, with the Trainer's own scheduler; a warning where that does not follow."""
+    try:
+        rescale(bare(trainer.optimizer), lr, trainer.lr_scheduler, peak=top)
+    except InputError as error:
+        warnings.warn(
+            f"nothing was applied, and the training goes on at the rates that it had: {error}. Pass "
+            'schedule="recommended" to let the recommended schedule take its place',
+            LRFinderWarning,
+            stacklevel=2,
+        )
+        return False
+    return True
 
 
 def scheduler_name(trainer: Any) -> str:

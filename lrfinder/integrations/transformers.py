@@ -16,13 +16,11 @@ from lrfinder.evidence.rules import RuleFunction
 from lrfinder.find import range_test
 from lrfinder.integrations._reporters import deliver
 from lrfinder.integrations._trainer import TrainerLoop, trainer_of
-from lrfinder.integrations._trainer_rates import TrainerLR, own_shape, put, scheduler_name
-from lrfinder.integrations.accelerate import bare
+from lrfinder.integrations._trainer_rates import TrainerLR, own_shape, put, rescale_own, scheduler_name
 from lrfinder.result import LRResult
 from lrfinder.schedules import CATALOGUE, Schedule, from_plain, to_plain
 from lrfinder.search.budget import LEAST, SHARE, check_budget
 from lrfinder.training.options import check_state
-from lrfinder.training.rescaling import rescale
 from lrfinder.training.step_loop import StepLoop
 from lrfinder.tune import tune_loop
 
@@ -172,13 +170,13 @@ class AutoLRCallback(TrainerCallback, ExportableState):  # type: ignore[misc]  #
         shape, top = own_shape(trainer, loop) if options.schedule is None else (options.schedule, None)
         self.result = self._search(trainer, loop, shape)
         self.saved = {"result": self.result.to_json(), "attached": None}
-        self._announce(trainer, loop)
+        own = scheduler_name(trainer)
+        is_set = options.mode == "apply" and self.plan is not None and self._apply(trainer, self.plan, top)
+        self._announce(trainer, loop, self._done(own, is_set=is_set))
         if self.plan is None and options.on_no_signal == "error":
             raise NoSignalError(self.result.status.sentence)
         if options.mode == "only":
             self._stop(loop, control)
-        elif options.mode == "apply" and self.plan is not None:
-            self._apply(trainer, self.plan, top)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """With `mode="only"`, put the one step back that the Trainer makes before it stops."""
@@ -214,39 +212,43 @@ class AutoLRCallback(TrainerCallback, ExportableState):  # type: ignore[misc]  #
             return tune_loop(loop, budget=options.budget, **given)
         return range_test(loop, steps=options.steps, rule=options.rule, **given)
 
-    def _announce(self, trainer: Any, loop: StepLoop) -> None:
+    def _announce(self, trainer: Any, loop: StepLoop, done: str | None) -> None:
         """Print the report, log peak and interval, and hand the picture to the reporters."""
         result, plan = self.result, self.plan
         if result is None:
             return
         if loop.is_chief and self.options.verbose:
             # Beside the Trainer's progress bar, not into it.
-            tqdm.write(report.text(result.evidence, plan, self._done(trainer)))
+            tqdm.write(report.text(result.evidence, plan, done))
         if plan is not None:
             low, high = plan.interval
             trainer.log({"lr_find_peak": plan.lr, "lr_find_low": low, "lr_find_high": high})
         if loop.is_chief:
             deliver(trainer, result)
 
-    def _done(self, trainer: Any) -> str | None:
-        """What is done with the result, as a phrase of the report; None where it says itself how to use it."""
+    def _done(self, own: str, *, is_set: bool) -> str | None:
+        """What is done with the result, as a phrase of the report; None where it says itself how to use it.
+
+        `own` is what the Trainer's scheduler is called.
+        """
+        if not is_set and self.options.mode == "apply":
+            return NOTHING
         if self.plan is None:
-            return NOTHING if self.options.mode == "apply" else None
-        own = scheduler_name(trainer)
+            return None
         if self.options.mode != "apply":
             by_hand = f"nothing. To train with it pass TrainingArguments(learning_rate={self.plan.lr:.3g}, ...)"
             return by_hand if self.options.schedule is None else None
         kept = f"the rate is set, and the {own} scheduler of the Trainer follows it"
         return kept if self.options.schedule is None else f"the rate is set, the schedule replaces the Trainer's {own}"
 
-    def _apply(self, trainer: Any, plan: Plan, top: float | None) -> None:
-        """Set the rate, in the Trainer's scheduler too, or put the plan's in its place."""
+    def _apply(self, trainer: Any, plan: Plan, top: float | None) -> bool:
+        """Set the rate, in the Trainer's scheduler too, or put the plan's in its place; return whether it is set."""
         if self.options.schedule is None or plan.schedule is None:
-            rescale(bare(trainer.optimizer), plan.lr, trainer.lr_scheduler, peak=top)
-            return
+            return rescale_own(trainer, plan.lr, top)
         put(trainer, TrainerLR.of(trainer.optimizer, plan.schedule, plan.lr))
         length = trainer.state.max_steps
         self.saved = {**(self.saved or {}), "attached": to_plain(plan.schedule), "peak": plan.lr, "length": length}
+        return True
 
     def _stop(self, loop: StepLoop, control: Any) -> None:
         """End the training after the one step that a Trainer makes before it looks, which is then put back."""

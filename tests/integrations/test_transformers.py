@@ -5,7 +5,9 @@ import runpy
 import sys
 
 import pytest
-from transformers import TrainerCallback
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+from transformers import Trainer, TrainerCallback
 from transformers_trainings import SHORT, adapters, rates, sentences, train
 
 from lrfinder import InputError, LRResult, NoSignalError
@@ -51,6 +53,41 @@ def test_a_schedule_takes_the_trainer_s_place(tmp_path, schedule):
     found = rates(train(tmp_path, [auto], **COSINE))
 
     assert found == pytest.approx([auto.plan.lr * auto.plan.schedule(step) for step in range(14)])
+
+
+class OwnScheduler(LambdaLR):
+    """Rates of its own, which no optimizer says."""
+
+    def __init__(self, optimizer):
+        super().__init__(optimizer, lambda step: 0.9**step)
+
+    def get_lr(self):
+        return [1e-3 * 0.9**self.last_epoch for _ in self.base_lrs]
+
+
+def with_own_scheduler(folder, *callbacks):
+    """A training with such a scheduler."""
+
+    class Scheduled(Trainer):
+        def __init__(self, model, args, **options):
+            optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+            super().__init__(model, args, **options, optimizers=(optimizer, OwnScheduler(optimizer)))
+
+    return train(folder, callbacks, kind=Scheduled)
+
+
+def test_a_scheduler_that_does_not_follow_ends_no_training(tmp_path, capsys):
+    """A warning names the way out, the report says that nothing was done, and the rates are those without a search."""
+    auto = AutoLRCallback(**{**SHORT, "verbose": True})
+
+    with pytest.warns(LRFinderWarning, match='nothing was applied, .* OwnScheduler: .* Pass schedule="recommended"'):
+        found = with_own_scheduler(tmp_path / "found", auto)
+    replaced = AutoLRCallback(**SHORT, schedule="recommended")
+
+    assert auto.plan is not None
+    assert "nothing: the training goes on at the rates that it had" in " ".join(capsys.readouterr().out.split())
+    assert rates(found) == rates(with_own_scheduler(tmp_path / "given"))
+    assert max(rates(with_own_scheduler(tmp_path / "replaced", replaced))) == pytest.approx(replaced.plan.lr)
 
 
 @pytest.mark.parametrize(
