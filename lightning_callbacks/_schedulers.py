@@ -134,7 +134,8 @@ def shape_of(
     top = max(rates)
     factors = [rate / top for rate in rates]
     names = " and ".join(type(config.scheduler).__name__ for config in foreseen)
-    return Custom(lambda step: factors[min(step, len(factors) - 1)], name=f"{names} of the module"), top
+    name = f"{names} of the module"
+    return Custom(lambda step: factors[min(step, len(factors) - 1)], name=name, owner="module"), top
 
 
 def _below_plateau(scheduler: Any, optimizer: Optimizer, reference: int) -> tuple[Schedule, float]:

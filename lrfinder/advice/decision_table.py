@@ -66,8 +66,8 @@ def _asked(given: TableInput) -> Decision:
     if known and ends is not None and ends != given.steps:
         notes.append(f"The schedule ends at step {ends:,}, the training at {given.steps:,}.")
     factor, _ = peak_factor(schedule, given.steps)
-    is_theirs = isinstance(schedule, Custom) and str(schedule.name).endswith("of the module")
-    whose = "The module attaches this one" if is_theirs else "You asked for this one"
+    owner = schedule.owner if isinstance(schedule, Custom) else None
+    whose = "You asked for this one" if owner is None else f"The {owner} attaches this one"
     reason = Reason(f"{whose}; its best peak is about {factor:.2g} times a linear decay's.", "moderate")
     return Decision(schedule, warmup, (reason,), _beside_the_default(schedule, given), tuple(notes))
 

@@ -59,7 +59,7 @@ def own_shape(trainer: Any, loop: StepLoop) -> tuple[Schedule, float]:
         return Constant(), loop.facts.bases[loop.facts.reference]
     factors = [rate / top for rate in rates]
     name = f"of the Trainer's {scheduler_name(trainer)} scheduler"
-    return Custom(lambda step: factors[min(step, len(factors) - 1)], name=name), top
+    return Custom(lambda step: factors[min(step, len(factors) - 1)], name=name, owner="Trainer"), top
 
 
 def rescale_own(trainer: Any, lr: float, top: float | None) -> bool:

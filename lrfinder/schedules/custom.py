@@ -20,6 +20,7 @@ class Custom(Shape):
     Args:
         function: takes the 0-based optimizer step and returns the factor of the peak.
         name: what printouts call it; by default what the function calls itself.
+        owner: what attaches it by itself, as in "Trainer"; None where the user does.
 
     Example:
         >>> schedule = Custom(lambda step: 1 / (1 + step) ** 2, name="inverse square")
@@ -32,6 +33,7 @@ class Custom(Shape):
 
     function: Callable[[int], float] = field(repr=False)  # its repr holds an address
     name: str | None = None
+    owner: str | None = None
 
     def _check(self) -> None:
         if not callable(self.function):

@@ -11,6 +11,7 @@ from lrfinder.schedules import (
     CATALOGUE,
     Constant,
     Cosine,
+    Custom,
     Exponential,
     Linear,
     StableDecay,
@@ -112,6 +113,20 @@ def test_a_schedule_that_may_not_fit_is_warned_of(asked, facts, warning):
     """The schedule that was asked for is kept; without one the pace of the optimizer is a reason."""
     assert decided(asked, facts).warnings[-1].startswith(warning)
     assert "The optimizer sets its own pace" in decided(Request(2000), PRODIGY).reasons[0].text
+
+
+@pytest.mark.parametrize(
+    ("schedule", "whose"),
+    [
+        (Custom(lambda step: 0.99**step, name="of the module"), "You asked for this one;"),
+        (Custom(lambda step: 0.99**step, owner="module"), "The module attaches this one;"),
+        (Custom(lambda step: 0.99**step, owner="Trainer"), "The Trainer attaches this one;"),
+    ],
+    ids=["user", "module", "Trainer"],
+)
+def test_the_reason_says_whose_schedule_it_is(schedule, whose):
+    """It is the owner that says it, whatever the schedule is called."""
+    assert decided(Request(2000, schedule)).reasons[0].text.startswith(whose)
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))

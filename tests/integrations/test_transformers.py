@@ -171,6 +171,7 @@ def test_the_report_says_what_was_done(tmp_path, capsys, mode):
     done = "the rate is set, and the linear scheduler of the Trainer" if mode == "apply" else "TrainingArguments("
     assert "lrfinder: range test of LlamaForCausalLM" in out
     assert done in out
+    assert "The Trainer attaches this one" in out
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
