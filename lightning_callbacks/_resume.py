@@ -38,10 +38,10 @@ class Resumed:
     @property
     def changes(self) -> str:
         """What has changed, as a sentence without its end; empty where nothing has."""
-        total, batch, ranks = all_steps(self.trainer), loaded_batch(self.trainer), self.trainer.world_size
+        end, batch, ranks = self._end, loaded_batch(self.trainer), self.trainer.world_size
         parts = []
-        if total != self.length:
-            parts.append((f"{self.length} optimizer steps", str(total)))
+        if end != self.length:
+            parts.append((f"{self.length} optimizer steps", str(end)))
         if self.batch is not None and batch is not None and batch != self.batch:
             parts.append((f"{self.batch} samples a step", str(batch)))
         if ranks != self._ranks:
@@ -54,21 +54,16 @@ class Resumed:
     @property
     def rescaled(self) -> LRResult | None:
         """What was found, with the plan for the training as it is now; None where its length cannot be rescaled."""
-        plan, trainer = self.found.plan, self.trainer
-        batch = loaded_batch(trainer)
-        keeps_batch = trainer.world_size == self._ranks and (None in (batch, self.batch) or batch == self.batch)
-        # With another batch an epoch has other steps than those that were made: only what is left can be counted.
-        steps = all_steps(trainer) if keeps_batch else remaining_steps(trainer)
-        if plan is None or plan.total_steps is None or steps is None:
+        plan, end, batch = self.found.plan, self._end, loaded_batch(self.trainer)
+        if plan is None or plan.total_steps is None or end is None:
             return None
-        done = self.began if keeps_batch else self.began - trainer.global_step
         measured = plan.setting.batch_size if plan.setting else self.found.facts.batch_size
         knows_batch = batch is not None and self.batch is not None and measured is not None
         try:
             found = self.found.rescale(
-                total_steps=max(1, steps - done),
+                total_steps=max(1, end - self.began),
                 batch_size=round(measured * batch / self.batch) if knows_batch else None,  # type: ignore[operator]
-                world_size=trainer.world_size,
+                world_size=self.trainer.world_size,
             )
         except InputError:
             return None
@@ -78,9 +73,27 @@ class Resumed:
     def warn(self, rescaled: LRResult | None) -> None:
         """Say that the schedule stays although the training has changed, and what the rescaled one would be."""
         would = "" if rescaled is None else f'Rescaled it would be {rescaled.plan}: on_resume="rescale" sets that. '
-        end = "" if all_steps(self.trainer) == self.length else f" and stays at its end from step {self.length} on"
-        text = f"{self.changes}: it is kept{end}. {would}For a new one add the epoch to `at_epochs`"
+        text = f"{self.changes}: it is kept{self._of_its_end}. {would}For a new one add the epoch to `at_epochs`"
         warnings.warn(text, LRFinderWarning, stacklevel=4)
+
+    @property
+    def _of_its_end(self) -> str:
+        """What comes of the end of a schedule that is kept, as the end of a sentence."""
+        if self._end == self.length or self.length is None:
+            return ""
+        if self._end is None or self._end > self.length:
+            return f" and stays at its end from step {self.length} on"
+        return f", and the training ends at step {self._end}, before it"
+
+    @property
+    def _end(self) -> int | None:
+        """The optimizer step at which the training ends as it is now, or None where that is open."""
+        trainer, batch = self.trainer, loaded_batch(self.trainer)
+        if trainer.world_size == self._ranks and (None in (batch, self.batch) or batch == self.batch):
+            return all_steps(trainer)
+        # With another batch an epoch has other steps than those that were made: only what is left can be counted.
+        left = remaining_steps(trainer)
+        return None if left is None else trainer.global_step + left
 
     @property
     def _ranks(self) -> int:

@@ -14,12 +14,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_p
 LONGER, SMALLER = {"max_epochs": 3}, {"max_epochs": 3, "train": partial(loader, batch_size=16)}
 
 
-def begun(folder, **options):
-    """The checkpoint at the end of a fit of two epochs, and what was found."""
+def begun(folder, at=24, **options):
+    """The checkpoint at a step of a fit of two epochs of twelve, and what was found."""
     auto = AutoLR(**SHORT, **options)
     keep = pl.callbacks.ModelCheckpoint(folder, filename="{step}", save_top_k=-1, save_on_train_epoch_end=True)
     fit(callbacks=[auto, keep], enable_checkpointing=True)
-    return folder / "step=24.ckpt", auto.result
+    return folder / f"step={at}.ckpt", auto.result
 
 
 def resumed(path, changed, **options):
@@ -50,7 +50,7 @@ def test_what_has_changed_is_rescaled(tmp_path, changed, asked):
             LONGER,
             r"planned for 24 optimizer steps, and this training has 36: .*Rescaled it would be peak .* step 36: on",
         ),
-        (SMALLER, r"planned for 24 optimizer steps and 32 samples a step, and this training has 72 and 16: .*step 48"),
+        (SMALLER, r"planned for 24 optimizer steps and 32 samples a step, and this training has 48 and 16: .*step 48"),
     ],
     ids=["length", "batch"],
 )
@@ -62,6 +62,30 @@ def test_what_it_would_be_is_said(tmp_path, changed, words):
         rest, auto = resumed(path, changed)
 
     assert (auto.result, set(rest.rates)) == (first, {0.0})
+
+
+HALF = partial(loader, batch_size=16)
+DOUBLE = partial(loader, batch_size=64)
+
+
+@pytest.mark.parametrize(
+    ("changed", "end", "words"),
+    [
+        ({"max_epochs": 2, "train": HALF}, 36, "has 36 and 16: it is kept and stays at its end from step 24 on"),
+        ({"max_epochs": 4, "train": DOUBLE}, 30, r"has 30 and 64: it is kept and stays at its end from step 24 on\."),
+        ({"max_epochs": 2, "train": DOUBLE}, 18, r"has 18 and 64: it is kept, and the training ends at step 18, bef"),
+        ({"max_epochs": 3, "train": DOUBLE}, 24, r"for 32 samples a step, and this training has 64: it is kept\."),
+    ],
+    ids=["more steps", "more by its epochs", "fewer steps", "as many"],
+)
+def test_the_end_of_what_is_kept_is_counted_from_the_step_that_was_reached(tmp_path, changed, end, words):
+    """Where the batch has changed, epochs from the beginning would have other steps than those that were made."""
+    path, _ = begun(tmp_path, at=12)
+
+    with pytest.warns(LRFinderWarning, match=words):
+        rest, _ = resumed(path, changed)
+
+    assert rest.trainer.global_step == end
 
 
 def test_a_rescaled_training_goes_on(tmp_path):
