@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from lightning_callbacks._compat import Trainer
 from lightning_callbacks._horizon import all_steps, remaining_steps
-from lrfinder import LRResult
+from lrfinder import LRResult, Plan
+from lrfinder.advice.rescale_words import reason_of_decay
+from lrfinder.display.layout import wrap, wrap_at
 from lrfinder.errors import InputError, LRFinderWarning
 
 __all__ = ["Resumed", "loaded_batch"]
@@ -69,6 +71,17 @@ class Resumed:
             return None
         # A function of the user's is lost in a checkpoint, and nobody knows what it would be for another length.
         return found if found.plan is not None and found.plan.schedule is not None else None
+
+    def in_words(self, plan: Plan) -> str:
+        """Say what was rescaled to which plan, its warnings, and which weight decay it suggests."""
+        lines = wrap_at("", f"AutoLR: {self.changes}; rescaled: {plan}")
+        for warning in plan.warnings:
+            lines += wrap("but", warning)
+        planned = None if self.found.plan is None else self.found.plan.setting
+        before = planned.weight_decay if planned is not None else self.found.facts.weight_decay
+        if before and plan.setting is not None:
+            lines += wrap("also", reason_of_decay(before, plan.setting.weight_decay).text)
+        return "\n".join(lines)
 
     def warn(self, rescaled: LRResult | None) -> None:
         """Say that the schedule stays although the training has changed, and what the rescaled one would be."""

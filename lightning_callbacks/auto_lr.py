@@ -310,7 +310,7 @@ class AutoLR(Callback):
         self._length, self._batch, self._cooling = all_steps(trainer), loaded_batch(trainer), False
         self._attach_again(trainer)
         if self.options.verbose and trainer.is_global_zero:
-            trainer.lightning_module.print(f"AutoLR: {resumed.changes}; rescaled: {found.plan}")
+            trainer.lightning_module.print(resumed.in_words(found.plan))
 
     def _attach_again(self, trainer: Trainer) -> None:
         """Put the schedule of this training into a Trainer whose optimizers were made anew."""

@@ -3,7 +3,8 @@
 from functools import partial
 
 import pytest
-from fits import SHORT, fit, loader, pl, planned
+import torch
+from fits import SHORT, Net, fit, loader, pl, planned
 
 from lightning_callbacks import AutoLR
 from lrfinder import InputError
@@ -14,17 +15,17 @@ pytestmark = pytest.mark.filterwarnings("ignore:Be aware that when using `ckpt_p
 LONGER, SMALLER = {"max_epochs": 3}, {"max_epochs": 3, "train": partial(loader, batch_size=16)}
 
 
-def begun(folder, at=24, **options):
+def begun(folder, at=24, module=Net, **options):
     """The checkpoint at a step of a fit of two epochs of twelve, and what was found."""
     auto = AutoLR(**SHORT, **options)
     keep = pl.callbacks.ModelCheckpoint(folder, filename="{step}", save_top_k=-1, save_on_train_epoch_end=True)
-    fit(callbacks=[auto, keep], enable_checkpointing=True)
+    fit(module, [auto, keep], enable_checkpointing=True)
     return folder / f"step={at}.ckpt", auto.result
 
 
 def resumed(path, changed, **options):
     """A fit that goes on from there, and its callback."""
-    auto = AutoLR(**SHORT, **options)
+    auto = AutoLR(**{**SHORT, **options})
     return fit(callbacks=[auto], ckpt_path=path, **changed), auto
 
 
@@ -41,6 +42,28 @@ def test_what_has_changed_is_rescaled(tmp_path, changed, asked):
 
     assert auto.result == first.rescale(**asked)
     assert rest.rates == pytest.approx(planned(auto, asked["total_steps"] + 1)[24:])
+
+
+class Ended(Net):
+    """A fit that ends soon after it was resumed."""
+
+    def on_train_start(self):
+        self.trainer.should_stop = self.global_step > 0
+
+
+def test_what_was_rescaled_is_printed(tmp_path, capsys):
+    """The plan, what is to be known of it, and the weight decay that it suggests, at most 100 columns wide."""
+    decayed = partial(Ended, lambda module: torch.optim.AdamW(module.parameters(), 1e-2, weight_decay=0.1))
+    path, _ = begun(tmp_path, module=decayed)
+    capsys.readouterr()
+
+    _, auto = resumed(path, {"module": decayed, "max_epochs": 300}, verbose=True, on_resume="rescale")
+
+    out = capsys.readouterr().out
+    said = " ".join(out.split())
+    assert f"this training has 3600; rescaled: {auto.plan} but The training, in samples, changes 150 times" in said
+    assert f"A weight decay of {auto.plan.setting.weight_decay:.2g} instead of 0.1 would keep" in said
+    assert max(map(len, out.splitlines())) <= 100
 
 
 @pytest.mark.parametrize(
