@@ -68,7 +68,7 @@ def _asked(given: TableInput) -> Decision:
     factor, _ = peak_factor(schedule, given.steps)
     owner = schedule.owner if isinstance(schedule, Custom) else None
     whose = "You asked for this one" if owner is None else f"The {owner} attaches this one"
-    reason = Reason(f"{whose}; its best peak is about {factor:.2g} times a linear decay's.", "moderate")
+    reason = Reason(f"{whose}; its best peak is {_as_times(factor)}.", "moderate")
     return Decision(schedule, warmup, (reason,), _beside_the_default(schedule, given), tuple(notes))
 
 
@@ -208,3 +208,9 @@ def _cost_beside(other: Schedule, called: str, decided: Schedule, steps: int) ->
     ratio = peak_factor(other, steps)[0] / peak_factor(decided, steps)[0]
     peak = "the same peak" if abs(ratio - 1) < 0.05 else f"{ratio:.2g} times this peak"
     return f"{called}: {cost} excess loss by the last-iterate bound, at {peak}"
+
+
+def _as_times(factor: float) -> str:
+    """A factor beside linear decay in words."""
+    about = f"{factor:.2g}"
+    return "about that of a linear decay" if about == "1" else f"about {about} times a linear decay's"

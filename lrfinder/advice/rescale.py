@@ -22,6 +22,9 @@ from lrfinder.evidence.evidence import Evidence
 
 __all__ = ["rescale_plan"]
 
+MOST_SHRUNK = 0.1
+"""Part of the weights that a step may take off, rate times decay: no decay is suggested that takes more."""
+
 
 class Purposes(TypedDict):
     """What a recommended schedule may have been asked for besides a length."""
@@ -68,8 +71,9 @@ def rescale_plan(evidence: Evidence, plan: Plan, new: NewTraining, calibration: 
         rescaled = _lengthen(rescaled, evidence, horizon, calibration)
     if before.weight_decay:
         decay = before.weight_decay / (steps * rescaled.lr / plan.lr)
-        rescaled = replace(rescaled, setting=replace(after, weight_decay=decay))
-        reasons += (reason_of_decay(before.weight_decay, decay),)
+        if decay * rescaled.lr <= MOST_SHRUNK:
+            rescaled = replace(rescaled, setting=replace(after, weight_decay=decay))
+            reasons += (reason_of_decay(before.weight_decay, decay),)
     return replace(
         rescaled,
         # What was said of the old rate is not true of the new one.

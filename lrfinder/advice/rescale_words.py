@@ -75,8 +75,8 @@ def _sizes(name: str, before: Setting, after: Setting) -> str:
 def reason_of_decay(old: float, new: float) -> Reason:
     """Say which weight decay keeps the rate times it times the steps."""
     text = (
-        f"A weight decay of {new:.2g} instead of {old:.2g} would keep rate x decay x steps, so how much of its early "
-        "weights the training forgets (arXiv 2505.13738). That is a suggestion: nothing sets it."
+        f"A weight decay of {new:.2g} would keep rate x decay x steps, if it was {old:.2g} at the peak before: how "
+        "much of its early weights the training forgets (arXiv 2505.13738). That is a suggestion: nothing sets it."
     )
     return Reason(text, "moderate")
 

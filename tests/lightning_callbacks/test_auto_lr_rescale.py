@@ -62,7 +62,7 @@ def test_what_was_rescaled_is_printed(tmp_path, capsys):
     out = capsys.readouterr().out
     said = " ".join(out.split())
     assert f"this training has 3600; rescaled: {auto.plan} but The training, in samples, changes 150 times" in said
-    assert f"A weight decay of {auto.plan.setting.weight_decay:.2g} instead of 0.1 would keep" in said
+    assert f"A weight decay of {auto.plan.setting.weight_decay:.2g} would keep" in said
     assert max(map(len, out.splitlines())) <= 100
 
 
