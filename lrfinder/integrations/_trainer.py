@@ -16,7 +16,7 @@ from lrfinder.errors import InputError
 from lrfinder.integrations.accelerate import bare, check_engine
 from lrfinder.loop import Batch, Facts
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, shallow_copy
-from lrfinder.training.host import Host
+from lrfinder.training.host import EvaluateIn, Host
 from lrfinder.training.step_loop import StepLoop
 from lrfinder.training.targets import exchange
 
@@ -47,12 +47,13 @@ def TrainerLoop(
     also: Sequence[object] = (),
     snapshot: Literal["auto", "all"] = "auto",
     snapshot_device: torch.device | str | None = None,
+    evaluate_in: EvaluateIn | None = None,
 ) -> StepLoop:
     """Make a `StepLoop` of a Trainer that is about to train on a loader, as in a callback's `on_train_begin`.
 
     A batch is all micro-batches of an optimizer step: the Trainer divides their losses by what it counts in all of
-    them. `also`, `snapshot` and `snapshot_device` are as in `AutoLRCallback`. A Trainer that cannot be measured with
-    raises InputError.
+    them. `also`, `snapshot`, `snapshot_device` and `evaluate_in` are as in `AutoLRCallback`. A Trainer that cannot be
+    measured with raises InputError.
     """
     accelerator, args = trainer.accelerator, trainer.args
     check_engine(accelerator)
@@ -79,6 +80,7 @@ def TrainerLoop(
         ],
         snapshot=snapshot,
         snapshot_device=snapshot_device,
+        evaluate_in=evaluate_in,
         host=Host(
             device=args.device,
             around=partial(_set_aside, trainer),

@@ -6,8 +6,9 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from lrfinder.errors import InputError, LRFinderWarning
+from lrfinder.errors import InputError, LRFinderWarning, NoSignalError
 from lrfinder.integrations.accelerate import bare
+from lrfinder.result import LRResult
 from lrfinder.schedules import Constant, Custom, Schedule
 from lrfinder.training.foresee import rates_ahead
 from lrfinder.training.param_groups import find_reference
@@ -15,7 +16,7 @@ from lrfinder.training.rescaling import rescale
 from lrfinder.training.scheduler import ScheduledLR, attach
 from lrfinder.training.step_loop import StepLoop
 
-__all__ = ["TrainerLR", "own_shape", "put", "rescale_own", "scheduler_name"]
+__all__ = ["TrainerLR", "own_shape", "put", "rescale_own", "scheduler_name", "warn_of_length"]
 
 BLIND = ("GreedyLR",)
 """Schedulers of transformers whose next rate depends on a metric."""
@@ -81,3 +82,25 @@ def scheduler_name(trainer: Any) -> str:
     """Return what `lr_scheduler_type` calls the Trainer's scheduler, or the class of one that was passed."""
     kind = trainer.args.lr_scheduler_type
     return str(getattr(kind, "value", kind)) if trainer._created_lr_scheduler else type(trainer.lr_scheduler).__name__
+
+
+def warn_of_length(found: LRResult, planned: int, steps: int) -> None:
+    """Say that a schedule stays in a training of another length, what comes of its end, and the rescaled plan."""
+    end = f" and stays at its end from step {planned} on" if steps > planned else ", and the training ends before it"
+    warnings.warn(
+        f"the schedule was planned for {planned} optimizer steps, and this training has {steps}: it is kept{end}."
+        f"{_rescaled(found, steps)}",
+        LRFinderWarning,
+        stacklevel=3,
+    )
+
+
+def _rescaled(found: LRResult, steps: int) -> str:
+    """What the plan would be for another length, as a sentence; empty where nobody knows."""
+    try:
+        plan = found.rescale(total_steps=steps).plan
+    except (InputError, NoSignalError):
+        return ""
+    # A function of the user's is not in the checkpoint, and nobody knows what it would be for another length.
+    known = plan is not None and plan.schedule is not None
+    return f" Rescaled it would be {plan}, as `result.rescale(total_steps={steps})` gives it." if known else ""

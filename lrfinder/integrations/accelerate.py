@@ -15,7 +15,7 @@ from lrfinder.schedules import Schedule
 from lrfinder.snapshot.reach import reached_by
 from lrfinder.training.batch import shares, to_device
 from lrfinder.training.feed import Loader
-from lrfinder.training.host import Host
+from lrfinder.training.host import EvaluateIn, Host
 from lrfinder.training.loss import BatchLoss, LossFunction, LossStep
 from lrfinder.training.options import check_one_loss
 from lrfinder.training.scheduler import attach
@@ -40,6 +40,7 @@ def accelerate_loop(
     also: Sequence[object] = (),
     snapshot: Literal["auto", "all"] = "auto",
     snapshot_device: torch.device | str | None = None,
+    evaluate_in: EvaluateIn | None = None,
 ) -> StepLoop:
     """Make a `StepLoop` of what `accelerator.prepare` returned, for `range_test` and `tune_loop`.
 
@@ -58,6 +59,8 @@ def accelerate_loop(
         also: Further objects whose state is put back after the search.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
         snapshot_device: Where the copies are kept; None: beside the model.
+        evaluate_in: `eval` evaluates trials in eval mode, `train` in train mode and with gradients; None takes `train`
+            where eval mode gives no loss.
 
     Returns:
         The loop.
@@ -94,6 +97,7 @@ def accelerate_loop(
         accumulate=accelerator.gradient_accumulation_steps,
         snapshot=snapshot,
         snapshot_device=snapshot_device,
+        evaluate_in=evaluate_in,
         host=Host(
             device=accelerator.device,
             reached=[held for function in (loss_fn, loss_step) for held in reached_by(function)],

@@ -15,7 +15,7 @@ from lrfinder.loop import Batch, Facts
 from lrfinder.snapshot.reach import reached_by
 from lrfinder.training.batch import shares, to_device
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, shallow_copy
-from lrfinder.training.host import Host
+from lrfinder.training.host import EvaluateIn, Host
 from lrfinder.training.loss import BatchLoss, LossFunction, LossStep
 from lrfinder.training.options import check_one_loss
 from lrfinder.training.step_loop import StepLoop
@@ -40,6 +40,7 @@ def fabric_loop(
     also: Sequence[object] = (),
     snapshot: Literal["auto", "all"] = "auto",
     snapshot_device: torch.device | str | None = None,
+    evaluate_in: EvaluateIn | None = None,
 ) -> StepLoop:
     """Make a `StepLoop` of what `fabric.setup` and `fabric.setup_dataloaders` returned.
 
@@ -56,6 +57,8 @@ def fabric_loop(
         also: Further objects whose state is put back after the search.
         snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
         snapshot_device: Where the copies are kept; None: beside the model.
+        evaluate_in: `eval` evaluates trials in eval mode, `train` in train mode and with gradients; None takes `train`
+            where eval mode gives no loss.
 
     Returns:
         The loop, for `range_test` and `tune_loop`.
@@ -102,6 +105,7 @@ def fabric_loop(
         state=[*also, *([] if scaler is None else [scaler]), vars(optimizer)],
         snapshot=snapshot,
         snapshot_device=snapshot_device,
+        evaluate_in=evaluate_in,
         host=Host(
             device=fabric.device,
             reached=[held for function in (loss_fn, loss_step) for held in reached_by(function)],

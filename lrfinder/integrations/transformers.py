@@ -16,10 +16,11 @@ from lrfinder.evidence.rules import RuleFunction
 from lrfinder.find import range_test
 from lrfinder.integrations._reporters import deliver
 from lrfinder.integrations._trainer import TrainerLoop, trainer_of
-from lrfinder.integrations._trainer_rates import TrainerLR, own_shape, put, rescale_own, scheduler_name
+from lrfinder.integrations._trainer_rates import TrainerLR, own_shape, put, rescale_own, scheduler_name, warn_of_length
 from lrfinder.result import LRResult
 from lrfinder.schedules import CATALOGUE, Schedule, from_plain, to_plain
 from lrfinder.search.budget import LEAST, SHARE, check_budget
+from lrfinder.training.host import EvaluateIn
 from lrfinder.training.options import check_state
 from lrfinder.training.step_loop import StepLoop
 from lrfinder.tune import tune_loop
@@ -54,13 +55,20 @@ class Options:
     also: Sequence[object]
     snapshot: Literal["auto", "all"]
     snapshot_device: str | None
+    evaluate_in: EvaluateIn | None
     verbose: bool
+
+    @property
+    def of_loop(self) -> dict[str, Any]:
+        """Those that say how to train while searching."""
+        return {name: getattr(self, name) for name in ("also", "snapshot", "snapshot_device", "evaluate_in")}
 
     def __post_init__(self) -> None:
         for one in fields(self):
             if get_origin(one.type) is Literal:
                 check_choice(one.name, getattr(self, one.name), get_args(one.type))
         check_choice("tune", self.tune, ("auto", True, False))
+        check_choice("evaluate_in", self.evaluate_in, (None, *get_args(EvaluateIn)))
         check_flag("finetune", self.finetune)
         check_flag("verbose", self.verbose)
         check_state("also", self.also)
@@ -106,6 +114,8 @@ class AutoLRCallback(TrainerCallback, ExportableState):  # type: ignore[misc]  #
         snapshot: `auto` does not copy frozen parameters where they are most of the model, as beside adapters; `all`
             copies everything.
         snapshot_device: Where the copies are kept, `cpu` for a model that fills the accelerator; None: beside it.
+        evaluate_in: `eval` evaluates trials in eval mode, `train` in train mode and with gradients; None takes `train`
+            where the model gives no loss in eval mode.
         verbose: Whether the chief rank prints the report.
 
     Raises:
@@ -134,6 +144,7 @@ class AutoLRCallback(TrainerCallback, ExportableState):  # type: ignore[misc]  #
         also: Sequence[object] = (),
         snapshot: Literal["auto", "all"] = "auto",
         snapshot_device: str | None = None,
+        evaluate_in: EvaluateIn | None = None,
         verbose: bool = True,
     ) -> None:
         given = locals()
@@ -160,13 +171,7 @@ class AutoLRCallback(TrainerCallback, ExportableState):  # type: ignore[misc]  #
             self._go_on(trainer, state)
             return
         self.result = self.saved = None
-        loop = TrainerLoop(
-            trainer,
-            train_dataloader,
-            also=options.also,
-            snapshot=options.snapshot,
-            snapshot_device=options.snapshot_device,
-        )
+        loop = TrainerLoop(trainer, train_dataloader, **options.of_loop)
         shape, top = own_shape(trainer, loop) if options.schedule is None else (options.schedule, None)
         self.result = self._search(trainer, loop, shape)
         self.saved = {"result": self.result.to_json(), "attached": None}
@@ -278,9 +283,4 @@ class AutoLRCallback(TrainerCallback, ExportableState):  # type: ignore[misc]  #
         schedule = from_plain(self.saved["attached"]) if not is_own or not callable(own) else own
         put(trainer, TrainerLR.of(trainer.optimizer, schedule, self.saved["peak"], state.global_step))
         if state.max_steps != self.saved["length"]:
-            warnings.warn(
-                f"the schedule was planned for {self.saved['length']} optimizer steps, and this training has "
-                f"{state.max_steps}: it is kept and stays at its end from step {self.saved['length']} on",
-                LRFinderWarning,
-                stacklevel=2,
-            )
+            warn_of_length(self.result, self.saved["length"], state.max_steps)

@@ -137,6 +137,26 @@ def test_the_facts_name_what_is_inside():
     assert facts.precision == "float32, mixed precision bf16"
 
 
+@pytest.mark.parametrize(
+    ("name", "set_up", "loop_of"),
+    [("accelerate", "prepare_data_loader", accelerate_loop), ("fabric", "setup_dataloaders", fabric_loop)],
+    ids=FRAMEWORKS,
+)
+def test_trials_are_evaluated_in_the_mode_that_is_asked_for(name, set_up, loop_of):
+    """With dropout the loss of a batch in train mode is another one than in eval mode."""
+    training, losses = FRAMEWORKS[name](), {}
+    loader = getattr(training.framework, set_up)(DataLoader(samples(), 8))
+
+    for mode in ("eval", "train"):
+        parts = (training.framework, training.model, training.optimizer, loader, F.cross_entropy)
+        loop = loop_of(*parts, evaluate_in=mode)
+        with loop.preserved():
+            losses[mode] = loop.loss(loop.draw())
+            assert loop.facts.evaluated_in == mode
+
+    assert losses["eval"] != losses["train"]
+
+
 @pytest.mark.parametrize(("name", "loop_of"), [("accelerate", accelerate_loop), ("fabric", fabric_loop)])
 def test_an_optimizer_that_was_not_prepared_is_refused(name, loop_of):
     """Its steps would not go through the framework."""

@@ -131,12 +131,26 @@ def test_a_training_begun_without_it_is_not_measured_later(tmp_path):
 
 
 def test_a_resumed_training_of_another_length_is_told(tmp_path):
-    """The schedule that was planned stays, and a warning names both lengths."""
+    """The schedule that was planned stays; a warning names both lengths, what comes of it, and the rescaled plan."""
     options = {"save_strategy": "steps", "save_steps": 7}
     train(tmp_path, [AutoLRCallback(**SHORT, schedule="linear")], **options)
 
-    with pytest.warns(LRFinderWarning, match="planned for 14 optimizer steps, and this training has 21"):
-        train(tmp_path, [AutoLRCallback()], resume=str(tmp_path / "checkpoint-7"), num_train_epochs=3, **options)
+    words = (
+        r"planned for 14 optimizer steps, and this training has {}: it is kept{}.*\. Rescaled it would be .* at step {}"
+    )
+    for steps, end in ((21, " and stays at its end from step 14 on"), (9, ", and the training ends before it")):
+        with pytest.warns(LRFinderWarning, match=words.format(steps, end, steps)):
+            train(tmp_path, [AutoLRCallback()], resume=str(tmp_path / "checkpoint-7"), max_steps=steps, **options)
+
+
+def test_trials_are_evaluated_in_the_mode_that_is_asked_for(tmp_path):
+    """In train mode where the option says so, although eval mode would give a loss too."""
+    auto = AutoLRCallback(**{**SHORT, "steps": 80}, evaluate_in="train", mode="report")
+
+    train(tmp_path, [auto])
+
+    assert auto.result.facts.evaluated_in == "train"
+    assert len(auto.result.trials) > 0
 
 
 def test_only_trains_nothing(tmp_path):
@@ -239,6 +253,7 @@ def test_no_signal_raises_where_it_should(tmp_path):
         ({"mode": "aply"}, "`mode` must be one of apply, report, only, got 'aply'"),
         ({"schedule": "reduce_on_plateau"}, "`schedule` must be one of recommended, .*got 'reduce_on_plateau'"),
         ({"tune": "yes"}, "`tune` must be one of auto, True, False, got 'yes'"),
+        ({"evaluate_in": "test"}, "`evaluate_in` must be one of None, eval, train, got 'test'"),
         ({"also": 3}, "`also` must be a list of objects"),
         ({"budget": 5}, "`budget` must be"),
         ({"tune": True, "rule": "valley"}, "`rule` must be left out beside tune=True, got 'valley'"),
