@@ -68,8 +68,8 @@ KINDS = {
     "several outputs in train mode": (Supervised, of_both),
 }
 SEARCHES = {
-    "tune_lr": (tune_lr, {"budget": 250}),
-    "find_lr on validation batches": (find_lr, {"val_loader": [dataset(8).tensors]}),
+    "tune_lr": (tune_lr, lambda: {"budget": 250}),
+    "find_lr on validation batches": (find_lr, lambda: {"val_loader": [dataset(36).tensors]}),
 }
 
 
@@ -77,8 +77,8 @@ SEARCHES = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_loss_that_eval_mode_cannot_give_is_evaluated_as_in_training(kind, search):
     """The search has an answer, the report says in which mode, and the training is as before."""
-    (make, loss_step), (verb, options) = KINDS[kind], SEARCHES[search]
-    t = training(make)
+    (make, loss_step), (verb, options_of) = KINDS[kind], SEARCHES[search]
+    t, options = training(make), options_of()
     before = state_of(t)
 
     found = verb(
