@@ -9,7 +9,8 @@ from lightning_callbacks._hooks import step_by_hook
 from lightning_callbacks._horizon import remaining_epochs, remaining_steps, steps_per_epoch
 from lightning_callbacks._options import Interval, Options
 from lightning_callbacks._schedulers import Pace, shape_of
-from lrfinder import StepLoop
+from lrfinder import LRResult, StepLoop
+from lrfinder.display import report
 from lrfinder.errors import InputError
 from lrfinder.loop import MAX_SKIPS
 from lrfinder.schedules import CATALOGUE, Constant, Epochwise, ReduceOnPlateau, Schedule, Warmup
@@ -20,6 +21,8 @@ __all__ = ["FitRequest", "request_for"]
 
 WARMUP_SHARE = 0.05
 """Share of the epochs that are warm-up, where a schedule counts epochs."""
+
+NOTHING = "nothing: the training goes on at the rates that it had"
 
 LOOK_AHEAD = 1_000
 """Steps of a module's own scheduler that are looked at where the length of the training is not known."""
@@ -47,6 +50,11 @@ class FitRequest:
     def is_open_ended(self) -> bool:
         """Whether to plan for a cooldown that is begun when the training should end."""
         return self.total_steps is None and isinstance(self.schedule, str)
+
+    def in_words(self, result: LRResult, *, is_applied: bool) -> str:
+        """Return the report of a result; where it is applied, with what is done with it."""
+        done = NOTHING if result.plan is None else self.note
+        return report.text(result.evidence, result.plan, done if is_applied else None)
 
 
 def request_for(trainer: Trainer, loop: StepLoop, options: Options, ours: ScheduledLR | None) -> FitRequest:

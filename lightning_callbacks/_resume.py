@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import dataclass
 
+from lightning_callbacks._attached import Attached, loaded_batch
 from lightning_callbacks._compat import Trainer
 from lightning_callbacks._horizon import all_steps, remaining_steps
 from lrfinder import LRResult, Plan
@@ -10,13 +11,7 @@ from lrfinder.advice.rescale_words import reason_of_decay
 from lrfinder.display.layout import wrap, wrap_at
 from lrfinder.errors import InputError, LRFinderWarning
 
-__all__ = ["Resumed", "loaded_batch"]
-
-
-def loaded_batch(trainer: Trainer) -> int | None:
-    """Samples of an optimizer step on this rank, as the loader is set; None where one number does not say it."""
-    size = getattr(trainer.train_dataloader, "batch_size", None)
-    return size * trainer.accumulate_grad_batches if isinstance(size, int) else None
+__all__ = ["Resumed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +21,22 @@ class Resumed:
     Args:
         trainer: At the start of its training, its state put back.
         found: What the schedule was planned by.
-        began: The optimizer step at which it was attached.
-        length: The optimizer steps of the whole training then, or None where its end was open.
-        batch: `loaded_batch` then.
+        attached: The schedule, and the training that it was for.
     """
 
     trainer: Trainer
     found: LRResult
-    began: int
-    length: int | None
-    batch: int | None
+    attached: Attached
 
     @property
     def changes(self) -> str:
         """What has changed, as a sentence without its end; empty where nothing has."""
         end, batch, ranks = self._end, loaded_batch(self.trainer), self.trainer.world_size
         parts = []
-        if end != self.length:
-            parts.append((f"{self.length} optimizer steps", str(end)))
-        if self.batch is not None and batch is not None and batch != self.batch:
-            parts.append((f"{self.batch} samples a step", str(batch)))
+        if end != self.attached.length:
+            parts.append((f"{self.attached.length} optimizer steps", str(end)))
+        if self.attached.batch is not None and batch is not None and batch != self.attached.batch:
+            parts.append((f"{self.attached.batch} samples a step", str(batch)))
         if ranks != self._ranks:
             parts.append((f"{self._ranks} ranks", str(ranks)))
         if not parts:
@@ -60,11 +51,11 @@ class Resumed:
         if plan is None or plan.total_steps is None or end is None:
             return None
         measured = plan.setting.batch_size if plan.setting else self.found.facts.batch_size
-        knows_batch = batch is not None and self.batch is not None and measured is not None
+        knows_batch = batch is not None and self.attached.batch is not None and measured is not None
         try:
             found = self.found.rescale(
-                total_steps=max(1, end - self.began),
-                batch_size=round(measured * batch / self.batch) if knows_batch else None,  # type: ignore[operator]
+                total_steps=max(1, end - self.attached.began),
+                batch_size=round(measured * batch / self.attached.batch) if knows_batch else None,  # type: ignore[operator]
                 world_size=self.trainer.world_size,
             )
         except InputError:
@@ -92,17 +83,17 @@ class Resumed:
     @property
     def _of_its_end(self) -> str:
         """What comes of the end of a schedule that is kept, as the end of a sentence."""
-        if self._end == self.length or self.length is None:
+        if self._end == self.attached.length or self.attached.length is None:
             return ""
-        if self._end is None or self._end > self.length:
-            return f" and stays at its end from step {self.length} on"
+        if self._end is None or self._end > self.attached.length:
+            return f" and stays at its end from step {self.attached.length} on"
         return f", and the training ends at step {self._end}, before it"
 
     @property
     def _end(self) -> int | None:
         """The optimizer step at which the training ends as it is now, or None where that is open."""
         trainer, batch = self.trainer, loaded_batch(self.trainer)
-        if trainer.world_size == self._ranks and (None in (batch, self.batch) or batch == self.batch):
+        if trainer.world_size == self._ranks and (None in (batch, self.attached.batch) or batch == self.attached.batch):
             return all_steps(trainer)
         # With another batch an epoch has other steps than those that were made: only what is left can be counted.
         left = remaining_steps(trainer)

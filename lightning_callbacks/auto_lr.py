@@ -1,7 +1,6 @@
 """A search before a Trainer's first batch, the LR set, the schedule attached."""
 
 import time
-import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -9,9 +8,11 @@ from typing import Any, Literal
 
 from torch.optim import Optimizer
 
+from lightning_callbacks._attached import Attached, plain
 from lightning_callbacks._compat import Callback, LightningModule, Trainer
+from lightning_callbacks._first_step import FirstStep
 from lightning_callbacks._hooks import unhook
-from lightning_callbacks._horizon import all_steps, steps_to_cool_down, warn_of_no_test
+from lightning_callbacks._horizon import steps_to_cool_down, warn_of_no_test
 from lightning_callbacks._loggers import deliver
 from lightning_callbacks._options import (
     EvaluateIn,
@@ -27,24 +28,21 @@ from lightning_callbacks._options import (
     one_line,
 )
 from lightning_callbacks._request import FitRequest, request_for
-from lightning_callbacks._resume import Resumed, loaded_batch
-from lightning_callbacks._schedulers import put, rescale_in, schedule_from
+from lightning_callbacks._resume import Resumed
+from lightning_callbacks._schedulers import put, rescale_in
 from lightning_callbacks._search import search_in_fit
 from lightning_callbacks._trainer import TrainerLoop, check_can_leave, is_averaging, leave_fit
 from lrfinder import LRResult, NoSignalError, Plan, StepLoop, attach
-from lrfinder.display import report
-from lrfinder.errors import InputError, LRFinderWarning
+from lrfinder.errors import InputError
 from lrfinder.evidence.rules import RuleFunction
 from lrfinder.keywords import warn_of_old_name
-from lrfinder.schedules import Schedule, to_plain
+from lrfinder.schedules import Schedule
 from lrfinder.training.param_groups import find_reference
 from lrfinder.training.scheduler import ScheduledLR
-from lrfinder.training.step_loop import RATE_TOLERANCE
 
 __all__ = ["AutoLR"]
 
 NAME = "lr-auto"
-NOTHING = "nothing: the training goes on at the rates that it had"
 OPTIONS = frozenset(one.name for one in fields(Options))
 
 
@@ -151,13 +149,10 @@ class AutoLR(Callback):
         """Everything that a fit finds out."""
         self.result: LRResult | None = None
         self._tested: list[int] = []
-        self._attached: Schedule | None = None
-        self._peak, self._began = 0.0, 0
-        self._length: int | None = None
-        self._batch: int | None = None
-        self._cooling = self._is_starting = False
+        self._attached: Attached | None = None
+        self._is_starting = False
         self._scheduler: ScheduledLR | None = None
-        self._expected: tuple[Optimizer, int, float] | None = None
+        self._first_step: FirstStep | None = None
         self._clock: tuple[float, int] | None = None
         self._trainer: Trainer | None = None
 
@@ -175,10 +170,10 @@ class AutoLR(Callback):
         Raises:
             InputError: No schedule of this callback is attached, or it is not open-ended.
         """
-        if self._scheduler is None:
+        if self._scheduler is None or self._attached is None:
             raise InputError("`begin_cooldown` must be called while an attached schedule runs, got none; fit first")
         self._scheduler.begin_cooldown(steps)
-        self._attached, self._cooling = self._scheduler.schedule, True
+        self._attached = replace(self._attached, schedule=self._scheduler.schedule, cooling=True)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Forget an earlier training, unless this Trainer goes on with it."""
@@ -195,7 +190,7 @@ class AutoLR(Callback):
         """Say where a resumed training differs from what the schedule was planned for, or rescale that."""
         self._clock, self._is_starting = (time.monotonic(), trainer.global_step), True
         if self._attached is not None and self.result is not None and not is_averaging(trainer):
-            resumed = Resumed(trainer, self.result, self._began, self._length, self._batch)
+            resumed = Resumed(trainer, self.result, self._attached)
             if resumed.changes:
                 self._go_on(trainer, resumed)
 
@@ -214,18 +209,10 @@ class AutoLR(Callback):
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """Check that the first real step runs at the rate that was applied."""
-        if self._expected is None or self._expected[0] is not optimizer:
-            return
-        _, reference, lr = self._expected
-        self._expected = None
-        used = float(optimizer.param_groups[reference]["lr"])
-        if abs(used - lr) > RATE_TOLERANCE * lr:
-            warnings.warn(
-                f"the first step ran at {used:.3g} and not at {lr:.3g}, which AutoLR had set: "
-                f"{type(pl_module).__name__} or another callback sets the LR itself; take that out",
-                LRFinderWarning,
-                stacklevel=2,
-            )
+        first = self._first_step
+        if first is not None and first.optimizer is optimizer:
+            self._first_step = None
+            first.check(pl_module)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Give the module back the hook that steps its own schedulers."""
@@ -237,25 +224,14 @@ class AutoLR(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds of this callback, as plain data."""
-        return {
-            "result": None if self.result is None else self.result.to_json(),
-            "tested": list(self._tested),
-            "attached": None if self._attached is None else to_plain(self._attached),
-            "peak": self._peak,
-            "began": self._began,
-            "length": self._length,
-            "batch": self._batch,
-            "cooling": self._cooling,
-        }
+        result = None if self.result is None else self.result.to_json()
+        return {"result": result, "tested": list(self._tested), **plain(self._attached)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over what a checkpoint holds; strategies that restore late attach the schedule here."""
         self.result = None if state_dict["result"] is None else LRResult.parse(state_dict["result"])
         self._tested = list(state_dict["tested"])
-        self._attached = schedule_from(state_dict["attached"], self.options.schedule)
-        self._peak, self._began = state_dict["peak"], state_dict["began"]
-        self._length, self._cooling = state_dict["length"], state_dict["cooling"]
-        self._batch = state_dict.get("batch")  # a checkpoint of the release before has none
+        self._attached = Attached.parse(state_dict, self.options.schedule)
         trainer = self._trainer
         if trainer is not None and trainer.strategy.restore_checkpoint_after_setup:
             self._attach_again(trainer)
@@ -274,9 +250,8 @@ class AutoLR(Callback):
             return
         if loop.is_chief:
             if options.verbose:
-                done = request.note if self.result.plan is not None else NOTHING
-                text = report.text(self.result.evidence, self.result.plan, done if options.mode == "apply" else None)
-                trainer.lightning_module.print(text)  # beside the progress bar, not into it
+                # Beside the progress bar, not into it.
+                trainer.lightning_module.print(request.in_words(self.result, is_applied=options.mode == "apply"))
             deliver(trainer, self.result)
         if self.result.plan is None and options.on_no_signal == "error":
             raise NoSignalError(self.result.status.sentence)
@@ -295,35 +270,33 @@ class AutoLR(Callback):
         if request.attaches and plan.schedule is not None:
             self._scheduler = attach(optimizer, plan.schedule, lr=plan.lr)
             put(trainer, self._scheduler, name=NAME)
-            self._attached = self._scheduler.schedule
-            self._peak, self._began = plan.lr, trainer.global_step
-            self._length, self._batch, self._cooling = all_steps(trainer), loaded_batch(trainer), False
+            self._attached = Attached.of(trainer, self._scheduler.schedule, plan.lr, trainer.global_step)
         self._clock = (time.monotonic(), trainer.global_step)
-        self._expected = (optimizer, reference, float(optimizer.param_groups[reference]["lr"]))
+        self._first_step = FirstStep(optimizer, reference, float(optimizer.param_groups[reference]["lr"]))
 
     def _go_on(self, trainer: Trainer, resumed: Resumed) -> None:
         """Rescale the schedule to what has changed where that is asked for and possible; else say what it would be."""
         found = resumed.rescaled
-        if self.options.on_resume == "keep" or found is None or found.plan is None:
+        plan = None if found is None else found.plan
+        if self.options.on_resume == "keep" or plan is None or plan.schedule is None:
             return resumed.warn(found)
-        self.result, self._attached, self._peak = found, found.plan.schedule, found.plan.lr
-        self._length, self._batch, self._cooling = all_steps(trainer), loaded_batch(trainer), False
+        self.result = found
+        self._attached = Attached.of(trainer, plan.schedule, plan.lr, resumed.attached.began)
         self._attach_again(trainer)
         if self.options.verbose and trainer.is_global_zero:
-            trainer.lightning_module.print(resumed.in_words(found.plan))
+            trainer.lightning_module.print(resumed.in_words(plan))
 
     def _attach_again(self, trainer: Trainer) -> None:
         """Put the schedule of this training into a Trainer whose optimizers were made anew."""
         if self._attached is not None and not is_averaging(trainer):
-            done = max(0, trainer.global_step - self._began)
-            self._scheduler = attach(trainer.optimizers[0], self._attached, lr=self._peak, last_epoch=done - 1)
+            self._scheduler = self._attached.attach(trainer)
             put(trainer, self._scheduler, name=NAME)
 
     def _cool_down_in_time(self, trainer: Trainer) -> None:
         """Under `max_time`, begin the cooldown when four fifths of the time are over."""
-        if self._scheduler is None or self._cooling or self._length is not None or self._clock is None:
+        attached, clock = self._attached, self._clock
+        if attached is None or clock is None or attached.cooling or attached.length is not None:
             return
-        steps = steps_to_cool_down(trainer, *self._clock)
-        if steps:
+        if steps := steps_to_cool_down(trainer, *clock):
             with suppress(InputError):  # in its warm-up: later; or a schedule of the user's that has its own end: never
                 self.begin_cooldown(steps)
