@@ -70,8 +70,10 @@ class Resumed:
             lines += wrap("but", warning)
         planned = None if self.found.plan is None else self.found.plan.setting
         before = planned.weight_decay if planned is not None else self.found.facts.weight_decay
-        if before and plan.setting is not None:
-            lines += wrap("also", reason_of_decay(before, plan.setting.weight_decay).text)
+        decay = reason_of_decay(before, 0.0 if plan.setting is None else plan.setting.weight_decay)
+        # None is suggested that would take much of the weights at a step.
+        if decay in plan.reasons:
+            lines += wrap("also", decay.text)
         return "\n".join(lines)
 
     def warn(self, rescaled: LRResult | None) -> None:

@@ -1,5 +1,6 @@
 """A fit that goes on with another length or batch: the schedule is kept and the other one named, or it is rescaled."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -7,6 +8,8 @@ import torch
 from fits import SHORT, Net, fit, loader, pl, planned
 
 from lightning_callbacks import AutoLR
+from lightning_callbacks._attached import Attached
+from lightning_callbacks._resume import Resumed
 from lrfinder import InputError
 from lrfinder.errors import LRFinderWarning
 
@@ -64,6 +67,17 @@ def test_what_was_rescaled_is_printed(tmp_path, capsys):
     assert f"this training has 3600; rescaled: {auto.plan} but The training, in samples, changes 150 times" in said
     assert f"A weight decay of {auto.plan.setting.weight_decay:.2g} would keep" in said
     assert max(map(len, out.splitlines())) <= 100
+
+
+def test_a_weight_decay_that_no_reason_suggests_is_not_printed():
+    """A rescaled plan keeps the old one in its setting where the new one would take much of the weights at a step."""
+    auto = AutoLR(**SHORT)
+    trainer = fit(partial(Net, lambda module: torch.optim.AdamW(module.parameters(), 1e-2)), [auto]).trainer
+    resumed = Resumed(trainer, auto.result, Attached.of(trainer, auto.plan.schedule, auto.plan.lr, 0))
+    rescaled = auto.result.rescale(total_steps=40).plan
+
+    assert "A weight decay of" in resumed.in_words(rescaled)
+    assert "decay of" not in resumed.in_words(replace(rescaled, reasons=()))
 
 
 @pytest.mark.parametrize(
