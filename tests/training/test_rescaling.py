@@ -196,7 +196,7 @@ def test_a_scheduler_that_does_not_follow_is_refused(make, reason):
 
 def test_what_is_no_scheduler_is_refused():
     """An object without an optimizer."""
-    with pytest.raises(InputError, match="must be those of `optimizer`, got dict without an `optimizer`"):
+    with pytest.raises(InputError, match=r"must keep their optimizer as `\.optimizer`, got dict without one"):
         rescale(two_groups(), 0.3, {})
 
 
