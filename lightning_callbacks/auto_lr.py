@@ -264,7 +264,7 @@ class AutoLR(Callback):
         """Set the rate, and attach the schedule where one is wanted."""
         optimizer, reference = find_reference(loop.swept)
         evidence = None if self.result is None else self.result.evidence
-        ratios = None if evidence is None or not evidence.has_tuned_ratios else evidence.ratios
+        ratios = None if evidence is None else evidence.tuned_ratios
         if not rescale_in(trainer, loop.swept, plan.lr, request.top, replaces=request.attaches, ratios=ratios):
             return
         if request.attaches and plan.schedule is not None:

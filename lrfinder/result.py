@@ -304,9 +304,8 @@ class LRResult:
         from lrfinder.training.param_groups import as_list
         from lrfinder.training.ratios import apply_rates
 
-        self._check_owners(optimizer)
-        ratios = self.evidence.ratios if self.evidence.has_tuned_ratios else None
-        apply_rates(optimizer, self.lr, *schedulers, ratios=ratios, keep_decay=keep_decay)
+        ratios, owners = self.evidence.tuned_ratios, self.facts.owners
+        apply_rates(optimizer, self.lr, *schedulers, ratios=ratios, owners=owners, keep_decay=keep_decay)
         if not schedulers and any("initial_lr" in group for one in as_list(optimizer) for group in one.param_groups):
             warnings.warn(
                 "a scheduler of this optimizer (`initial_lr` is in its groups) may put its own rates back at its next "
@@ -342,22 +341,9 @@ class LRResult:
         from lrfinder.training.scheduler import attach, check_attachable
 
         check_attachable(optimizer)
-        self._check_owners(optimizer)
-        ratios = self.evidence.ratios if self.evidence.has_tuned_ratios else None
-        apply_rates(optimizer, self.plan.lr, ratios=ratios, keep_decay=keep_decay)
+        ratios, owners = self.evidence.tuned_ratios, self.facts.owners
+        apply_rates(optimizer, self.plan.lr, ratios=ratios, owners=owners, keep_decay=keep_decay)
         return attach(optimizer, self.plan.schedule, lr=self.plan.lr)
-
-    def _check_owners(self, optimizer: "Optimizer | Sequence[Optimizer]") -> None:
-        """Refuse optimizers in another order than that of the search: their first group would get another's rate."""
-        from lrfinder.training.param_groups import as_list
-
-        searched = list(dict.fromkeys(owner.rstrip(" 0123456789") for owner in self.facts.owners))
-        given = [type(one).__name__ for one in as_list(optimizer)]
-        if len(searched) > 1 and set(given) <= set(searched) and list(dict.fromkeys(given)) != searched:
-            raise InputError(
-                f"`optimizer` must be those of the search in their order, {', '.join(searched)}, got "
-                f"{', '.join(given)}: the first group with a trainable parameter gets `lr`, the others follow"
-            )
 
     def to_json(self, path: "str | PathLike[str] | None" = None) -> str:
         """Return the result as JSON, and write it to a file if one is named."""

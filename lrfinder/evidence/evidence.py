@@ -102,6 +102,11 @@ class Evidence:
         return [base / bases[at] * (factor / factors[at]) for base, factor in zip(bases, factors, strict=True)]
 
     @property
+    def tuned_ratios(self) -> list[float] | None:
+        """The ratios, where they are others than those of the optimizer; else None."""
+        return self.ratios if self.has_tuned_ratios else None
+
+    @property
     def has_tuned_ratios(self) -> bool:
         """Whether the ratios between groups are others than those of the optimizer."""
         return self.groups is not None and self.groups.is_changed

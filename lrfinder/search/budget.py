@@ -22,6 +22,7 @@ __all__ = [
     "least_for_a_pilot",
     "pilot_steps_on_plateau",
     "spend",
+    "steps_of",
 ]
 
 SHARE, LEAST, MOST_SHARE = 0.05, 300, 1 / 3
@@ -86,14 +87,19 @@ def budget_for(total_steps: int, budget: float | None = None) -> int:
             "total_steps", total_steps, "for so short a training pass `budget` in steps, or use find_lr", least=SHORTEST
         )
         return int(min(max(SHARE * total_steps, LEAST), MOST_SHARE * total_steps))
-    check_budget(budget)
-    steps = int(budget if budget >= 1 else budget * total_steps)
+    steps = steps_of(budget, total_steps)
     if steps < FEWEST:
         raise InputError(
             f"`budget` must come to at least {FEWEST} steps, got {budget}, which is {steps} of a training of "
             f"{total_steps:,}; name more, or use find_lr"
         )
     return steps
+
+
+def steps_of(budget: float, total_steps: int, name: str = "budget") -> int:
+    """Return the steps that a budget comes to, of steps or as a share of the training; InputError for what is none."""
+    check_budget(budget, name)
+    return int(budget if budget >= 1 else budget * total_steps)
 
 
 def check_budget(budget: object, name: str = "budget") -> None:

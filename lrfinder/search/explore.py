@@ -10,7 +10,7 @@ from lrfinder.loop import Batch, Loop, Snapshot
 from lrfinder.search.sweep import OnStep
 from lrfinder.search.trial import Shape, run_trial, warmup_and_linear
 
-__all__ = ["FARTHEST", "PER_DECADE", "QUIET", "Explored", "NextPeak", "TrialBatches", "explore", "peak_at", "stride"]
+__all__ = ["FARTHEST", "PER_DECADE", "Explored", "NextPeak", "TrialBatches", "evaluate", "explore", "peak_at", "stride"]
 
 PER_DECADE = 8
 """Peaks that may be tried to the decade: the grid that a grid index counts along."""
@@ -130,8 +130,7 @@ def explore(
     best peak so far.
     """
     snapshot.restore()
-    loop.lr = QUIET * first_peak
-    before = [loop.loss(batch, train=batches.reads_steps) for batch in batches.evaluation]
+    before = evaluate(loop, batches, first_peak)
     explored = Explored([loss for loss in before if is_number(loss)], min_gain, loss_scale)
     out_of_memory: set[int] = set()
     exchanged = _exchanged(loop, batches.evaluation[-1]) if explored.before else None
@@ -150,8 +149,7 @@ def explore(
         if losses is None:
             out_of_memory.add(index)
         if losses and not batches.reads_steps:
-            loop.lr = QUIET * first_peak
-            losses = [loop.loss(batch) for batch in batches.evaluation]
+            losses = [*evaluate(loop, batches, first_peak)]
         # A GradScaler repeats steps, so the next trial may cost as much as the longest so far.
         cost, longest = cost + steps + (evaluating if losses else 0.0), max(longest, steps)
         explored.after[index] = losses_after(before, losses or [])
@@ -173,6 +171,12 @@ def explore(
         learned={peak_at(first_peak, i): share for i, share in explored.learned.items()},
         learned_before=learned_before,
     )
+
+
+def evaluate(loop: Loop, batches: TrialBatches, peak: float) -> list[float]:
+    """Return the losses of the evaluation batches, read at a rate far below a peak."""
+    loop.lr = QUIET * peak
+    return [loop.loss(batch, train=batches.reads_steps) for batch in batches.evaluation]
 
 
 def _exchanged(loop: Loop, batch: Batch) -> Batch | None:

@@ -11,8 +11,8 @@ from lrfinder.evidence.curve import is_number
 from lrfinder.evidence.groups import GroupRun, GroupSet, GroupTuning, spread
 from lrfinder.evidence.outcome import divergence_limit, gain, improved, losses_after
 from lrfinder.loop import FORWARDS_PER_STEP, Facts, Loop, Snapshot
-from lrfinder.search.budget import FEWEST_STEPS, MOST_SHARE, SHARE, check_budget
-from lrfinder.search.explore import QUIET, TrialBatches
+from lrfinder.search.budget import FEWEST_STEPS, MOST_SHARE, SHARE, steps_of
+from lrfinder.search.explore import TrialBatches, evaluate
 from lrfinder.search.pilot import EVAL_BATCHES_PER_STEP
 from lrfinder.search.sweep import OnStep
 from lrfinder.search.trial import Shape, run_trial
@@ -62,8 +62,7 @@ class _Pilots:
     def begin(self) -> "_Pilots":
         """Measure the evaluation batches before any pilot."""
         self.snapshot.restore()
-        self.loop.lr = QUIET * self.peak
-        self.raw = [self.loop.loss(batch) for batch in self.batches.evaluation]
+        self.raw = evaluate(self.loop, self.batches, self.peak)
         self.cost += self.batches.forward_cost
         return self
 
@@ -95,8 +94,7 @@ class _Pilots:
         )
         self.cost += steps
         if losses:
-            self.loop.lr = QUIET * peak
-            losses = [self.loop.loss(batch) for batch in self.batches.evaluation]
+            losses = [*evaluate(self.loop, self.batches, peak)]
             self.cost += self.batches.forward_cost
         scale_groups(self.loop, ())
         return losses_after(self.raw, losses or [])
@@ -190,8 +188,7 @@ def budget_for_groups(
                 f"of groups, which takes {least} steps, got {total_steps:,}; name fewer, or pass `group_budget`"
             )
     else:
-        check_budget(budget, "group_budget")
-        steps = int(budget if budget >= 1 else budget * total_steps)
+        steps = steps_of(budget, total_steps, "group_budget")
         if steps < least:
             raise InputError(
                 f"`group_budget` must come to at least {least} steps for {sets} sets of groups, got {budget}, which is "

@@ -21,6 +21,7 @@ def apply_rates(
     *schedulers: Any,
     peak: float | None = None,
     ratios: Sequence[float] | None = None,
+    owners: Sequence[str] = (),
     keep_decay: bool = False,
 ) -> None:
     """Rescale optimizers and their schedulers to a peak, as `rescale` does, then every group to its own.
@@ -31,6 +32,7 @@ def apply_rates(
         schedulers: Those of the optimizers.
         peak: The rate of the reference group that becomes `lr`; None: what it is meant to reach.
         ratios: Rate of every group over that of the reference group; None keeps what they are.
+        owners: Names of the optimizers of the search, by group, in whose order these must be; none looks at nothing.
         keep_decay: Whether the decoupled weight decay of a group changes against its rate, so that their product stays.
 
     Raises:
@@ -38,6 +40,7 @@ def apply_rates(
             weight decay to keep; or as `rescale` does. Nothing was changed.
     """
     optimizers = as_list(optimizer)
+    _check_owners(optimizers, owners)
     check_optimizers(optimizers)
     groups = rated_groups(optimizers)
     if ratios is not None:
@@ -49,6 +52,17 @@ def apply_rates(
         _set_ratios(groups, [lr * ratio for ratio in ratios], parts_of(schedulers))
     for group in decaying:
         group["weight_decay"] *= before[id(group)] / peak_of(group, parts_of(schedulers))
+
+
+def _check_owners(optimizers: Sequence[Optimizer], owners: Sequence[str]) -> None:
+    """Refuse optimizers in another order than that of the search: their first group would get another's rate."""
+    searched = list(dict.fromkeys(owner.rstrip(" 0123456789") for owner in owners))
+    given = [type(one).__name__ for one in optimizers]
+    if len(searched) > 1 and set(given) <= set(searched) and list(dict.fromkeys(given)) != searched:
+        raise InputError(
+            f"`optimizer` must be those of the search in their order, {', '.join(searched)}, got "
+            f"{', '.join(given)}: the first group with a trainable parameter gets `lr`, the others follow"
+        )
 
 
 def _check_ratios(ratios: Sequence[float], groups: Sequence[dict[str, Any]], schedulers: Sequence[Any]) -> None:

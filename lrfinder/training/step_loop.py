@@ -304,7 +304,7 @@ class StepLoop:
         """Make an update; None where no watched optimizer made a step, or, without any hooks, no weight was written."""
         if not self._watches:
             return self._make_update(batch)
-        wanted, versions = self.lr, [p._version for p in self._trainable]
+        wanted, versions = self.lr, None if self._watched else self._versions()
         with self._groups.watch(self._watched) as used:
             loss = self._make_update(batch)
         if used and abs(used[0] - wanted) > RATE_TOLERANCE * wanted:
@@ -313,8 +313,12 @@ class StepLoop:
                 f"that should have run at {wanted:.3g}; take the lines that set it out, a warm-up is part of the "
                 "recommended schedule"
             )
-        is_made = used if self._watched else versions != [p._version for p in self._trainable]
+        is_made = used if versions is None else versions != self._versions()
         return loss if is_made else None
+
+    def _versions(self) -> list[int]:
+        """How often each trainable parameter was written to."""
+        return [p._version for p in self._trainable]
 
     def _make_update(self, batch: Batch) -> Tensor | float | None:
         """Make an update; return the loss as a number or a scalar."""
