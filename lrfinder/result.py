@@ -26,6 +26,7 @@ from lrfinder.result_json import read_json, write_json
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
@@ -225,16 +226,17 @@ class LRResult:
         )
         return LRResult(self.evidence, rescale_plan(self.evidence, self.plan, new))
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the raw losses, the smooth curve, the suggestions, the interval and the divergence.
+    def plot(self, ax: "Axes | FigureBase | None" = None) -> "Axes":
+        """Draw the curve of the sweep with the suggested peak and its interval, and the trials on a panel below.
 
-        Of a tuning it draws the pilots instead of the suggestions: their losses, the fit, the way to the peak.
+        Of a tuning it draws the pilots instead: their losses, the fit, the way to the peak. Ratios between groups that
+        were tuned have a panel too.
 
         Args:
-            ax: Where to draw; None makes a new figure, on which ratios between groups that were tuned are drawn below.
+            ax: Where to draw; None makes a new figure. A figure or subfigure gets all panels, axes the first one alone.
 
         Returns:
-            The axes; `ax.figure.savefig(path)` saves it.
+            The axes of the first panel; `ax.figure.savefig(path)` saves the figure.
         """
         return plot.draw_result(self.evidence, self.plan, ax)
 

@@ -1,91 +1,131 @@
 """The pictures: they draw what a result says and compute nothing."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lrfinder.advice.plan import Plan
 from lrfinder.checks import check_whole
 from lrfinder.display.groups import draw_groups
-from lrfinder.display.layout import plain, show_decades
+from lrfinder.display.layout import plain
+from lrfinder.display.look import COLOURS, STYLE, add_legend, mark_peak, name_axes, new_axes
+from lrfinder.display.plot_curve import draw_curve
+from lrfinder.display.plot_trials import draw_edge_trials, draw_pilots
 from lrfinder.evidence.evidence import Evidence
-from lrfinder.evidence.rules import RULES
 from lrfinder.schedules import Schedule
 from lrfinder.schedules.base import span_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase
 
 __all__ = ["COLOURS", "STYLE", "draw_plan", "draw_result", "figure_of", "plot_schedule"]
 
-STYLE = "lrfinder.pictures"
-"""The style sheet of every picture, for `matplotlib.style.context`."""
-
-COLOURS = {"raw": "#999999", "smooth": "#0072B2", "lr": "#D55E00", "runs": "#7A5195", "diverged": "#000000"}
-"""Colours that people with any colour vision can tell apart (Okabe and Ito), as those of the rules."""
-
 MOST_POINTS = 2_000
 
-
-def new_axes(width: float = 7.5, height: float = 4.2) -> "Axes":
-    """Axes on a new pyplot figure."""
-    return new_panels(1, width, height)[0]
+TRIALS, GROUPS = 0.6, 0.8
+"""Heights of the panels of the trials and of the groups, beside that of the first panel."""
 
 
-def new_panels(count: int, width: float = 7.5, height: float = 4.2) -> "list[Axes]":
-    """So many axes below each other on a new pyplot figure."""
-    import matplotlib.pyplot as plt
+def figure_of(evidence: Evidence, plan: Plan | None, width: float = 8.5, height: float = 3.6) -> "Figure":
+    """Draw as `LRResult.plot` does, on a figure that pyplot does not know, so that none is left open.
 
-    with plt.style.context(STYLE):
-        return list(plt.subplots(count, squeeze=False, figsize=(width, height * (1 + 0.8 * (count - 1))))[1][:, 0])
-
-
-def figure_of(evidence: Evidence, plan: Plan | None, width: float = 8.5, height: float = 4.2) -> "Figure":
-    """Draw as `LRResult.plot` does, on a figure in inches that pyplot does not know, so that none is left open."""
+    The width is that of the figure, the height that of its first panel, both in inches.
+    """
     from matplotlib import style
     from matplotlib.figure import Figure
 
     with style.context(STYLE):
-        panels = 1 if evidence.groups is None else 2
-        figure = Figure(figsize=(width, height * (1 + 0.8 * (panels - 1))))
-        _draw_panels(evidence, plan, list(figure.subplots(panels, squeeze=False)[:, 0]))
+        figure = Figure(figsize=(width, height * sum(_heights(evidence))))
+        _draw_panels(evidence, plan, figure)
     return figure
 
 
-def draw_result(evidence: Evidence, plan: Plan | None, ax: "Axes | None" = None) -> "Axes":
-    """Draw a range test: raw losses, smooth curve, suggestions, trials, the peak's interval, the divergence.
+def draw_result(evidence: Evidence, plan: Plan | None, ax: "Axes | FigureBase | None" = None) -> "Axes":
+    """Draw the curve of a search, or the pilots of a tuning, with the peak and its interval, and return their axes.
 
-    Of a tuning the pilots are drawn instead, the fit through them, and the way from their best to the peak. On a new
-    figure the ratios between groups, where they were tuned, are drawn below.
+    The short trials of a search have a panel of their own below its curve, and so have ratios between groups that were
+    tuned: on a figure or subfigure, and on the new one that None makes. On axes there is the first panel alone; where
+    there was no sweep, that is the one of the trials.
     """
-    if ax is None:
-        return _draw_panels(evidence, plan, new_panels(1 if evidence.groups is None else 2))
-    if not evidence.pilots:
-        _draw_curve(evidence, ax)
-    if plan is not None:
-        ax.axvspan(*plan.interval, color=COLOURS["lr"], alpha=0.12, lw=0, label="80 % interval")
-        ax.axvline(plan.lr, color=COLOURS["lr"], lw=2, label=f"suggested peak {plan.lr:.2g}")
+    from matplotlib import style
+    from matplotlib.axes import Axes
+
+    if isinstance(ax, Axes):
+        return _draw_first(evidence, plan, ax)
+    with style.context(STYLE):
+        return _draw_panels(evidence, plan, ax or _new_figure(3.6 * sum(_heights(evidence))))
+
+
+def _new_figure(height: float) -> "Figure":
+    import matplotlib.pyplot as plt
+
+    return plt.figure(figsize=(7.5, height))
+
+
+def _heights(evidence: Evidence) -> list[float]:
+    """Of every panel, beside that of the first one."""
+    return [1.0] + [TRIALS] * _has_trials_below(evidence) + [GROUPS] * (evidence.groups is not None)
+
+
+def _has_trials_below(evidence: Evidence) -> bool:
+    return bool(evidence.edge_trials) and _has_curve(evidence)
+
+
+def _has_curve(evidence: Evidence) -> bool:
+    """Whether the first panel is the curve."""
+    return not evidence.pilots and evidence.curve is not None and len(evidence.curve) > 0
+
+
+def _draw_panels(evidence: Evidence, plan: Plan | None, figure: "FigureBase") -> "Axes":
+    """Every panel below each other; the trials share the axis of the rates with the curve."""
+    heights = _heights(evidence)
+    grid = figure.add_gridspec(len(heights), height_ratios=heights)
+    first = figure.add_subplot(grid[0])
+    below = figure.add_subplot(grid[1], sharex=first) if _has_trials_below(evidence) else None
+    _draw_first(evidence, plan, first)
+    if below is not None:
+        mark_peak(plan, below, named=False)
+        draw_edge_trials(evidence, below)
+        name_axes(below, first.get_xlabel(), "loss after a trial")
+        add_legend(below)
+        first.label_outer()
+    if evidence.groups is not None:
+        draw_groups(evidence, figure.add_subplot(grid[-1]))
+    return first
+
+
+def _draw_first(evidence: Evidence, plan: Plan | None, ax: "Axes") -> "Axes":
+    """The panel that stands alone where axes are given."""
+    ax.set_xscale("log")
+    mark_peak(plan, ax)
+    measured = "loss after a trial"
     if evidence.pilots:
-        _draw_pilots(evidence, plan, ax)
+        draw_pilots(evidence, plan, ax)
+        measured = "loss on batches not trained on"
+    elif _has_curve(evidence):
+        draw_curve(evidence, plan, ax)
+        measured = "training loss" if evidence.curve is None or evidence.curve.after is None else "validation loss"
     else:
-        at = evidence.diverged_at
-        if at is not None:
-            ax.axvline(at, color=COLOURS["diverged"], ls=":", label=f"diverges {at:.2g}")
-        _draw_suggestions(evidence, ax)
-        _draw_edge_trials(evidence, ax)
-    ax.set(xscale="log", xlabel="learning rate of the reference group", ylabel=_measured(evidence))
-    ax.set_title(_title(evidence, plan), fontsize="medium", loc="left")
-    ax.spines[["top", "right"]].set_visible(False)
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        draw_edge_trials(evidence, ax)
+    rate = "learning rate" if len(evidence.facts.bases) < 2 else "learning rate of the reference group"
+    name_axes(ax, rate, measured)
+    _write_title(evidence, plan, ax)
+    add_legend(ax)
     return ax
 
 
-def _draw_panels(evidence: Evidence, plan: Plan | None, panels: "Sequence[Axes]") -> "Axes":
-    """The search on the first axes, the ratios between groups on the second where there are two."""
-    for ax in panels[1:]:
-        draw_groups(evidence, ax)
-    return draw_result(evidence, plan, panels[0])
+def _write_title(evidence: Evidence, plan: Plan | None, ax: "Axes") -> None:
+    """The answer as the title, and above the picture, smaller, what was searched."""
+    facts = evidence.facts
+    kind = "tuning" if evidence.pilots else "range test"
+    kind += "" if plan is None or plan.setting is None else ", rescaled,"
+    about = f"{kind} of {plain(facts.model)} with {plain(facts.optimizer)}"
+    if plan is None:
+        answer, colour = f"no suggestion ({evidence.status})", COLOURS["diverged"]
+    else:
+        low, high = plan.interval
+        answer, colour = f"suggested peak {plan.lr:.2g} (80 % interval {low:.2g} to {high:.2g})", COLOURS["lr"]
+    ax.set_title(answer, loc="left", color=colour, weight="bold", fontsize="large", pad=20)
+    ax.annotate(about, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", fontsize="small")
 
 
 def plot_schedule(schedule: Schedule, steps: int | None = None, ax: "Axes | None" = None, *, lr: float = 1.0) -> "Axes":
@@ -108,9 +148,8 @@ def plot_schedule(schedule: Schedule, steps: int | None = None, ax: "Axes | None
     ax.step(
         [*at, steps], [lr * factor for factor in [*factors, factors[-1]]], where="post", color=COLOURS["smooth"], lw=2
     )
-    ax.set(xlabel="optimizer step", ylabel="factor of the peak" if lr == 1.0 else "learning rate", xlim=(0, steps))
-    ax.set_ylim(0, 1.08 * lr * max(1.0, *factors))
-    ax.spines[["top", "right"]].set_visible(False)
+    name_axes(ax, "optimizer step", "factor of the peak" if lr == 1.0 else "learning rate")
+    ax.set(xlim=(0, steps), ylim=(0, 1.08 * lr * max(1.0, *factors)))
     return ax
 
 
@@ -131,102 +170,5 @@ def draw_plan(plan: Plan, ax: "Axes | None" = None) -> "Axes":
         ax.set_xlabel("optimizer step of a training of 1,000")
     else:
         ax.set_xlabel("optimizer step; goes on until a cooldown is begun")
-    ax.legend(fontsize="small", frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    add_legend(ax)
     return ax
-
-
-def _measured(evidence: Evidence) -> str:
-    if evidence.pilots:
-        return "loss on batches not trained on"
-    return "training loss" if evidence.curve is None or evidence.curve.after is None else "validation loss"
-
-
-def _draw_curve(evidence: Evidence, ax: "Axes") -> None:
-    curve, smooth = evidence.curve, evidence.smooth
-    if curve is None or not len(curve):
-        return
-    ax.set_xlim(curve.lrs[0] / 2, curve.lrs[-1] * 2)
-    pairs = list(curve.pairs())
-    lrs, losses = [lr for lr, _ in pairs], [loss for _, loss in pairs]
-    ax.plot(lrs, losses, ".", ms=4, color=COLOURS["raw"], label="loss after the step")
-    if evidence.coarse is not None:
-        points = list(zip(*evidence.coarse.pairs(), strict=True)) or [(), ()]
-        ax.plot(*points, ".", ms=4, color=COLOURS["raw"], alpha=0.4, label="in the coarse pass")
-    if smooth is not None:
-        ax.plot(smooth.lrs, smooth.losses, color=COLOURS["smooth"], lw=2, label="smoothed")
-        low, high = min(smooth.losses), max(smooth.losses)
-        room = (high - low or abs(high) or 1.0) * 0.25
-        ax.set_ylim(low - room, high + 2 * room)
-
-
-def _draw_suggestions(evidence: Evidence, ax: "Axes") -> None:
-    smooth = evidence.smooth
-    for name, lr in evidence.suggestions.items():
-        if lr is None or smooth is None:
-            continue
-        height = min(zip(smooth.lrs, smooth.losses, strict=True), key=lambda point: abs(point[0] / lr - 1))[1]
-        label, colour, marker = plain(name), COLOURS["diverged"], "o"
-        if name in RULES:
-            label, colour, marker = RULES[name].label, RULES[name].colour, RULES[name].marker
-        ax.plot([lr], [height], marker, ms=8, color=colour, mec="white", label=f"{label}: {lr:.2g}", zorder=3)
-
-
-def _draw_edge_trials(evidence: Evidence, ax: "Axes") -> None:
-    """What the trials came to, and their edge; those that exploded, or ended above the picture, at its top."""
-    finite = [loss for trials in evidence.edge_trials for loss in trials.losses if loss is not None]
-    if not finite:
-        return
-    low, high = ax.get_ylim()
-    left, right = ax.get_xlim()
-    tried = [lr for trials in evidence.edge_trials for lr in trials.lrs]
-    ax.set_xlim(min(left, min(tried) / 1.5), max(right, 1.5 * max(tried)))
-    low = min(low, min(finite) - 0.05 * (high - min(finite)))
-    ax.set_ylim(low, high)
-    if evidence.edge is not None:
-        ax.axvline(evidence.edge, color=COLOURS["runs"], ls="-.", lw=1, label=f"edge of the trials {evidence.edge:.2g}")
-    above = any(loss is None or loss > high for trials in evidence.edge_trials for loss in trials.losses)
-    words = "trial of {} steps" + ("\n(at the top: off the scale)" if above else "")
-    for i, trials in enumerate(evidence.edge_trials):
-        heights = [high if loss is None else min(loss, high) for loss in trials.losses]
-        label = words.format(trials.steps) if i == 0 else None
-        lines = ax.plot(
-            trials.lrs, heights, ":P", ms=8, lw=1, color=COLOURS["runs"], mec="white", label=label, zorder=4
-        )
-        lines[0].set_clip_on(False)
-
-
-def _draw_pilots(evidence: Evidence, plan: Plan | None, ax: "Axes") -> None:
-    """The losses of the pilots, what was fitted through them, and an arrow from the best of each to the peak."""
-    pilots = evidence.pilots
-    tried = [lr for trials in pilots for lr in trials.lrs] + list(plan.interval if plan else ())
-    finite = [loss for trials in pilots for loss in (trials.start, *trials.losses) if loss is not None]
-    low, high = min(finite), max(trials.start for trials in pilots)
-    most = high if low < high else max(finite)  # where every pilot raised the loss, the scale is theirs
-    room = most - low or abs(most) or 1.0
-    show_decades(ax, min(tried) / 1.5, 1.5 * max(tried))
-    ax.set_ylim(low - 0.15 * room, most + 0.15 * room)
-    top, colour = ax.get_ylim()[1], COLOURS["runs"]
-    above = any(loss is None or loss > top for trials in pilots for loss in trials.losses)
-    words = "pilot of {} steps" + ("\n(at the top: off the scale)" if above else "")
-    ax.axhline(high, color=COLOURS["raw"], ls="--", lw=1, label="loss before")
-    for i, trials in enumerate(pilots):
-        heights = [top if loss is None else min(loss, top) for loss in trials.losses]
-        label = words.format(trials.steps) if i == 0 else None
-        runs = ax.plot(trials.lrs, heights, ":P", ms=9, lw=0.8, color=colour, mec="white", label=label, zorder=5)
-        runs[0].set_clip_on(False)
-        lrs, losses = [lr for lr, _ in trials.fit], [loss for _, loss in trials.fit]
-        ax.plot(lrs, losses, color=colour, lw=1.5, label="fit through the best" if i == 0 and lrs else None)
-        if plan is not None and trials.best is not None:
-            height = min(losses, default=min(heights))
-            style = {"arrowstyle": "-|>", "color": COLOURS["lr"], "lw": 1.5, "shrinkA": 0, "shrinkB": 0}
-            ax.annotate("", (plan.lr, height), (trials.best, height), arrowprops=style, zorder=6)
-            label = "from its best to the peak" if i == 0 else None
-            ax.plot([], [], ">-", ms=5, lw=1.5, color=COLOURS["lr"], label=label)
-
-
-def _title(evidence: Evidence, plan: Plan | None) -> str:
-    facts = evidence.facts
-    kind = "Tuning" if evidence.pilots else "Range test"
-    kind += "" if plan is None or plan.setting is None else ", rescaled,"
-    name = f"{kind} of {plain(facts.model)} with {plain(facts.optimizer)}"
-    return name if plan is not None else f"{name}: no suggestion ({evidence.status})"

@@ -87,10 +87,66 @@ def test_all_that_was_found_is_drawn_and_named():
     ax = found.plot()
 
     rules, named = ("steepest descent", "valley", "minimum / 10", "divergence / 4"), " ".join(labels(ax))
-    for part in ("loss after the step", "smoothed", *rules, "interval", "diverges", f"suggested peak {found.lr:.2g}"):
+    for part in ("loss after a step", "smoothed", *rules, "80 % interval", "diverges at", "suggested peak"):
         assert part in named
-    points = line_of(ax, "loss after the step")
+    points = line_of(ax, "loss after a step")
     assert list(zip(points.get_xdata(), points.get_ydata(), strict=True)) == list(found.curve.pairs())
+
+
+def test_the_title_is_the_answer():
+    """Peak and interval stand above the picture, at the colour of their line; below them what was searched."""
+    found = result(facts=Facts(model="Net", optimizer="SGD"))
+
+    ax = found.plot()
+
+    low, high = found.plan.interval
+    assert ax.get_title(loc="left") == f"suggested peak {found.lr:.2g} (80 % interval {low:.2g} to {high:.2g})"
+    assert [text.get_text() for text in ax.texts] == ["range test of Net with SGD"]
+    assert line_of(ax, "suggested peak").get_color() == COLOURS["lr"]
+
+
+@pytest.mark.parametrize(("rule", "is_hollow"), [(None, True), ("valley", False)], ids=["none", "its own"])
+def test_rules_that_do_not_decide_are_hollow_and_small(rule, is_hollow):
+    """The rule that was asked for is filled, and larger than the others; without one the trials decide."""
+    ax = result(Request(2000, rule=rule), edge_trials=[EDGE]).plot()
+
+    valley, other = line_of(ax, "valley"), line_of(ax, "minimum / 10")
+    assert (valley.get_markerfacecolor() == "white") is is_hollow
+    assert (valley.get_markersize() == other.get_markersize()) is is_hollow
+    assert ("rules, for comparison:" in labels(ax)) is is_hollow
+
+
+@pytest.mark.parametrize(
+    ("bases", "named"), [((0.1,), "learning rate"), ((0.1, 0.01), "learning rate of the reference group")]
+)
+def test_the_reference_group_is_named_where_there_are_others(bases, named):
+    """Of one group the axis says just what it is."""
+    assert result(facts=Facts(bases=bases)).plot().get_xlabel() == named
+
+
+def test_trials_have_a_panel_below_the_curve():
+    """It shares the axis of the rates, shows the peak and its interval too, and the curve has none of the trials."""
+    found = result(edge_trials=[EDGE])
+
+    ax = found.plot()
+
+    first, below = ax.figure.axes
+    assert ax is first
+    assert below.get_xlim() == first.get_xlim()
+    assert below.get_ylabel() == "loss after a trial"
+    assert any(list(line.get_xdata()) == [found.lr, found.lr] for line in below.lines)
+    assert not any("trial" in label for label in labels(first))
+
+
+def test_a_subfigure_gets_every_panel_and_axes_the_curve():
+    """Where there was no sweep, the trials stand on the axes."""
+    found = result(edge_trials=[EDGE])
+    part, _ = plt.figure().subfigures(1, 2)
+
+    assert found.plot(part).figure is part
+    assert len(part.axes) == 2
+    assert "trial of 14 steps" not in labels(found.plot(plt.figure().add_subplot()))
+    assert "trial of 14 steps" in labels(LRResult(evidence(edge_trials=[EDGE]), None).plot())
 
 
 def test_the_rest_of_a_coarse_pass_is_drawn_pale():
@@ -150,18 +206,25 @@ def test_odd_names_can_be_drawn(name):
 
 
 def test_every_short_trial_lies_inside_the_picture():
-    """Those below and above the swept range widen it; one that diverged lies on its upper edge, as the legend says."""
-    far = trials((1e-9, 2.2), (1e-3, 0.9), (1e3, None), start=2.3)
+    """Those below and above the swept range widen it; one that exploded, or is far above the rest, is at the edge."""
+    far = trials((1e-9, 2.2), (1e-3, 0.9), (1.0, 99.0), (1e3, None), start=2.3)
 
-    ax = LRResult(measured(edge_trials=[far]), None).plot()
+    ax = LRResult(measured(edge_trials=[far]), None).plot().figure.axes[1]
 
-    (left, right), (_, high) = ax.get_xlim(), ax.get_ylim()
+    (left, right), (_, top) = ax.get_xlim(), ax.get_ylim()
     assert left < 1e-9
     assert right > 1e3
-    assert list(line_of(ax, "trial of 14 steps").get_ydata()) == [2.2, 0.9, high]
-    assert "trial of 14 steps (at the top: off the scale)" in labels(ax)
-    assert "pilot of 60 steps (at the top: off the scale)" in labels(tuned(DIVERGED).plot())
-    assert any(f"edge of the trials {EDGE.edge:.2g}" in label for label in labels(result(edge_trials=[EDGE]).plot()))
+    assert list(line_of(ax, "trial of 14 steps").get_ydata()) == [2.2, 0.9]
+    for label, lr in ((f"loss above {top:.2g}", 1.0), ("exploded", 1e3)):
+        at_top = line_of(ax, label)
+        assert (list(at_top.get_xdata()), list(at_top.get_ydata())) == ([lr], [1.0])
+        assert at_top.get_transform() == ax.get_xaxis_transform()
+
+
+def test_the_edge_of_the_trials_is_named():
+    """Its rate stands in the legend of the trials, of a tuning's pilots those that exploded."""
+    assert f"edge {EDGE.edge:.2g}" in labels(result(edge_trials=[EDGE]).plot().figure.axes[1])
+    assert "exploded" in labels(tuned(DIVERGED).plot())
 
 
 def test_the_picture_of_a_tuning_shows_its_parts():
@@ -170,12 +233,12 @@ def test_the_picture_of_a_tuning_shows_its_parts():
 
     ax = found.plot()
 
-    assert ax.get_title(loc="left") == "Tuning of model with optimizer"
-    named = ["80 % interval", f"suggested peak {found.lr:.2g}", "loss before", "pilot of 60 steps"]
+    named = ["suggested peak", "80 % interval", "loss before", "pilot of 60 steps"]
     assert labels(ax) == [*named, "fit through the best", "from its best to the peak"]
     assert list(line_of(ax, "pilot of").get_ydata()) == list(PILOT.losses)
     assert list(line_of(ax, "fit").get_xdata()) == [lr for lr, _ in PILOT.fit]
-    (arrow,) = ax.texts
+    arrow, about = ax.texts
+    assert about.get_text() == "tuning of model with optimizer"
     assert (arrow.xyann[0], arrow.xy[0]) == (PILOT.best, found.lr)
 
 
@@ -192,11 +255,11 @@ def test_every_tuning_can_be_drawn(pilots, has_plan):
     ax = drawn((found if has_plan else LRResult(found.evidence, None)).plot())
 
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
-    shown = [line for line in ax.lines if line.get_marker() == "P"]
-    assert len(shown) == len(pilots)
-    for line in shown:
-        assert left < min(line.get_xdata()) <= max(line.get_xdata()) < right
-        assert low < min(line.get_ydata()) <= max(line.get_ydata()) <= high
+    heights = {"o": (low, high), "x": (0, 1), "^": (0, 1)}  # the last two in parts of the panel
+    shown = [line for line in ax.lines if line.get_marker() in heights]
+    points = [(line.get_marker(), *point) for line in shown for point in zip(*line.get_data(), strict=True)]
+    assert len(points) == sum(len(pilot.lrs) for pilot in pilots)
+    assert all(left < x < right and heights[mark][0] < y <= heights[mark][1] for mark, x, y in points)
 
 
 PLANS = {
