@@ -3,6 +3,7 @@
 python examples/reading_range_tests.py [FOLDER FOR THE PICTURE]
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -65,17 +66,19 @@ for name, found in results.items():
     print(f"{name}\n\n{found}\n\n")
 
 plt.style.use("lrfinder.pictures")
-figure, axes = plt.subplots(2, 3, figsize=(12, 6.4))
-for (name, found), ax in zip(results.items(), axes.flat, strict=False):
-    found.plot(ax)
-    ax.get_legend().remove()
-    answer = f"no suggestion ({found.status})" if found.lr is None else f"peak {found.lr:.2g}"
-    ax.set(title=f"{name}\n{answer}", xlabel="learning rate")
-named = {
-    label.split(" 0.")[0].rstrip(":"): line for line, label in zip(*axes[0, 0].get_legend_handles_labels(), strict=True)
-}
-axes[1, 2].set_axis_off()
-axes[1, 2].legend(named.values(), named.keys(), loc="center left")
+figure = plt.figure(figsize=(11, 7.8))
+parts = figure.subfigures(2, 3, hspace=0.04).flat
+named = {}
+for (name, found), part in zip(results.items(), parts, strict=False):
+    curve = found.plot(part)
+    for ax in part.axes:
+        lines, labels = ax.get_legend_handles_labels()
+        named |= {re.sub(r"( at|:)? [\d.e-]+$", "", label): line for line, label in zip(lines, labels, strict=True)}
+        ax.get_legend().remove()
+    curve.texts[0].remove()
+    answer = f"no suggestion ({found.status})" if found.lr is None else f"suggested peak {found.lr:.2g}"
+    curve.set_title(f"{name}\n{answer}", color="black", weight="normal", fontsize="medium")
+figure.subfigs[-1].legend(named.values(), named.keys(), loc="center", fontsize="medium")
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 folder.mkdir(parents=True, exist_ok=True)
-figure.savefig(folder / "reading_range_tests.png")
+figure.savefig(folder / "reading_range_tests.png", dpi=110)

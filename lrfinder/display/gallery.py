@@ -1,8 +1,9 @@
 """The gallery: every family of the catalogue in one picture."""
 
+import math
 from typing import TYPE_CHECKING
 
-from lrfinder.display.plot import COLOURS, STYLE
+from lrfinder.display.look import COLOURS, STYLE
 from lrfinder.evidence.rules import RULES
 from lrfinder.schedules import CATALOGUE, Entry
 
@@ -29,6 +30,9 @@ def draw_gallery() -> "Figure":
         panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True).ravel()
     for ax, entry in zip(panels, CATALOGUE.values(), strict=False):
         _draw_entry(entry, ax)
+        twin = _twin(entry)
+        if twin:
+            ax.text(0.05, 0.06, f"here the same\nas {twin}", fontsize=8, color="#555555")
     for ax in panels[len(CATALOGUE) :]:
         ax.set_axis_off()
     _draw_key(panels[-1])
@@ -38,6 +42,7 @@ def draw_gallery() -> "Figure":
 
 
 def _draw_entry(entry: Entry, ax: "Axes") -> None:
+    """One family; the name of an earlier one whose picture is the same stands in it."""
     colour, factors = KINDS[entry.frequency], entry.factors(POINTS)
     shares = [i / POINTS for i in range(POINTS)]
     ax.fill_between(shares, factors, step="post", color=colour, alpha=0.10, lw=0)
@@ -48,6 +53,16 @@ def _draw_entry(entry: Entry, ax: "Axes") -> None:
     ax.set_xticklabels(["0", "½", "1"])
     ax.set_yticklabels(["0", "½", "1"])
     ax.tick_params(labelsize=8, length=2)
+
+
+def _twin(entry: Entry) -> str | None:
+    """The name of an earlier family of which this picture is the same, or None."""
+    for other in CATALOGUE.values():
+        if other.name == entry.name:
+            return None
+        if all(map(math.isclose, other.factors(POINTS), entry.factors(POINTS))):
+            return other.name
+    return None
 
 
 def _draw_key(ax: "Axes") -> None:

@@ -19,6 +19,9 @@ COLOUR = COLOURS["runs"]
 WORSE = 0.6
 """Part of the best gain: a loss by more than this above the one before is named, not drawn to scale."""
 
+LEAST = 0.05
+"""Part of the loss before that the axis shows at least, so that trials which changed nothing look like it."""
+
 
 def draw_edge_trials(evidence: Evidence, ax: "Axes") -> None:
     """Draw the short trials of a search, and their edge."""
@@ -59,12 +62,12 @@ def _draw_losses(series: Sequence[Trials], name: str, ax: "Axes") -> None:
         above += [lr for lr, loss in ended if loss > top]
         exploded += [lr for lr, loss in zip(trials.lrs, trials.losses, strict=True) if loss is None]
     _draw_at_top(above, "^", f"loss above {top:.2g}", ax)
-    _draw_at_top(exploded, "x", "exploded", ax)
+    _draw_at_top(exploded, "X", "exploded", ax)
 
 
 def _draw_at_top(lrs: Sequence[float], marker: str, name: str, ax: "Axes") -> None:
     if lrs:
-        line = ax.plot(lrs, [1.0] * len(lrs), marker, ms=7, mew=2, color=COLOUR, label=name, zorder=5)[0]
+        line = ax.plot(lrs, [1.0] * len(lrs), marker, ms=8, mew=0, color=COLOUR, label=name, zorder=5)[0]
         line.set(transform=ax.get_xaxis_transform(), clip_on=False)
 
 
@@ -73,7 +76,7 @@ def _scale(series: Sequence[Trials], ax: "Axes") -> float:
     start = max(trials.start for trials in series)
     losses = [start, *(loss for trials in series for loss in trials.losses if loss is not None)]
     low, high = min(losses), max(losses)
-    room = start - low or high - low or abs(start) or 1.0
+    room = max(start - low or high - low, LEAST * abs(start)) or 1.0
     far = start + WORSE * room if low < start else high  # where every trial raised the loss, the scale is theirs
     top = max(loss for loss in losses if loss <= far) + 0.15 * room
     ax.set_ylim(low - 0.15 * room, top)

@@ -17,6 +17,14 @@ def test_every_family_has_its_panel():
     assert [text.get_text() for text in key.get_texts()] == list(KINDS)
 
 
+def test_a_panel_says_where_its_picture_is_another_ones():
+    """A ramp of 1 / steps is linear decay; no other two are the same."""
+    said = {ax.get_title(loc="left"): ax.texts[1:] for ax in draw_gallery().axes}
+
+    assert [text.get_text() for text in said.pop("ramp")] == ["here the same\nas linear"]
+    assert not any(said.values())
+
+
 @pytest.mark.parametrize("entry", CATALOGUE.values(), ids=CATALOGUE)
 def test_a_sketch_is_that_of_the_build(entry: Entry):
     """The points are the factors of what `build` makes; the plateau's fall, since it is shown a metric that stalls."""

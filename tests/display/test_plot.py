@@ -255,7 +255,7 @@ def test_every_tuning_can_be_drawn(pilots, has_plan):
     ax = drawn((found if has_plan else LRResult(found.evidence, None)).plot())
 
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
-    heights = {"o": (low, high), "x": (0, 1), "^": (0, 1)}  # the last two in parts of the panel
+    heights = {"o": (low, high), "X": (0, 1), "^": (0, 1)}  # the last two in parts of the panel
     shown = [line for line in ax.lines if line.get_marker() in heights]
     points = [(line.get_marker(), *point) for line in shown for point in zip(*line.get_data(), strict=True)]
     assert len(points) == sum(len(pilot.lrs) for pilot in pilots)
