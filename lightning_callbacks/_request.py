@@ -9,7 +9,8 @@ from lightning_callbacks._hooks import step_by_hook
 from lightning_callbacks._horizon import remaining_epochs, remaining_steps, steps_per_epoch
 from lightning_callbacks._options import Interval, Options
 from lightning_callbacks._schedulers import Pace, shape_of
-from lrfinder import LRResult, StepLoop
+from lrfinder import LRResult, Plan, StepLoop
+from lrfinder.advice.snippet import lightning_code
 from lrfinder.display import report
 from lrfinder.errors import InputError
 from lrfinder.loop import MAX_SKIPS
@@ -23,6 +24,9 @@ WARMUP_SHARE = 0.05
 """Share of the epochs that are warm-up, where a schedule counts epochs."""
 
 NOTHING = "nothing: the training goes on at the rates that it had"
+
+MOST_LINES = 12
+"""Lines of a report in the middle of a Trainer's log."""
 
 LOOK_AHEAD = 1_000
 """Steps of a module's own scheduler that are looked at where the length of the training is not known."""
@@ -52,9 +56,23 @@ class FitRequest:
         return self.total_steps is None and isinstance(self.schedule, str)
 
     def in_words(self, result: LRResult, *, is_applied: bool) -> str:
-        """Return the report of a result; where it is applied, with what is done with it."""
-        done = NOTHING if result.plan is None else self.note
-        return report.text(result.evidence, result.plan, done if is_applied else None)
+        """Return the report of a result: with what is done with it, or how to use it in a Trainer."""
+        plan = result.plan
+        code = None if plan is None else (lightning_code(plan) if self.attaches else None) or _by_hand_in(plan)
+        done = None if not is_applied else NOTHING if plan is None else self.note
+        return report.text(
+            result.evidence,
+            plan,
+            done=done,
+            code=code,
+            who="AutoLR",
+            whole="result.explain() of AutoLR",
+            most=MOST_LINES,
+        )
+
+
+def _by_hand_in(plan: Plan) -> str:
+    return f"# nothing was set: make the optimizer with lr={plan.lr:.3g} in configure_optimizers"
 
 
 def request_for(trainer: Trainer, loop: StepLoop, options: Options, ours: ScheduledLR | None) -> FitRequest:

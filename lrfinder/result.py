@@ -13,6 +13,7 @@ from lrfinder.advice.recommend import make_plan
 from lrfinder.advice.request import PlanOptions, Request
 from lrfinder.advice.rescale import rescale_plan
 from lrfinder.display import plot, report
+from lrfinder.display.explain import explain
 from lrfinder.display.notebook import html_of
 from lrfinder.errors import InputError, LRFinderWarning, NoSignalError
 from lrfinder.evidence.curve import Curve, Stopped
@@ -132,6 +133,10 @@ class LRResult:
 
     def __str__(self) -> str:
         return report.text(self.evidence, self.plan)
+
+    def explain(self) -> str:
+        """Return the whole in words: what was read and tried, each factor and reason with how good its evidence is."""
+        return explain(self.evidence, self.plan)
 
     def __repr__(self) -> str:
         schedule = None if self.plan is None else self.plan.schedule

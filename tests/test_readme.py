@@ -22,7 +22,7 @@ def test_the_block_with_lightning_needs_no_other(
 
     exec(compile(block, str(README), "exec"), {})
 
-    assert re.search(r"[\r\n]lrfinder: range test of Classifier\n", capsys.readouterr().out)
+    assert re.search(r"[\r\n]AutoLR: peak \S+ \(", capsys.readouterr().out)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")
@@ -38,4 +38,4 @@ def test_every_block_of_the_readme_runs_in_order(
     for block in BLOCKS:
         exec(compile(block, str(README), "exec"), namespace)
 
-    assert "lrfinder: range test of Sequential" in capsys.readouterr().out
+    assert "peak " in capsys.readouterr().out

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lrfinder.display import report
+from lrfinder.display.catalogue import catalogue
 from lrfinder.schedules import (
     CATALOGUE,
     Cosine,
@@ -25,7 +25,7 @@ def test_the_page_shows_the_table_as_it_is_printed():
     """The printout is that of `lrfinder schedules`."""
     (shown,) = re.findall(r"<!-- printout: lrfinder schedules -->\n```text\n(.*?)\n```", PAGE, flags=re.DOTALL)
 
-    assert shown == report.catalogue(CATALOGUE)
+    assert shown == catalogue(CATALOGUE)
 
 
 def test_the_code_of_the_page_runs():

@@ -67,8 +67,8 @@ def _asked(given: TableInput) -> Decision:
         notes.append(f"The schedule ends at step {ends:,}, the training at {given.steps:,}.")
     factor, _ = peak_factor(schedule, given.steps)
     owner = schedule.owner if isinstance(schedule, Custom) else None
-    whose = "You asked for this one" if owner is None else f"The {owner} attaches this one"
-    reason = Reason(f"{whose}; its best peak is {_as_times(factor)}.", "moderate")
+    whose = "The best peak of this schedule" if owner is None else f"The {owner} attaches this schedule; its best peak"
+    reason = Reason(f"{whose} is {_as_times(factor)}.", "moderate")
     return Decision(schedule, warmup, (reason,), _beside_the_default(schedule, given), tuple(notes))
 
 

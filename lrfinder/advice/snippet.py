@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from lrfinder.schedules import Custom, Schedule, Shape, StableDecay, Warmup
+from lrfinder.advice.plan import Plan
+from lrfinder.schedules import Constant, Cosine, Custom, Linear, Schedule, Shape, StableDecay, Warmup
 from lrfinder.schedules.base import parameters_of
 from lrfinder.schedules.compose import plateau_in
 
-__all__ = ["code_for"]
+__all__ = ["code_for", "code_of_result", "lightning_code", "transformers_code"]
 
 LONGEST_LINE = 92
 
@@ -37,6 +38,48 @@ def code_for(lr: float, schedule: Schedule | None, optimizers: int, *, keeps_pac
     if any(isinstance(shape, StableDecay) and shape.steps is None for shape in _shapes_in(schedule)):
         lines.append("# once, when the end is near: scheduler.begin_cooldown(steps), a fifth of those made by then")
     return "\n".join(lines)
+
+
+def code_of_result(plan: Plan) -> str:
+    """Return the lines that use a plan through its result, which is called `found`."""
+    if plan.schedule is None or "attach(" not in plan.code or plan.code.startswith("scheduler"):
+        return plan.code
+    several = "s" if "attach(optimizers" in plan.code else ""
+    notes = [line for line in plan.code.splitlines() if line.startswith("#")] or ["# step each after its optimizer"]
+    return "\n".join([f"scheduler{several} = found.attach(optimizer{several})", *notes])
+
+
+def lightning_code(plan: Plan) -> str | None:
+    """Return the lines that use a plan in a Lightning Trainer without a search; None where it has no one schedule."""
+    if plan.schedule is None or "attach(optimizer, " not in plan.code:
+        return None
+    lines = [line for line in plan.code.splitlines() if line.startswith(("from ", "schedule = ", "    ", ")"))]
+    if "schedule = found.plan.schedule" in lines:
+        return None
+    callback = f"DecaySchedule(schedule, lr={plan.lr:.3g})"
+    return "\n".join(["from lightning_callbacks import DecaySchedule", *lines, f"Trainer(..., callbacks=[{callback}])"])
+
+
+def transformers_code(plan: Plan) -> str | None:
+    """Return the arguments that use a plan in the Trainer of transformers; None where no type of its has the shape.
+
+    Its schedulers are one step behind in the warm-up, which begins at a rate of 0.
+    """
+    schedule, steps = plan.schedule, plan.total_steps
+    if schedule is None or steps is None:
+        return None
+    body, warmup = (schedule.body, schedule.steps) if isinstance(schedule, Warmup) else (schedule, 0)
+    constant = "constant_with_warmup" if warmup else "constant"
+    known = (
+        (Linear(max(1, steps - warmup)), "linear"),
+        (Cosine(max(1, steps - warmup)), "cosine"),
+        (Constant(), constant),
+    )
+    name = next((name for shape, name in known if body == shape), None)
+    if name is None:
+        return None
+    warming = f", warmup_steps={warmup}" if warmup else ""
+    return f'TrainingArguments(learning_rate={plan.lr:.3g}, lr_scheduler_type="{name}"{warming}, max_steps={steps})'
 
 
 def _for_several(lr: float, schedule: Schedule | None, *, keeps_pace: bool) -> list[str]:

@@ -122,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         add(commands.add_parser(name, help=summary, description=does, epilog=FACTORY, formatter_class=shape))
     show = commands.add_parser("show", help="print and draw a saved result")
     _add_saved(show)
+    show.add_argument("--explain", action="store_true", help="print all of it: rules, trials, factors, reasons")
     show.set_defaults(run=_show)
     _add_rescale(commands.add_parser("rescale", help="plan for a training that has changed", description=RESCALE))
     schedules = commands.add_parser("schedules", help="print the catalogue of schedules, or draw it")
@@ -210,16 +211,20 @@ def _search(options: argparse.Namespace) -> int:
     named = (*OPTIONS, *OF_GROUPS, *PLAN_FLAGS)
     given = {name: value for name in named if (value := getattr(options, name, None)) is not None}
     found = call(options.factory, lambda: verb(**{**training, **given}))
-    return _deliver(found, options.plot, options.json) if distributed.is_chief() else FOUND
+    if not distributed.is_chief():
+        return FOUND
+    return _deliver(found, options.plot, options.json, _report(found, options.json))
 
 
 def _show(options: argparse.Namespace) -> int:
-    return _deliver(_read(options.result), options.plot, None)
+    found = _read(options.result)
+    return _deliver(found, options.plot, None, found.explain() if options.explain else _report(found, options.result))
 
 
 def _rescale(options: argparse.Namespace) -> int:
     given = {name: getattr(options, name) for name in CHANGES}
-    return _deliver(_read(options.result).rescale(**given), options.plot, options.json)
+    found = _read(options.result).rescale(**given)
+    return _deliver(found, options.plot, options.json, _report(found, options.json))
 
 
 def _read(path: Path) -> "LRResult":
@@ -231,10 +236,10 @@ def _read(path: Path) -> "LRResult":
 
 
 def _schedules(options: argparse.Namespace) -> int:
-    from lrfinder.display import report
+    from lrfinder.display.catalogue import catalogue
     from lrfinder.schedules import CATALOGUE
 
-    print(report.catalogue(CATALOGUE))
+    print(catalogue(CATALOGUE))
     if options.plot is not None:
         from lrfinder.display.gallery import draw_gallery
 
@@ -249,8 +254,8 @@ def _demo(options: argparse.Namespace) -> int:
     return FOUND
 
 
-def _deliver(found: "LRResult", picture: Path | None, record: str | None) -> int:
-    """Save, draw and print a result; return the exit code that it means."""
+def _deliver(found: "LRResult", picture: Path | None, record: str | None, told: str) -> int:
+    """Save and draw a result, print what is told of it, and return the exit code that it means."""
     # The files first: who reads the report may stop reading, as `head` does, and ends this.
     try:
         if record not in (None, "-"):
@@ -261,8 +266,16 @@ def _deliver(found: "LRResult", picture: Path | None, record: str | None) -> int
 
             _save(figure_of(found.evidence, found.plan), picture)
     finally:
-        print(found.to_json() if record == "-" else found)
+        print(found.to_json() if record == "-" else told)
     return FOUND if found.lr is not None else NO_SUGGESTION
+
+
+def _report(found: "LRResult", record: str | Path | None) -> str:
+    """The report with code that needs no result in memory, and the command that shows the whole."""
+    from lrfinder.display.report import text
+
+    code = None if found.plan is None else found.plan.code
+    return text(found.evidence, found.plan, code=code, whole=f"lrfinder show {record or 'FILE'} --explain")
 
 
 def _save(figure: "Figure", picture: Path) -> None:

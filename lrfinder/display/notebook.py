@@ -5,8 +5,8 @@ from html import escape
 from io import BytesIO
 
 from lrfinder.advice.plan import Plan
+from lrfinder.display.explain import explain
 from lrfinder.display.plot import figure_of
-from lrfinder.display.report import text
 from lrfinder.evidence.evidence import Evidence
 
 __all__ = ["html_of"]
@@ -18,7 +18,7 @@ def html_of(evidence: Evidence, plan: Plan | None) -> str:
     picture = BytesIO()
     figure_of(evidence, plan, 7.5, 3.8).savefig(picture, format="png", dpi=100)
     source = f"data:image/png;base64,{b64encode(picture.getvalue()).decode()}"
-    report = f"<pre>{escape(text(evidence, plan))}</pre>"
+    report = f"<pre>{escape(explain(evidence, plan))}</pre>"
     folded = report if plan is None else f"<details><summary>report</summary>{report}</details>"
     return f'<div>{table}<img src="{source}" alt="the range test">{folded}</div>'
 

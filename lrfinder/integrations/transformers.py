@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from tqdm import tqdm
 
 from lrfinder.advice.plan import Plan
+from lrfinder.advice.snippet import transformers_code
 from lrfinder.checks import check_choice, check_flag
 from lrfinder.display import report
 from lrfinder.errors import InputError, LRFinderWarning, NoSignalError
@@ -33,6 +34,11 @@ except ModuleNotFoundError as error:
     ) from error
 
 __all__ = ["AutoLRCallback"]
+
+MOST_LINES = 12
+"""Lines of a report in the middle of a Trainer's log."""
+
+BY_CALLBACK = "# no lr_scheduler_type has this shape: leave out `mode`, and AutoLRCallback sets it"
 
 NOTHING = "nothing: the training goes on at the rates that it had"
 
@@ -224,7 +230,12 @@ class AutoLRCallback(TrainerCallback, ExportableState):  # type: ignore[misc]  #
             return
         if loop.is_chief and self.options.verbose:
             # Beside the Trainer's progress bar, not into it.
-            tqdm.write(report.text(result.evidence, plan, done))
+            code = None if plan is None else transformers_code(plan) or BY_CALLBACK
+            whole = "result.explain() of AutoLRCallback"
+            said = report.text(
+                result.evidence, plan, done=done, code=code, who="AutoLRCallback", whole=whole, most=MOST_LINES
+            )
+            tqdm.write(said)
         if plan is not None:
             low, high = plan.interval
             trainer.log({"lr_find_peak": plan.lr, "lr_find_low": low, "lr_find_high": high})

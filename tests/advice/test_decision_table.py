@@ -118,9 +118,9 @@ def test_a_schedule_that_may_not_fit_is_warned_of(asked, facts, warning):
 @pytest.mark.parametrize(
     ("schedule", "whose"),
     [
-        (Custom(lambda step: 0.99**step, name="of the module"), "You asked for this one;"),
-        (Custom(lambda step: 0.99**step, owner="module"), "The module attaches this one;"),
-        (Custom(lambda step: 0.99**step, owner="Trainer"), "The Trainer attaches this one;"),
+        (Custom(lambda step: 0.99**step, name="of the module"), "The best peak of this schedule is"),
+        (Custom(lambda step: 0.99**step, owner="module"), "The module attaches this schedule; its"),
+        (Custom(lambda step: 0.99**step, owner="Trainer"), "The Trainer attaches this schedule; its"),
     ],
     ids=["user", "module", "Trainer"],
 )

@@ -1,4 +1,4 @@
-"""The printout: what was measured, the peak and how it was computed, the schedule, in at most 100 columns."""
+"""The printout, which has the answer first, and the whole, which has everything: at most 100 columns."""
 
 import re
 import unicodedata
@@ -16,7 +16,9 @@ from lrfinder import Facts, LRResult
 from lrfinder.advice.calibration import FITTED
 from lrfinder.advice.plan import FactorName
 from lrfinder.advice.request import Request
-from lrfinder.display.report import FACTORS, WIDTH, sparkline, text
+from lrfinder.display.layout import WIDTH, sparkline
+from lrfinder.display.report import MOST_LINES, text
+from lrfinder.display.words import FACTORS
 from lrfinder.evidence.rules import RULES
 from lrfinder.result import conclude
 from lrfinder.schedules import CATALOGUE, Custom, Linear, Warmup
@@ -44,20 +46,20 @@ def named(name):
     return result(Request(2000, shape, rule), facts=first.facts, rule=own)
 
 
-def line_with(part, found):
-    """The one line of a report that holds a text."""
-    (line,) = [line for line in str(found).splitlines() if part in line]
+def line_with(part, text):
+    """The one line of a text that holds a part."""
+    (line,) = [line for line in text.splitlines() if part in line]
     return line
 
 
-def unwrapped(found):
-    """A report without its line ends."""
-    return " ".join(str(found).split())
+def unwrapped(text):
+    """A text without its line ends."""
+    return " ".join(text.split())
 
 
-def width(found):
-    """Columns of the longest line of a report."""
-    return max(map(len, str(found).splitlines()))
+def width(text):
+    """Columns of the longest line of a text."""
+    return max(map(len, text.splitlines()))
 
 
 @settings(max_examples=6 * settings.default.max_examples)
@@ -73,9 +75,10 @@ def test_any_name_keeps_the_layout(name):
     """No name of a model, optimizer, loss, rule or schedule makes a long line, a line more, or a control character."""
     found = named(name)
 
-    assert width(found) <= WIDTH
-    assert str(found).count("steepest descent") == 1
-    assert not [c for c in str(found) if unicodedata.category(c) == "Cc" and c != "\n"]
+    for written in (str(found), found.explain()):
+        assert width(written) <= WIDTH
+        assert not [c for c in written if unicodedata.category(c) == "Cc" and c != "\n"]
+    assert found.explain().count("steepest descent") == 1
 
 
 def half(step):
@@ -99,12 +102,14 @@ MEASURED = {"range test": {}, "tuning": TUNING, "many": {"pilots": [MANY] * 4, "
 
 @pytest.mark.parametrize("options", MEASURED.values(), ids=MEASURED)
 @pytest.mark.parametrize("asked", REQUESTS.values(), ids=REQUESTS)
-def test_every_report_fits_a_hundred_columns(asked, options):
-    """Words, picture and code of any schedule do, with trials and without, and so does a report without a plan."""
+def test_every_report_fits_a_screen(asked, options):
+    """Any schedule's does, with trials and without, without a plan too: 25 lines of 100 columns; the whole, 100."""
     found = result(asked, **options)
 
-    assert width(found) <= WIDTH
-    assert width(LRResult(found.evidence, None)) <= WIDTH
+    for one in (found, LRResult(found.evidence, None)):
+        assert width(str(one)) <= WIDTH
+        assert len(str(one).splitlines()) <= MOST_LINES == 25
+        assert width(one.explain()) <= WIDTH
 
 
 def test_what_a_search_cost_is_written():
@@ -115,20 +120,19 @@ def test_what_a_search_cost_is_written():
     percent = f"{validated.cost_steps / 10:.2g} %"
 
     assert 0 < len(validated.curve) < validated.cost_steps <= 60
-    assert line_with("spent", validated).endswith(
-        f"the cost of {validated.cost_steps} steps, {percent} of the training"
-    )
-    assert line_with("spent", tried) == f"  spent         the cost of {tried.cost_steps} steps"
+    assert f"cost {validated.cost_steps} steps, {percent} of the training" in line_with("cost", str(validated))
+    assert line_with("cost", str(tried)).endswith(f"cost {tried.cost_steps} steps")
 
 
 def test_the_steps_of_both_passes_are_written():
-    """The report says that there were two, and how many steps they had together."""
+    """The whole says that there were two, and how many steps they had together."""
     twice, once = swept(Quadratic(2.0)), swept(Quadratic(2.0), rule="valley")
+    words = twice.explain()
 
     steps = len(twice.curve) + len(twice.evidence.coarse)
-    assert "in two passes: diverged from" in line_with("swept", twice)
-    assert line_with("swept", twice).endswith(f"stopped after {steps} steps")
-    assert "passes" not in line_with("swept", once)
+    assert "in two passes: diverged from" in line_with("swept", words)
+    assert line_with("swept", words).endswith(f"stopped after {steps} steps")
+    assert "passes" not in line_with("swept", once.explain())
 
 
 @pytest.mark.parametrize("losses", [descent(), descent()[:70]], ids=["all", "nothing diverged"])
@@ -140,45 +144,53 @@ def test_every_suggestion_has_a_line_of_its_own(asked, losses):
     found = result(asked, losses=losses)
 
     for name, lr in found.suggestions.items():
-        lines = re.findall(f"^    {re.escape(RULES[name].label)} .*", str(found), re.MULTILINE)
+        lines = re.findall(f"^    {re.escape(RULES[name].label)} .*", found.explain(), re.MULTILINE)
         assert [line.split(RULES[name].label)[1].strip() for line in lines] == ([] if lr is None else [f"{lr:.2e}"])
     without = [RULES[name].label for name, lr in found.suggestions.items() if lr is None]
-    assert re.findall(r"^    no answer by (.*)", str(found), re.MULTILINE) == ([", ".join(without)] if without else [])
+    assert re.findall(r"^    no answer by (.*)", found.explain(), re.MULTILINE) == (
+        [", ".join(without)] if without else []
+    )
 
 
 @pytest.mark.parametrize("rule", [None, "valley", "divergence"])
-def test_the_peak_comes_with_its_interval(rule):
-    """One line holds the suggested rate, its interval, and the rule that was asked for."""
-    found = result(Request(2000, rule=rule))
+def test_the_first_line_is_the_answer(rule):
+    """It holds the suggested peak, its interval, the rule that was asked for, and the schedule."""
+    found = result(Request(200, rule=rule))
     low, high = found.interval
+    by = f", by your rule {rule}" if rule else ""
 
-    line = line_with("suggested peak LR", found)
+    first = unwrapped(str(found).split("\n\n")[0])
 
-    assert f"{found.lr:.2e}   80 % interval {low:.1e} to {high:.1e}" in line
-    assert line.endswith(f"(by your rule {rule})" if rule else f"{high:.1e}")
+    assert first.startswith(f"peak {found.lr:.2e} ({low:.1e} to {high:.1e}){by}, {found.plan.schedule_text}")
+    assert str(found).startswith(f"peak {found.lr:.2e}")
+    assert found.explain().startswith(str(found).split("\n\n")[0])
 
 
-def test_the_schedule_is_drawn_above_the_rates_of_five_moments():
+def test_the_schedule_is_drawn_below_the_rates_of_five_moments():
     """Sixty bars rise through the warm-up and fall; each LR stands under its percentage of the training."""
     found = result()
 
-    bars, rates = line_with("█", found).strip(), line_with("    LR  ", found).split()[1:]
+    bars, rates = line_with("█", str(found)).strip(), line_with("  LR  ", str(found)).split()[1:]
 
     assert (len(bars), bars[0], bars[-1], max(bars)) == (60, "▁", "▁", "█")
-    assert re.findall(r"\d+ %", line_with("training  0 %", found)) == ["0 %", "25 %", "50 %", "75 %", "100 %"]
+    assert re.findall(r"\d+ %", line_with("  training  ", str(found))) == ["0 %", "25 %", "50 %", "75 %", "100 %"]
     assert rates == [f"{found.plan.lr_at(part):.2e}" for part in (0.0, 0.25, 0.5, 0.75, 1.0)]
 
 
 EPOCHS_OF_16 = {"facts": Facts(steps_per_epoch=16)}
 GROUPS = {"facts": Facts(optimizer="SGD", bases=(0.1, 0.01), batch_size=64, ranks=2)}
 LONGER = (60 / 2_000) ** FITTED.steps_exponent
-NOT_KNOWN = "suggested schedule, in parts of the training (peak as for 1,000 steps; pass total_steps= for yours)"
+NOT_KNOWN = "for a training of unknown length: the peak is as for 1,000 steps; pass total_steps= for yours"
 WRITTEN = {
-    "epochs": (Request(epochs=10), EPOCHS_OF_16, "suggested schedule for 160 steps (10 epochs of 16): "),
-    "one epoch": (Request(16), EPOCHS_OF_16, "suggested schedule for 16 steps (1 epoch of 16): "),
+    "epochs": (Request(epochs=10), EPOCHS_OF_16, "for a training of 160 steps (10 epochs of 16)"),
+    "one epoch": (Request(16), EPOCHS_OF_16, "for a training of 16 steps (1 epoch of 16)"),
     "no length": (Request(), {}, NOT_KNOWN),
-    "open end": (Request(open_ended=True), {}, "suggested schedule, of which the first 1,000 steps are shown"),
-    "completed": (None, {"losses": descent()[:70]}, "the whole range, nothing diverged"),
+    "open end": (
+        Request(open_ended=True),
+        {},
+        "for a training without a known end, of which the first 1,000 steps are shown",
+    ),
+    "completed": (None, {"losses": descent()[:70]}, "the whole range, without a divergence"),
     "diverged": (None, {"losses": descent()}, "diverged from"),
     "not finite": (
         None,
@@ -186,16 +198,16 @@ WRITTEN = {
         "the loss was no longer finite after 61 steps",
     ),
     "groups and ranks": (None, GROUPS, "SGD (base LR 0.1, 2 groups), 64 samples a step, 2 ranks"),
-    "a tuning": (None, TUNING, "lrfinder: tuning of model "),
-    "its cost": (Request(5000), TUNING, "spent the cost of 328 steps, 6.6 % of the training"),
+    "a tuning": (None, TUNING, "tuning of model "),
+    "its cost": (Request(5000), TUNING, "cost 328 steps, 6.6 % of the training"),
     "its length": (Request(2_000), TUNING, f"{LONGER:.2g} for 2,000 steps instead of 60"),
 }
 
 
 @pytest.mark.parametrize(("asked", "options", "words"), WRITTEN.values(), ids=WRITTEN)
 def test_what_was_trained_and_how_it_ended_is_written(asked, options, words):
-    """The report names what is measured, how the sweep ended, what it cost, and the length of the schedule."""
-    assert words in unwrapped(result(asked, **options))
+    """The whole names what is measured, how the sweep ended, what it cost, and the length of the schedule."""
+    assert words in unwrapped(result(asked, **options).explain())
 
 
 def test_what_is_not_known_is_not_written():
@@ -203,7 +215,7 @@ def test_what_is_not_known_is_not_written():
     lost = LRResult.parse(result(Request(2000, half)).to_json())
 
     assert "a function that the file could not hold" in str(lost)
-    assert "training  0 %" not in str(lost)
+    assert "  training  " not in str(lost)
 
 
 @pytest.mark.parametrize(
@@ -216,27 +228,44 @@ def test_a_sparkline_draws_any_values(values, bars):
 
 
 def test_reasons_and_warnings_are_written():
-    """Every reason stands in the report with its grade, and so do the runner-up and the warnings."""
+    """Every reason stands in the whole with its grade, and so does the runner-up; warnings stand in the report."""
     found = result()
 
     warned = LRResult(found.evidence, replace(found.plan, warnings=("Mind the gap.",)))
 
-    assert all(str(reason) in unwrapped(warned) for reason in found.plan.reasons)
-    assert f" or {found.plan.runner_up}" in unwrapped(warned)
-    assert line_with("Mind the gap.", warned).split()[0] == "but"
+    assert all(str(reason) in unwrapped(warned.explain()) for reason in found.plan.reasons)
+    assert f" or {found.plan.runner_up}" in unwrapped(warned.explain())
+    assert line_with("Mind the gap.", str(warned)).split()[0] == "but"
+
+
+def test_warnings_without_room_are_counted():
+    """A report never grows beyond its lines: what does not fit is counted, and stands in the whole."""
+    found = result(**TUNING)
+    warnings = tuple(
+        f"Warning {i} has a few more words than fit on one line, so that each takes two lines of the report, as here."
+        for i in range(12)
+    )
+
+    warned = LRResult(found.evidence, replace(found.plan, warnings=warnings))
+    shown = str(warned).count("Warning ")
+
+    assert len(str(warned).splitlines()) <= MOST_LINES
+    assert 1 <= shown < 12
+    assert f"found.explain() has {12 - shown} more warnings, and every" in str(warned)
+    assert warned.explain().count("Warning ") == 12
 
 
 def test_without_a_signal_the_report_says_what_to_try():
     """There is the status with its sentence, and neither a schedule nor code."""
     found = swept(uphill())
 
-    assert f"no suggestion flat: {found.status.sentence}" in unwrapped(found)
-    assert "suggested" not in str(found)
+    assert unwrapped(str(found)).startswith(f"no suggestion (flat): {found.status.sentence}")
+    assert "use it" not in str(found)
 
 
 def test_the_short_trials_are_written():
-    """The report shows their losses before and after, and the edge; the rules are there for comparison then."""
-    alone, found = result(), result(edge_trials=[EDGE])
+    """The whole shows their losses before and after, and the edge; the rules are there for comparison then."""
+    alone, found = result().explain(), result(edge_trials=[EDGE]).explain()
 
     assert line_with("loss before", found).split() == ["loss", "before", "2"]
     assert line_with("loss after", found).split() == ["loss", "after", "1.5", "1", "exploded"]
@@ -247,7 +276,7 @@ def test_the_short_trials_are_written():
 
 def test_the_pilots_are_written():
     """Their length, peaks and losses stand in a block with the best of them."""
-    block = str(result(**TUNING)).split("\n\n")[3]
+    block = result(**TUNING).explain().split("\n\n")[-1]
 
     assert block == (
         "  pilots        60 steps each, all from the same start: the schedule and the epochs in small\n"
@@ -268,7 +297,7 @@ def test_the_pilots_are_written():
 )
 def test_a_best_pilot_without_a_fit_says_what_it_is(pilot, words):
     """Where nothing was fitted no parabola is named, and where no trial lowered the loss there is no best one."""
-    assert line_with("the best  ", result(pilots=[pilot])).endswith(words)
+    assert line_with("the best  ", result(pilots=[pilot]).explain()).endswith(words)
 
 
 @pytest.mark.parametrize(
@@ -299,7 +328,7 @@ def test_the_peak_is_explained_by_its_estimates(options, words):
     peaks |= {f"{one.source}_spread": f"{10**one.deviation:.2g}" for one in found.plan.estimates}
 
     for part in words:
-        assert part.format(**peaks) in unwrapped(found)
+        assert part.format(**peaks) in unwrapped(found.explain())
 
 
 @pytest.mark.parametrize("facts", [DRAWN, Facts(optimizer="Adagrad"), Facts(optimizer="SGD", betas=(0.9, 0.0))])
@@ -308,7 +337,7 @@ def test_every_factor_of_an_estimate_is_written(facts):
     found = result(Request(2_000), facts=facts, **TUNING)
     factors = [factor for factor in found.plan.factors if factor.source != "peak" and f"{factor.value:.2g}" != "1"]
 
-    report = unwrapped(found)
+    report = unwrapped(found.explain())
 
     assert factors
     assert set(FACTORS) == set(get_args(FactorName))
@@ -329,7 +358,7 @@ def test_every_factor_of_an_estimate_is_written(facts):
 )
 def test_fine_tuning_is_explained_where_it_lowers_the_peak(rule, options, is_explained):
     """Pilots were run on the pretrained model itself, and a rule that was named is taken unscaled."""
-    report = unwrapped(result(Request(2000, rule=rule, finetune=True), **options))
+    report = unwrapped(result(Request(2000, rule=rule, finetune=True), **options).explain())
 
     assert ("For fine-tuning the peak is 0.33 of what was measured" in report) == is_explained
 
@@ -338,19 +367,54 @@ def test_a_peak_that_is_held_below_the_divergence_is_explained():
     """Rules that point beyond the divergence are multiplied by a factor, and the report says what for."""
     found = conclude(evidence(suggestions={"steepest": 1.0}, diverged_at=0.1), Request(2000))
 
-    assert "times 0.05 to stay below where the sweep diverged." in unwrapped(found)
+    assert "times 0.05 to stay below where the sweep diverged." in unwrapped(found.explain())
+
+
+SAID = {
+    "sources that agree": ({"edge_trials": [EDGE]}, "the short trials: 2e-03, and nothing else."),
+    "sources that do not": ({"facts": DRAWN, **TUNING}, "they disagree by a factor of "),
+    "no trials": ({}, "The rules on the curve: "),
+}
+
+
+@pytest.mark.parametrize(("options", "words"), SAID.values(), ids=SAID)
+def test_how_sure_it_is_says_what_agrees(options, words):
+    """One sentence says what the interval means, and each source with the peak that it comes to."""
+    block = unwrapped(str(result(**options)).split("how sure")[1])
+
+    assert block.startswith("In 8 of 10 such trainings the best peak lies in the interval.")
+    assert words.lower() in block.lower()
 
 
 def test_what_was_done_replaces_how_to_do_it():
-    """The report ends with the lines of code, or with what was done with the result, with a plan and without."""
+    """The report has the line that attaches the result, lines given instead, or what was done with the result."""
     found = result()
 
-    code, done, nothing = (
-        text(found.evidence, plan, phrase)
-        for plan, phrase in ((found.plan, None), (found.plan, "all of it"), (None, "nothing"))
+    attached, given, done, nothing = (
+        text(found.evidence, plan, **options)
+        for plan, options in (
+            (found.plan, {}),
+            (found.plan, {"code": found.plan.code}),
+            (found.plan, {"done": "all of it"}),
+            (None, {"done": "nothing"}),
+        )
     )
 
-    assert code.split("to use it\n")[1] == "\n".join(f"    {line}" for line in found.plan.code.splitlines())
-    assert done.endswith("\n\n  applied       all of it")
-    assert "to use it" not in done
-    assert nothing.endswith("\n\n  applied       nothing")
+    assert "  use it        scheduler = found.attach(optimizer)\n" in attached
+    assert all(line in given for line in found.plan.code.splitlines())
+    assert "  applied       all of it\n" in done
+    assert "use it" not in done
+    assert "  applied       nothing\n" in nothing
+
+
+@pytest.mark.parametrize("asked", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize("options", MEASURED.values(), ids=MEASURED)
+def test_a_report_inside_a_log_is_short(asked, options):
+    """At most twelve lines are asked for there: the answer, what was done and how sure it is stay."""
+    found = result(asked, **options)
+
+    lines = text(found.evidence, found.plan, done="the rate is set", most=12).splitlines()
+
+    assert len(lines) <= 12
+    assert "" not in lines
+    assert {line.strip().split("  ")[0] for line in lines} >= {"applied", "how sure", "more"}

@@ -58,4 +58,4 @@ def test_ranks_agree_and_leave_no_trace():
     for rank in seen["schedules"]:
         assert rank["rates"] == pytest.approx(rank["wanted"])
     assert seen["trainer"][0]["applied"] == pytest.approx(seen["trainer"][0]["lr"])
-    assert printed.count("lrfinder: range test of LlamaForCausalLM") == 1
+    assert printed.count("AutoLRCallback: peak ") == 1

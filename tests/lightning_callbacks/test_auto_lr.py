@@ -45,12 +45,12 @@ def test_the_sweep_is_not_cut_by_the_end_of_the_training():
     assert trace.counters[3] == 4
 
 
-APPLIED = "\n\n  applied       "
+APPLIED = "\n  applied       "
 DONE = {
     "attached": (Net, {}, f"{APPLIED}the rate is set and the schedule attached; the Trainer steps it\n"),
     "constant": (Net, {"schedule": None}, f"{APPLIED}the rate is set, without a schedule\n"),
     "no answer": (Flat, {}, f"{APPLIED}nothing: the training goes on at the rates that it had\n"),
-    "report": (Net, {"mode": "report"}, "  to use it\n    import lrfinder\n"),
+    "report": (Net, {"mode": "report"}, "callbacks=[DecaySchedule(schedule, lr="),
 }
 
 
@@ -62,9 +62,12 @@ def test_the_report_is_printed_once_and_ends_with_what_was_done(name, capsys):
     fit(module, [AutoLR(**{**SHORT, "verbose": True}, **options)])
     out = capsys.readouterr().out
 
-    assert out.count(f"lrfinder: range test of {module.__name__}\n") == 1
-    assert done in out
-    assert ("to use it" in out) == (name == "report")
+    report = out[out.index("AutoLR: ") : out.index("of AutoLR has ")]
+    assert out.count("AutoLR: ") == 1
+    assert report.count("\n") < 12
+    assert done in report
+    assert ("use it" in report) == (name == "report")
+    assert "optimizer.step()" not in report
     assert max(map(len, out.splitlines())) <= 100
 
 

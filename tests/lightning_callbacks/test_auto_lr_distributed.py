@@ -56,7 +56,7 @@ def test_ddp_ranks_agree_and_leave_no_trace(tmp_path):
     assert first == second
     assert first["same"]
     assert (first["ranks"], first["schedulers"]) == (2, ["ScheduledLR"])
-    assert out.count("lrfinder: range test") == 1
+    assert out.count("AutoLR: peak ") == 1
     assert len(list((tmp_path / "tested").rglob("lr_find.json"))) == 1
 
 
@@ -67,7 +67,7 @@ def test_ddp_ranks_tune_together(tmp_path):
     assert first == second
     assert first["same"]
     assert len(first["pilots"][0]) >= 3
-    assert out.count("lrfinder: tuning of Net") == 1
+    assert out.count("AutoLR: peak ") == 1
 
 
 @pytest.mark.filterwarnings("ignore:It is recommended to use `self.log")

@@ -160,5 +160,5 @@ def test_the_command_line_under_torchrun_prints_and_writes_once(tmp_path):
     )
 
     assert run.returncode == 0, run.stderr[-3000:]
-    assert run.stdout.count("lrfinder: range test") == 1
+    assert run.stdout.count("  how sure  ") == 1
     assert json.loads(record.read_text())["evidence"]["facts"]["ranks"] == 2
