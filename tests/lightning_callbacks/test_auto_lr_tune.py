@@ -90,8 +90,8 @@ def test_the_report_says_what_was_spent(capsys):
 
     share = f"{100 * auto.result.cost_steps / 240:.0f}"
     assert out.count("AutoLR: peak ") == 1
-    assert f"  spent         the cost of {auto.result.cost_steps} steps, {share} % of the training\n" in out
-    assert "\n\n  applied       the rate is set and the schedule attached; the Trainer steps it\n" in out
+    assert f"\ncost {auto.result.cost_steps} steps, {share} % of the training\n" in out
+    assert "\n  applied       the rate is set and the schedule attached; the Trainer steps it\n" in out
 
 
 class Apart(pl.LightningModule):
