@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long reliability mutation lint bench-lightning pictures docs-tables bench \
 	bench-overhead bench-scale bench-oracles bench-best-rates bench-deepobs bench-fit bench-tuning bench-further \
-	bench-end-to-end bench-groups bench-rescale test-lightning-matrix test-integrations package clean
+	bench-end-to-end bench-whole bench-groups bench-rescale test-lightning-matrix test-integrations test-matrix package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -96,6 +96,9 @@ bench-further: $(BENCH_STAMP)  ## tune_lr beyond the suite: with Adagrad, and on
 bench-tuning: $(BENCH_STAMP)  ## tune_lr on the 34 trainings of the earlier suite, at its default budget and at others
 	$(MEASURE) benchmarks/tuning.py
 
+bench-whole: $(BENCH_STAMP)  ## a transformer and a ResNet, whole trainings beside defaults with cosine and Lightning's finder: an hour, resumable
+	$(MEASURE) benchmarks/whole.py
+
 bench-rescale: $(BENCH_STAMP)  ## what moving a rate to another batch, length or size costs: an hour, resumable
 	$(MEASURE) benchmarks/rescale.py
 
@@ -104,10 +107,18 @@ bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside
 	$(MEASURE) benchmarks/endings.py
 
 # Each version in an environment of its own, on top of the packages of .venv: torch is not installed again.
-LIGHTNINGS ?= pytorch-lightning==2.4.0 pytorch-lightning==2.5.6 pytorch-lightning==2.6.6 lightning==2.6.6
+LIGHTNINGS ?= pytorch-lightning==2.5.0 pytorch-lightning==2.5.6 pytorch-lightning==2.6.6 lightning==2.6.6
 
 test-lightning-matrix: $(STAMP)  ## the callbacks' tests under the oldest supported, a middle and the newest Lightning
 	for wanted in $(LIGHTNINGS); do BASE=$(BIN)/python ./benchmarks/lightning_matrix.sh $$wanted || exit 1; done
+
+# The floors of pyproject.toml, and the newest of everything, each with torch of its own: some gigabytes.
+OLDEST_PYTHON ?= python3.11
+NEWEST_PYTHON ?= python3.13
+
+test-matrix:  ## the tests with the oldest packages that pyproject.toml states, and with the newest; half an hour
+	./tests/versions/matrix.sh oldest $(OLDEST_PYTHON)
+	./tests/versions/matrix.sh newest $(NEWEST_PYTHON)
 
 # Lists of packages that are too heavy for `make test`, or do not go together, each in an environment of its own.
 INTEGRATIONS ?= newest oldest forecasting neuralprophet
