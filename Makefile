@@ -7,7 +7,8 @@ STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-long reliability mutation lint bench-lightning pictures docs-tables bench \
 	bench-overhead bench-scale bench-oracles bench-best-rates bench-deepobs bench-fit bench-tuning bench-further \
-	bench-end-to-end bench-whole bench-groups bench-rescale test-lightning-matrix test-integrations test-matrix package clean
+	bench-end-to-end bench-whole bench-groups bench-rescale test-lightning-matrix test-integrations test-matrix \
+	docs package clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## / — /' | sort
@@ -44,12 +45,27 @@ lint: $(STAMP)  ## formatting, lint rules and types
 bench-lightning: $(STAMP)  ## Lightning's own finder beside AutoLR on one module
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/lightning_side_by_side.py
 
-pictures: $(STAMP)  ## draw the pictures of README and docs anew, and the notebook, but for those of bench
+# Examples whose pictures stand on pages of docs/; those of all others are in the gallery alone.
+ON_PAGES := how_it_works reading_range_tests tuning decays_side_by_side why_the_rate_matters
+
+pictures: $(STAMP)  ## draw the pictures of README, docs and the gallery anew, and the notebook, but for those of bench
 	$(BIN)/lrfinder demo --folder docs
 	$(BIN)/lrfinder schedules --plot docs/schedules.png
-	for name in how_it_works reading_range_tests tuning decays_side_by_side why_the_rate_matters; do \
-		MPLBACKEND=Agg OMP_NUM_THREADS=1 $(BIN)/python examples/$$name.py docs || exit 1; done
+	for name in $(ON_PAGES); do MPLBACKEND=Agg OMP_NUM_THREADS=1 $(BIN)/python examples/$$name.py docs || exit 1; done
+	for name in $(filter-out $(ON_PAGES),$(basename $(notdir $(wildcard examples/*.py)))); do \
+		MPLBACKEND=Agg OMP_NUM_THREADS=1 $(BIN)/python examples/$$name.py docs/gallery || exit 1; done
+	rm -rf docs/gallery/*/
 	OMP_NUM_THREADS=1 $(BIN)/jupyter-execute --inplace examples/notebook.ipynb
+
+# Sphinx beside the other packages of .venv, which it imports to read their docstrings.
+DOCS_STAMP := $(VENV)/.docs
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@touch $@
+
+docs: $(DOCS_STAMP)  ## build the site into site/html: guide, examples, reference, reports; every link checked; half a minute
+	$(BIN)/python docs/sphinx/build.py site
 
 docs-tables: $(STAMP)  ## write the table of docs/calibration.md from the constants of the package
 	$(BIN)/python tests/calibration_page.py
@@ -146,4 +162,4 @@ package:  ## build the wheel and the sdist into dist/, and check them, pyproject
 	$(PACKAGE)/bin/twine check --strict dist/*
 
 clean:  ## remove the virtual environment and what the targets wrote
-	rm -rf $(VENV) $(PACKAGE) .bench .matrix lrfinder-demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(PACKAGE) .bench .matrix site lrfinder-demo .pytest_cache .mypy_cache .ruff_cache

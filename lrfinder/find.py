@@ -84,7 +84,7 @@ def find_lr(
               default that is done where eval mode gives no loss.
 
     Returns:
-        The result: `print` it, `plot` it. `lr` is the peak, None where `status` says why there is no reliable one.
+        The result, to `print` and to `plot`. `lr` is the peak, None where `status` says why there is no reliable one.
         `lrfinder.attach(optimizer, result.plan.schedule, lr=result.lr)` gives the scheduler to train with, `apply` sets
         the rate alone.
 

@@ -8,3 +8,4 @@ __all__ = ["CATALOGUE"]
 _FILES = (power, ramp, inverse, exponential, cosine, cyclic, stable, anneal, plateau)
 
 CATALOGUE: dict[str, Entry] = {entry.name: entry for file in _FILES for entry in file.ENTRIES}
+"""Every family of schedules by name: what is known about it, and how to make a member of it."""
