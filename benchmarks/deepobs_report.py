@@ -15,7 +15,7 @@ CUSTOMARY = "the customary rate"
 
 
 def report(path=deepobs.STORED):
-    """Both tables, or a sentence where they cannot be made."""
+    """A table and a sentence on the cases where ours are far, or one that says why there are none."""
     absent = on_disk("deepobs.json")
     if absent or not path.exists():
         return "Not measured: " + ("`make bench-deepobs` has not been run." if not path.exists() else f"{absent}.")
@@ -24,9 +24,7 @@ def report(path=deepobs.STORED):
     rows += [deepobs.customary(*case) for case in asked]
     methods = list(dict.fromkeys(map(_name, rows)))
     rates = {(case, name): _rates(rows, case, name) for case in asked for name in methods}
-    return "\n\n".join(
-        [_summary(asked, methods, rates), "The median regret by the last loss:", _each(asked, methods, rates)]
-    )
+    return f"{_summary(asked, methods, rates)}\n\n{_far(asked, methods, rates)}"
 
 
 def _name(row):
@@ -58,11 +56,14 @@ def _summary(asked, methods, rates):
     return table(header, lines)
 
 
-def _each(asked, methods, rates):
-    """The median regret of each method, case by case."""
-    lines = []
+def _far(asked, methods, rates):
+    """The median regret of each method by the last loss, in each case where one of ours is above 20 %."""
+    cases = []
     for case in asked:
-        regrets = [_regrets(case, rates[case, name], MEASURES[0]) for name in methods]
-        known = f"{deepobs.oracle(*case).best_lr:.2g}"
-        lines.append([f"{case[0]}, {case[1]}", known, *(percent(median(some) if some else None) for some in regrets)])
-    return table(["problem, optimizer", "best rate", *methods], lines)
+        regrets = {name: _regrets(case, rates[case, name], MEASURES[0]) for name in methods}
+        medians = {name: median(some) if some else None for name, some in regrets.items()}
+        if any(value is not None and value > NEAR for name, value in medians.items() if name != CUSTOMARY):
+            known = f"{deepobs.oracle(*case).best_lr:.2g}"
+            each = ", ".join(f"{name} {percent(value)}" for name, value in medians.items())
+            cases.append(f"{case[0]}, {case[1]} (best rate {known}): {each}")
+    return f"The median regret of one of ours is above 20 % in {len(cases)} of {len(asked)} cases. {'; '.join(cases)}."

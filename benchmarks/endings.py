@@ -7,7 +7,6 @@ wide suite are in them if their best rates are made as far as quarter decades.
 import argparse
 import json
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import best_rates
@@ -25,21 +24,17 @@ OURS = {"find_lr": "lrfinder", "tune_lr": "lrfinder tune_lr"}
 """Ranked without each other: without pilots their answers are equal, and a tie moves every other rank."""
 
 
-def endings(stored):
+def endings(stored, *, task_by_task=False):
     """The endings of whole trainings by method, and ours compared with each.
 
-    Methods that tasks with SGD alone have are compared on these tasks, in tables of their own.
+    Methods that tasks with SGD alone have are compared on these tasks, in a table of their own.
     """
     oracle = _oracles(stored)
     rows = [row for row in stored["runs"] if row["task"] in oracle]
-    everywhere = [row for row in rows if row["method"] not in end_to_end.WITH_SGD]
-    parts = [_shares(everywhere, oracle), "The median regret, task by task:", _endings_by_task(rows, oracle)]
-    parts += _differences(everywhere, oracle)
-    tasks = {row["task"] for row in rows if row["method"] in end_to_end.WITH_SGD}
-    if tasks:
-        there = [row for row in rows if row["task"] in tasks]
-        parts += [f"The {len(tasks)} tasks whose optimizer is SGD, with momentum or without, alone:"]
-        parts += [_shares(there, oracle), *_differences(there, oracle, end_to_end.WITH_SGD)]
+    if task_by_task:
+        return _endings_by_task(rows, oracle)
+    parts = [_shares([row for row in rows if row["method"] not in end_to_end.WITH_SGD], oracle)]
+    parts += [_of_some(name, rows, oracle) for name in sorted({row["method"] for row in rows} & end_to_end.WITH_SGD)]
     if any(row["method"] == "lrfinder" for row in rows):
         parts += [_unanswered(rows)]
     if missing := [name for name in end_to_end.METHODS if name not in {row["method"] for row in rows}]:
@@ -64,17 +59,37 @@ def _by_method(rows, oracle):
 
 
 def _shares(rows, oracle):
-    """The regrets of every method over all of its runs, and its mean rank."""
+    """The regrets of every method over all of its runs, by how much ours are ahead of it, and its mean rank."""
     methods = _by_method(rows, oracle)
+    mine = {verb: name for verb, name in OURS.items() if name in methods}
     ranked = [_ranked_with(ours, _medians(methods)) for ours in OURS.values()]
     charged = {name: np.median([row["charged"] for row in rows if row["method"] == name]) for name in methods}
     header = ["method", "runs", "within 5 %", "within 20 %", "median", "90th pct", "worst", "steps charged"]
-    header += [f"mean rank with `{verb}`" for verb in OURS]
+    header += [f"rank with `{verb}`" for verb in OURS] + [f"`{verb}` minus it" for verb in mine]
     cells = [
-        [*_ending_row(name, ended), f"{charged[name]:.0f}", *(_mean_rank(each.get(name)) for each in ranked)]
+        [
+            *(*_ending_row(name, ended), f"{charged[name]:.0f}", *(_mean_rank(each.get(name)) for each in ranked)),
+            *("" if name in OURS.values() else _ahead(methods[ours], ended) for ours in mine.values()),
+        ]
         for name, ended in methods.items()
     ]
     return table(header, cells)
+
+
+def _of_some(name, rows, oracle):
+    """A method that some tasks have, beside ours on these alone, in a sentence."""
+    tasks = {row["task"] for row in rows if row["method"] == name}
+    methods = _by_method([row for row in rows if row["task"] in tasks], oracle)
+    mine = {verb: methods[ours] for verb, ours in OURS.items() if ours in methods}
+    words = [f"`{verb}` {_near(ended)}, which is {_ahead(ended, methods[name])} points" for verb, ended in mine.items()]
+    return (
+        f"On the {len(tasks)} tasks that have it, {name} ends within 20 % in {_near(methods[name])} of its runs, "
+        + (f"and {', '.join(words)}." if words else "alone.")
+    )
+
+
+def _near(ended):
+    return percent(summary(np.array([one.regret for one in ended]))["near"])
 
 
 def _ending_row(name, ended):
@@ -99,25 +114,6 @@ def _mean_rank(ended):
     return "" if ended is None else f"{_mean(ended):.2f}"
 
 
-def _differences(rows, oracle, names=frozenset(end_to_end.METHODS)):
-    """Ours minus each other method of these names, a table for each of ours."""
-    methods = _by_method(rows, oracle)
-    others = {name: ended for name, ended in methods.items() if name in names and name not in OURS.values()}
-    tables = []
-    for mine in (name for name in OURS.values() if name in methods and others):
-        header = [f"{mine} minus", "within 5 %", "within 20 %", "90th pct", "mean rank"]
-        lead = partial(_lead, _ranked_with(mine, _medians(methods)), mine)
-        tables += [table(header, [[name, *_ahead(methods[mine], ended), lead(name)] for name, ended in others.items()])]
-    return ["In percentage points, with a paired bootstrap over tasks (95 %):", *tables] if tables else []
-
-
-def _lead(ranked, mine, name):
-    """How much lower our mean rank is, over the tasks that both methods have finished."""
-    common = {one.task for one in ranked[mine]} & {one.task for one in ranked[name]}
-    ours, theirs = ([one for one in ranked[each] if one.task in common] for each in (mine, name))
-    return "{:+.2f} ({:+.2f} to {:+.2f})".format(*compare(ours, theirs, _mean, 500))
-
-
 def _medians(methods):
     regrets = {}
     for name, ended in methods.items():
@@ -135,14 +131,10 @@ def _endings_by_task(rows, oracle):
 
 
 def _ahead(ours, theirs):
-    """Differences over the tasks that both methods have finished."""
+    """The difference over the tasks that both methods have finished."""
     common = {one.task for one in ours} & {one.task for one in theirs}
     mine, yours = ([one for one in some if one.task in common] for some in (ours, theirs))
-
-    def ahead(key):
-        return points(*compare(mine, yours, lambda some: summary(np.array([one.regret for one in some]))[key], 500))
-
-    return [ahead(key) for key in ("close", "near", "p90")]
+    return points(*compare(mine, yours, lambda some: summary(np.array([one.regret for one in some]))["near"], 500))
 
 
 def _unanswered(rows):
@@ -163,7 +155,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, default=end_to_end.STORED)
     parser.add_argument("--print", action="store_true", help="print instead of writing")
+    parser.add_argument("--tasks", action="store_true", help="print the median regret task by task, and end")
     options = parser.parse_args()
+    if options.tasks:
+        return print(endings(json.loads(options.json.read_text()), task_by_task=True))
     text = endings(json.loads(options.json.read_text()))
     if options.print:
         print(text)

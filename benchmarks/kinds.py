@@ -14,9 +14,7 @@ OPTIMIZERS = {
     "SGD with momentum": ("momentum",),
     "Adam, AdamW, NAdam": ("Adam", "AdamW", "NAdam"),
     "RMSprop": ("RMSprop",),
-    "Adagrad": ("Adagrad",),
-    "Lion": ("Lion",),
-    "Muon": ("Muon",),
+    "Adagrad, Lion, Muon": ("Adagrad", "Lion", "Muon"),
 }
 
 
@@ -28,13 +26,9 @@ def kinds(tasks):
         words: {task for task in tasks if _optimizer(TRAININGS[task]) in kinds} for words, kinds in OPTIMIZERS.items()
     }
     found = {
-        "all": set(tasks),
         "those of the earlier suite": {task for task in tasks if task not in NEW},
-        "all others": {task for task in tasks if task in NEW},
         f"{LONG:,} steps or more": long,
-        f"fewer than {LONG:,} steps": set(tasks) - long,
         "over-fit at the best rate": over,
-        "do not": set(tasks) - over,
         **of_kind,
     }
     return {words: some for words, some in found.items() if some}

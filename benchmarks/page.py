@@ -8,7 +8,6 @@ README = Path(__file__).parent.parent / "README.md"
 PAGE = README.parent / "docs" / "benchmarks.md"
 MARKERS = {
     "tables": ("<!-- tables: made by `make bench` -->", "<!-- end of tables -->"),
-    "tuning": ("<!-- tuning: made by `make bench-tuning` -->", "<!-- end of tuning -->"),
     "figures": ("<!-- figures: made by `make bench-tuning` -->", "<!-- end of figures -->"),
     "groups": ("<!-- groups: made by `make bench-groups` -->", "<!-- end of groups -->"),
     "end to end": ("<!-- end to end: made by `make bench-end-to-end` -->", "<!-- end of end to end -->"),

@@ -7,54 +7,57 @@ __all__ = ["page"]
 ARROWS = {"up": "larger", "down": "smaller"}
 NOUNS = {"batch": "batch", "samples": "length", "parameters": "model"}
 KINDS = {"sgd": "momentum", "adam": "AdamW"}
+ALL = ("all three", "transformer")
+"""The kinds of data that choose, together, and the one that does not."""
+NAMES = {"rescaled": "lrfinder", "rescaled, the noise not measured": "the noise not measured"}
 
 
 def page(found):
-    """The generated part of the page."""
-    parts = ["### Published trainings of language models, the half that chose nothing", published(found["published"])]
-    parts += ["### Own grids, each kind of data by what the others choose", own(found["own"], "batch")]
-    parts += ["The same for the length at the same batch:", own(found["own"], "samples"), left_out(found["left_out"])]
-    parts += ["### A search, rescaled, beside a search there", searched(found["searched"])]
-    return "\n\n".join([*parts, measured_with(found)])
+    """The generated part: what is lost, median / 90th percentile, in nats or in percent of the best loss."""
+    rows = [*_published(found["published"]), *_own(found["own"]), *_searched(found["searched"])]
+    header = ["change (moves)", "lrfinder", "keep", "other rules", "interval holds"]
+    return f"{table(header, rows)}\n\n{measured_with(found)}"
 
 
-def published(rows):
-    """Nats above the best loss, for each change, direction and rule."""
-    cells = []
+def _published(rows):
+    for (quantity, way), some in _by(rows, "quantity", "way").items():
+        what = f"published: {NOUNS[quantity]}, {ARROWS[way]} ({some[0]['moves']})"
+        yield _row(what, {row["rule"]: _nats(row) for row in some}, some)
+
+
+def _own(rows):
+    shown = [row for row in rows if row["data"] in ALL]
+    for (quantity, kind, data), some in _by(shown, "quantity", "kind", "data").items():
+        what = f"own grids: {NOUNS[quantity]}, {KINDS[kind]}, {data} ({some[0]['moves']})"
+        yield _row(what, {row["rule"]: _regret(row) for row in some}, some)
+
+
+def _searched(rows):
+    for (kind,), some in _by(rows, "kind").items():
+        scores = {NAMES.get(row["method"], row["method"]): _regret(row) for row in some}
+        yield _row(f"a search: batch, {KINDS[kind]} ({some[0]['answers']})", scores, some)
+
+
+def _nats(row):
+    words = " / ".join(f"{value:.4f}" if value < 0.1 else f"{value:.2f}" for value in row["nats"][:2])
+    return f"{words}, {percent(row['diverged'])} diverged" if row["diverged"] else words
+
+
+def _row(what, scores, rows):
+    """A row of a table: our rule, the rate as it was, every other rule, and how often our interval holds."""
+    held = next(row["held"] for row in rows if row["held"] is not None)
+    others = "; ".join(f"{rule} {words}" for rule, words in scores.items() if rule not in ("lrfinder", "keep"))
+    return [what, scores["lrfinder"], scores["keep"], others, percent(held)]
+
+
+def _regret(row):
+    """Median / 90th percentile."""
+    return " / ".join(f"{100 * value:.1f} %" for value in row["regret"][:2])
+
+
+def _by(rows, *keys):
+    """The rows by their values of some keys, in their order."""
+    groups = {}
     for row in rows:
-        middle, high, worst = (f"{value:.4f}" if value < 0.1 else f"{value:.2f}" for value in row["nats"])
-        what = f"{NOUNS[row['quantity']]}, {ARROWS[row['way']]}"
-        held = "–" if row["held"] is None else percent(row["held"])
-        cells.append([f"{what}: {row['rule']}", str(row["moves"]), middle, high, worst, percent(row["diverged"]), held])
-    return table(["change: rule", "moves", "median", "90th pct", "worst", "diverged", "interval holds"], cells)
-
-
-def own(rows, quantity):
-    """Regrets for each optimizer, data and rule."""
-    cells = []
-    for row in rows:
-        if row["quantity"] == quantity:
-            middle, high, _ = row["regret"]
-            held = "–" if row["held"] is None else percent(row["held"])
-            what = f"{row['data']}, {KINDS[row['kind']]}: {row['rule']}"
-            cells.append([what, *(f"{100 * value:.1f} %" for value in (middle, row["mean"], high)), held])
-    return table(["training: rule", "median regret", "mean", "90th pct", "interval holds"], cells)
-
-
-def left_out(chosen):
-    """The constants that the other kinds of data choose."""
-    names = list(next(iter(chosen.values())))
-    rows = [[f"`{name}`", *(f"{constants[name]:g}" for constants in chosen.values())] for name in names]
-    head = "What was chosen without each kind of data:"
-    return f"{head}\n\n{table(['constant', *(f'without {data}' for data in chosen)], rows)}"
-
-
-def searched(rows):
-    """Regrets of searches at one batch for another, and of those at that very batch."""
-    cells = []
-    for row in rows:
-        middle, high, _ = row["regret"]
-        held = "–" if row["held"] is None else percent(row["held"])
-        numbers = [f"{100 * value:.1f} %" for value in (middle, row["mean"], high)]
-        cells.append([f"{KINDS[row['kind']]}: {row['method']}", str(row["answers"]), *numbers, held])
-    return table(["optimizer: method", "answers", "median regret", "mean", "90th pct", "interval holds"], cells)
+        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return groups

@@ -25,17 +25,13 @@ __all__ = ["PAGE", "measured_with", "oracles", "percent", "points", "table", "wr
 
 SCHEDULE = "5 % warm-up, then linear decay to zero"
 DRAWS = 500
-LEVEL, FAR_BEHIND = 0.005, 0.05
-"""Regret above another's that is called behind, and far behind: what rounds to a percent, and what is not close."""
+LEVEL, FAR_BEHIND, SHOWN = 0.005, 0.05, 0.2
+"""Regret above another's that is called behind, and far behind, and has a row."""
 MOST_SHOWN = 10.0
 """Regret of a family above which the table says no more; where a training starts far off it can be hundreds."""
-DIFFERENCES = (
-    "How many more answers are within 20 % than another's, in percentage points with a bootstrap over families (95 %), "
-    "and the families on which the median regret is lower or higher:"
-)
 STEADY = (
-    "How far the answer of `find_lr` moves when what should not matter changes, in decades, on the 34 trainings of "
-    "the earlier suite (seen: the constants are the package's):"
+    "What should not matter moves the answer of `find_lr` on the 34 earlier trainings (seen) by so many decades, "
+    "median / 90th percentile:"
 )
 
 
@@ -49,36 +45,29 @@ def oracles(schedule):
 # All trainings
 
 
-MAIN = ["method", "within 5 %", "within 20 %", "median", "90th pct", "bias", "seed dev", "interval holds", "steps"]
-MAIN += ["within 20 %, least loss"]
+MAIN = ["method", "within 5 %", "within 20 %", "calibrated", "median", "90th pct", "bias", "seed dev"]
+MAIN += ["interval holds", "steps", "within 20 %, least loss", "`find_lr` minus it", "`tune_lr` minus it"]
 
 
 def main_table(found):
-    """Every method on all trainings; the last column is by the least loss along the way."""
-    parts = [found.ours, found.peers, {f"{name}, calibrated": runs for name, runs in found.mended.items()}]
-    return table(MAIN, [_main_row(name, runs, found) for methods in parts for name, runs in methods.items()])
+    """Every method on all trainings; a column by the answers times one constant, and one by the least loss.
+
+    The last two are in percentage points within 20 %, with a bootstrap over families (95 %).
+    """
+    return table(MAIN, [_main_row(name, runs, found) for name, runs in (found.ours | found.peers).items()])
 
 
 def _main_row(name, runs, found):
     s = score(runs, found.final)
-    shares = [percent(s[key]) for key in ("close", "near", "median", "p90")]
+    mended = percent(score(found.mended[name], found.final)["near"]) if name in found.mended else "–"
+    shares = [percent(s["close"]), percent(s["near"]), mended, percent(s["median"]), percent(s["p90"])]
     apart = [decades(s["bias"]), decades(s["deviation"], ""), percent(s["covered"]), f"{s['steps']:.0f}"]
-    return [_named(name), *shares, *apart, percent(score(runs, found.best)["near"])]
+    ahead = ["" if name in found.ours else _ahead(mine, runs, found) for mine in found.ours.values()]
+    return [_named(name), *shares, *apart, percent(score(runs, found.best)["near"]), *ahead]
 
 
 def _named(name):
     return f"**`{name}`**" if name.endswith("_lr") else name
-
-
-def differences(found):
-    """How many more of our answers are within 20 %, and on how many families our median is the lower one."""
-    others = {**found.peers, **{f"{name}, calibrated": runs for name, runs in found.mended.items()}}
-    rows = [[name, *(_ahead(mine, runs, found) for mine in found.ours.values())] for name, runs in others.items()]
-    by = {name: _by_family(runs, found) for name, runs in (found.ours | others).items()}
-    for row in rows:
-        row += [_wins(by[verb], by[row[0]]) for verb in found.ours]
-    header = ["", *(f"`{verb}` minus it" for verb in found.ours), *(f"families, `{verb}`" for verb in found.ours)]
-    return table(header, rows)
 
 
 def _ahead(mine, theirs, found):
@@ -98,31 +87,28 @@ def _by_family(runs, found):
     return {family: median(values) for family, values in regrets.items()}
 
 
-def _wins(mine, theirs):
-    better = sum(mine[family] < theirs[family] for family in mine)
-    worse = sum(mine[family] > theirs[family] for family in mine)
-    return f"{better} better, {worse} worse"
-
-
 # Groups and families
+
+
+KINDS = {"within 20 %": "near", "90th pct": "p90", "interval holds": "covered"}
 
 
 def group_table(found):
     """Our methods on each group of trainings."""
     rows = []
     for words, tasks in kinds(found.final).items():
-        for verb, runs in found.ours.items():
-            mine = [run for run in runs if run.task in tasks]
-            s, along = score(mine, found.final), score(mine, found.best)
-            cells = [percent(s[key]) for key in ("close", "near", "median", "p90", "covered")]
-            head = f"{words} ({len(tasks)})" if verb == "find_lr" else ""
-            rows.append([head, f"`{verb}`", *cells, percent(along["near"])])
-    header = ["trainings", "", "within 5 %", "within 20 %", "median", "90th pct", "interval holds"]
-    return table([*header, "within 20 %, least loss"], rows)
+        of_kind = [[run for run in runs if run.task in tasks] for runs in found.ours.values()]
+        scores = [score(runs, found.final) for runs in of_kind]
+        rows.append([f"{words} ({len(tasks)})", *(percent(s[key]) for key in KINDS.values() for s in scores)])
+    return table(["trainings", *(f"`{verb}` {column}" for column in KINDS for verb in found.ours)], rows)
 
 
-def family_table(found):
+def family_table(found, least_shown=SHOWN):
     """Our median regret on each family beside the least of any other finder; where we are furthest behind comes first.
+
+    Args:
+        found: All answers.
+        least_shown: Families where ours are less behind than that are only counted.
 
     Returns:
         A sentence that counts, and the table.
@@ -131,7 +117,8 @@ def family_table(found):
     theirs = {name: _by_family(runs, found) for name, runs in found.peers.items()}
     least = {family: min((by[family], name) for name, by in theirs.items()) for family in mine["find_lr"]}
     behind = {verb: {family: by[family] - least[family][0] for family in by} for verb, by in mine.items()}
-    order = sorted(least, key=lambda family: (-round(max(by[family] for by in behind.values()), 2), family))
+    worst = {family: max(by[family] for by in behind.values()) for family in least}
+    order = sorted((one for one in least if worst[one] >= least_shown), key=lambda one: (-round(worst[one], 2), one))
     sizes = {family: sum(TRAININGS[task].family == family for task in found.final) for family in order}
     rows = [
         [
@@ -211,10 +198,18 @@ def seen(found):
     )
 
 
+def beside_calibrated(found):
+    """How far ours are ahead of the best of the others, once these are calibrated."""
+    best = max(found.mended, key=lambda name: score(found.mended[name], found.final)["near"])
+    ahead = (f"`{verb}` is {_ahead(runs, found.mended[best], found)} points ahead" for verb, runs in found.ours.items())
+    return f"Of {best}, calibrated, {', '.join(ahead)}."
+
+
 def steady():
+    """How far answers move when what should not matter changes, in a sentence."""
     found = steadiness.moves(json.loads(steadiness.STORED.read_text()))
-    rows = [[name, f"{middle:.2f}", f"{high:.2f}", lost] for name, (middle, high, lost) in found.items()]
-    return table(["change", "median", "90th pct", "an answer came or went"], rows)
+    moves = (f"{name} {middle:.2f} / {high:.2f} ({lost})" for name, (middle, high, lost) in found.items())
+    return f"{STEADY} {'; '.join(moves)}. In parentheses: how often an answer came or went."
 
 
 def counts(found):
@@ -224,10 +219,10 @@ def counts(found):
 
 def page(found):
     """The generated part of the page."""
-    parts = [f"### All trainings: {counts(found)}", main_table(found), seen(found)]
-    parts += [DIFFERENCES, differences(found), "### Kinds of trainings", group_table(found)]
+    parts = [f"### All trainings: {counts(found)}", main_table(found), f"{seen(found)} {beside_calibrated(found)}"]
+    parts += ["### Kinds of trainings", group_table(found)]
     parts += ["### Intervals", interval_table(found), "### Family by family", family_table(found)]
-    parts += ["### DeepOBS", deepobs_report.report(), "### What should not matter", STEADY, steady()]
+    parts += [steady(), "### DeepOBS", deepobs_report.report()]
     return "\n\n".join([*parts, measured_with({"machine": found.machine})])
 
 
@@ -267,10 +262,13 @@ def _whole(value):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--print", action="store_true", help="print instead of writing")
+    parser.add_argument("--families", action="store_true", help="print every family, and end")
     options = parser.parse_args()
     if not fit.ANSWERS.exists():
         parser.exit(1, f"there is no {fit.ANSWERS}; `make bench-fit` makes it\n")
     found = answers.read()
+    if options.families:
+        return print(family_table(found, -np.inf))
     for text, path, part in [(page(found), PAGE, "tables"), (short(found), README, "short")]:
         print(f"{text}\n")
         if not options.print:

@@ -165,7 +165,6 @@ def main():
     print()
     text = page(json.loads(STORED.read_text()))
     print(text)
-    write(text, PAGE, "tuning")
     write("\n\n".join(text.split("\n\n")[:3]), PAGE.parent / "tuning.md", "figures")
 
 
