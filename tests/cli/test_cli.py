@@ -1,7 +1,9 @@
 """The command line."""
 
+import re
 import sys
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -40,13 +42,20 @@ def test_a_mistake_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: 
 
 
 @pytest.mark.slow
-def test_demo_prints_both_trainings_and_draws_two_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    """The demo finds an LR, trains with and without it, and leaves both pictures in the folder."""
+def test_demo_prints_the_seeds_of_both_trainings_and_draws_two_pictures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The demo finds an LR, trains with it and at 1e-3 with a cosine, and leaves both pictures in the folder."""
     code = main(["demo", "--folder", str(tmp_path)])
 
     out = capsys.readouterr().out
+    rows = re.findall(r"^  (?:AdamW 1e-3|as found).*?(\d\.\d{4})   (\S+) (\S+) (\S+)  .*%.*", out, flags=re.MULTILINE)
+    usual, found = ([float(number) for number in row] for row in rows)
     assert code == 0
     assert out.startswith("peak ")
-    assert "held-out loss" in out
+    assert all(len(line) <= 100 for line in out.splitlines())
+    assert [row[0] for row in (usual, found)] == [pytest.approx(fmean(row[1:]), abs=1e-4) for row in (usual, found)]
+    assert len(set(found)) == 4
+    assert max(found[1:]) < min(usual[1:])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["demo.png", "range_test.png"]
     assert all(p.stat().st_size > 10_000 for p in tmp_path.iterdir())
