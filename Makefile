@@ -112,8 +112,8 @@ bench-further: $(BENCH_STAMP)  ## tune_lr beyond the suite: with Adagrad, and on
 bench-tuning: $(BENCH_STAMP)  ## tune_lr on the 34 trainings of the earlier suite, at its default budget and at others
 	$(MEASURE) benchmarks/tuning.py
 
-bench-whole: $(BENCH_STAMP)  ## a transformer and a ResNet, whole trainings beside defaults with cosine and Lightning's finder: an hour, resumable
-	$(MEASURE) benchmarks/whole.py
+bench-whole: $(BENCH_STAMP)  ## a transformer and a ResNet trained with find_lr, as usual, and with Lightning's finder: resumable
+	$(MEASURE) benchmarks/whole_trainings.py
 
 bench-rescale: $(BENCH_STAMP)  ## what moving a rate to another batch, length or size costs: an hour, resumable
 	$(MEASURE) benchmarks/rescale.py

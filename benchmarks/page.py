@@ -12,6 +12,11 @@ MARKERS = {
     "groups": ("<!-- groups: made by `make bench-groups` -->", "<!-- end of groups -->"),
     "end to end": ("<!-- end to end: made by `make bench-end-to-end` -->", "<!-- end of end to end -->"),
     "rescale": ("<!-- rescale: made by `make bench-rescale` -->", "<!-- end of rescale -->"),
+    "whole trainings": (
+        "<!-- whole trainings: made by `make bench-whole` -->",
+        "<!-- end of whole trainings -->",
+    ),
+    "short whole trainings": ("<!-- table: whole trainings, made by `make bench-whole` -->", "<!-- end -->"),
     "short": ("<!-- table: accuracy, made by `make bench` -->", "<!-- end -->"),
 }
 

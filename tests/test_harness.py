@@ -18,7 +18,7 @@ sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 MODULES = ("accuracy", "answers", "deepobs_report", "end_to_end", "endings", "fit", "oracles", "page", "scoring")
 accuracy, answers, deepobs_report, end_to_end, endings, fit, oracles, page, scoring = map(pytest.importorskip, MODULES)
 base, suite, tables, tasks, tuning = map(pytest.importorskip, ("suite.base", "suite", "tables", "tasks", "tuning"))
-best_rates, nadamw = map(pytest.importorskip, ("best_rates", "nadamw"))
+best_rates, nadamw, whole_trainings = map(pytest.importorskip, ("best_rates", "nadamw", "whole_trainings"))
 
 
 @pytest.fixture
@@ -432,3 +432,25 @@ def test_a_family_is_answered_with_the_constants_that_are_best_on_the_others(mon
 
     first, second = fit.answers(cases, chosen)
     assert first.lr > second.lr
+
+
+def test_whole_trainings_are_tabled_by_seeds_that_all_ways_have():
+    """What overlaps the least is bold too, what exploded never, and a seed that one way lacks does not count."""
+    ends = {"find_lr": (1.0, 2.0), "SGD 0.1, cosine": (1.9, 3.0), "Lightning's finder, cosine": (2.5, None)}
+    row = {"task": whole_trainings.IMAGES, "lr": 0.1, "accuracy": 0.5, "charged": 0}
+    rows = [
+        row | {"way": way, "seed": i, "loss": loss} for way, losses in ends.items() for i, loss in enumerate(losses)
+    ]
+
+    kept = whole_trainings.whole([*rows, rows[0] | {"seed": 7, "loss": 0.0}])
+    losses = [[cell.strip() for cell in line.split(" | ")][4] for line in whole_trainings.page(kept).splitlines()[2:]]
+
+    assert losses == ["**1.500**", "**2.450**", "inf"]
+
+
+def test_whole_trainings_without_their_data_are_left_out_with_a_sentence(monkeypatch, tmp_path, capsys):
+    """It says which file is missing, and the variable that names the folder."""
+    monkeypatch.setenv("LRFINDER_DATA", str(tmp_path))
+
+    assert whole_trainings.missing(range(1)) == []
+    assert "tinyshakespeare.txt; name the data's folder in LRFINDER_DATA" in capsys.readouterr().out
