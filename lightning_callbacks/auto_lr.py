@@ -53,17 +53,22 @@ class AutoLR(Callback):
     through the Trainer's strategy and leave no trace: weights, optimizer, logs, counters, callbacks and
     random streams are as before. On resume nothing is measured again; the schedule goes on where it was.
 
+    Options that `find_lr`, `tune_lr` or `TorchLoop` has too mean what they mean there: `help(lrfinder.find_lr)`.
+
+    Attributes:
+        result: What was found, to `print` and to `plot`, as `find_lr` returns it; None before the first batch.
+        plan: What to train with, `result.plan`; None where there is no reliable rate.
+
     Args:
         tune: `auto` tunes where 5 % of the steps to come are at least 300 and no rule is named; True always, False
             never.
-        budget: What a tuning may cost, in steps or as a share of those to come; None is 5 % of them or 300 steps, and
-            no more than a third.
-        steps: Optimizer steps that a range test may cost.
-        lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
+        budget: What a tuning may cost, as in `tune_lr`.
+        steps: What a range test may cost, as in `find_lr`.
+        lr_min: First rate.
         lr_max: Last rate.
-        rule: None weighs everything measured; or a rule, by name or as a function of the curve, to take its rate.
-        schedule: `recommended`, a name of `lrfinder.schedules.CATALOGUE`, a schedule, or None to set the LR alone.
-        finetune: The model is pretrained and should keep what it knows.
+        rule: None, or the rule whose rate is taken.
+        schedule: As in `find_lr`; None sets the LR alone.
+        finetune: The model is pretrained.
         interval: Whether the schedule counts optimizer steps or epochs.
         existing: For a scheduler that the module configures: `keep` finds the peak for its shape and rescales it,
             `replace` drops it for `schedule`.
@@ -74,14 +79,12 @@ class AutoLR(Callback):
         on_no_signal: Where there is no reliable rate: `keep` trains on as configured, `error` raises.
         evaluate_on: `training` reads the loss before each step, `validation` that of four validation batches after it.
         sweep: With several optimizers, the index of the one to sweep; None scales all jointly.
-        groups: With `tune=True`, tune the ratios between parameter groups too: `each`, or names, as in `tune_lr`.
-        group_budget: What that may cost besides, as in `tune_lr`.
-        also: Further objects whose state is put back after the test, as an average of the weights kept outside of the
-            module.
-        snapshot: `auto` does not copy frozen parameters where they are most of the model, `all` copies everything.
-        snapshot_device: Where the copies are kept, `cpu` for a model that fills the accelerator; None: beside it.
-        evaluate_in: `eval` evaluates trials in eval mode, `train` in train mode and with gradients; None takes `train`
-            where `training_step` gives no loss in eval mode.
+        groups: With `tune=True`, tune the ratios between parameter groups too, as in `tune_lr`.
+        group_budget: What that may cost besides.
+        also: Further objects whose state is put back, as in `TorchLoop`.
+        snapshot: Whether frozen parameters are copied, as in `TorchLoop`.
+        snapshot_device: Where the copies are kept, as in `TorchLoop`.
+        evaluate_in: The mode that trials are evaluated in, as in `TorchLoop`.
         verbose: Whether the chief rank prints the report.
         measure: The old name of `evaluate_on`, for this release only.
 

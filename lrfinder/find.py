@@ -47,12 +47,8 @@ def find_lr(
         model: The module to train, on its device.
         loader: Anything that yields batches and can be iterated anew (a DataLoader, a list of batches), or a function
             that returns a fresh iterator; it starts again when it ends.
-        steps: Optimizer steps that the search may cost; a forward alone counts a third of one (at least ten rates are
-            swept, whatever measuring on `val_loader` costs). From 75 on 74 % of them go into trials, trainings
-            of 14 steps to one peak after another; beyond 100, 74 steps for each full hundred, 296 at most. The others
-            are swept; all of them where they are fewer than 75, or a rule is named. Where that makes fewer than eight
-            rates a decade, on training batches, a coarse pass looks where the loss moves, and a fine one from the same
-            start has the other steps there.
+        steps: Optimizer steps that the search may cost; a forward alone counts a third of one. From 75 on most go into
+            trials, the others into the sweep; below 75, or where a rule is named, all are swept.
         lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
         lr_max: Last rate of the sweep, which nothing suggested exceeds; a trial may rise above it.
         rule: None weighs everything measured; or the name of a rule, or a function of the `Curve`, to take its rate.
@@ -63,30 +59,20 @@ def find_lr(
         **options: What to plan for:
 
             - `total_steps`: optimizer steps of the training to come; without a length the schedule stays open.
-            - `epochs`: its length in epochs instead, of `steps_per_epoch` (default: the loader's).
+            - `epochs`: its length in epochs instead. `steps_per_epoch`: by default those of the loader.
             - `schedule`: `recommended`, a name of `lrfinder.schedules.CATALOGUE`, or a function of the step that
               gives a factor of the peak; the suggested peak is the one for it.
             - `finetune`: the model is pretrained. `may_extend`: the training may go on beyond its end.
               `early_stopping`: it may end before. `open_ended`: nobody knows when it ends.
 
-            How to make an optimizer step, as in `TorchLoop`:
+            And how to make an optimizer step; `help(lrfinder.TorchLoop)` explains each:
 
-            - `loss_fn`: takes (output, target), returns the loss; default: the model's own loss, or inferred.
-            - `loss_step`: takes (model, batch), returns the loss. `train_step`: does the whole update too.
-            - `optimizer`: default: AdamW over the trainable parameters. Those of a list all step after one backward,
-              and are swept at their ratio; or the one whose index is `sweep`, the others staying as they are.
-            - `accumulate`: micro-batches of a step. `clip_grad_norm`, `clip_grad_value`: the largest that is let pass.
-            - `autocast`: `torch.bfloat16` or `torch.float16`. `scaler`: the GradScaler of a float16 training.
-            - `channels_last`: how images are laid out. `val_loader`: batches kept aside, to measure on.
-            - `also`: further objects whose state is put back, as an average of the weights that the training keeps.
-            - `snapshot`: `auto` does not copy frozen weights that are most of the model, `all` does.
-              `snapshot_device`: where the copies are kept. `evaluate_in`: `train` evaluates trials in train mode; by
-              default that is done where eval mode gives no loss.
+            - `optimizer`, by default AdamW; `loss_fn`, by default the model's own or inferred; `loss_step` or
+              `train_step` for what these cannot say; `val_loader`, `accumulate`, `clip_grad_norm`, `autocast`, ...
 
     Returns:
         The result, to `print` and to `plot`. `lr` is the peak, None where `status` says why there is no reliable one.
-        `lrfinder.attach(optimizer, result.plan.schedule, lr=result.lr)` gives the scheduler to train with, `apply` sets
-        the rate alone.
+        `attach(optimizer)` gives the scheduler to train with, `apply(optimizer)` sets the rate alone.
 
     Raises:
         InputError: An argument that cannot be used, or a batch without a usable loss; nothing was changed.

@@ -141,7 +141,8 @@ def shows_options_of(
     """Let a function's signature show the options that it hands on, with their defaults.
 
     The arguments of `records`, but for those `hidden` that the function does not take or takes under its own name, come
-    before its own keywords; the keyword-only arguments of `after` come last.
+    before its own keywords; the keyword-only arguments of `after` come last, without the types
+    that it shows itself.
     """
 
     def show(verb: Verb) -> Verb:
@@ -154,7 +155,7 @@ def shows_options_of(
             if p.name not in hidden
         ]
         options = [] if after is None else inspect.signature(after).parameters.values()
-        last = [p for p in options if p.kind is p.KEYWORD_ONLY]
+        last = [p.replace(annotation=p.empty) for p in options if p.kind is p.KEYWORD_ONLY]
         shown = [*first, *before, *(p for p in own if p not in first), *last]
         verb.__signature__ = inspect.signature(verb).replace(parameters=shown)  # type: ignore[attr-defined]
         return verb

@@ -76,8 +76,8 @@ def tune_lr(
             share of the training. None is 5 % of the training or 300 steps, whichever is more, and no more than a third
             of it. Below 240 steps there are no pilots, and the answer is that of `find_lr` with at most 100; what
             is left is spent on a plateau alone.
-        lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
-        lr_max: Last rate of the sweep, which the suggested peak does not exceed; a pilot may rise above it.
+        lr_min: First rate of the sweep, as in `find_lr`.
+        lr_max: Last rate of the sweep, as in `find_lr`; a pilot may rise above it.
         evaluate_on: `training` evaluates on batches of the loader that a trial was not trained on, `validation` on a
             few fixed ones of `val_loader`; None on `val_loader` where there is one.
         groups: Tune the ratios between parameter groups too, by pilots that scale the rate of some of them by three up
@@ -85,14 +85,13 @@ def tune_lr(
             optimizers, each for one set. None keeps the ratios.
         group_budget: What that may cost besides `budget`, in steps or as a share; None is 5 % of the training, or the
             least that shows anything (368 steps for two sets), and no more than a third of it.
-        progress: Show a bar on stderr while it is a terminal.
-        strict: Raise where there is no reliable rate, instead of returning a result that says so.
-        **options: What to plan for, of which `total_steps` (or `epochs`) must be given, and how to make an optimizer
-            step (`loss_fn`, `optimizer` and the others): `help(lrfinder.find_lr)` explains each.
+        progress: As in `find_lr`.
+        strict: As in `find_lr`.
+        **options: What to plan for, of which `total_steps` (or `epochs`) must be given: `help(lrfinder.find_lr)`. And
+            how to make an optimizer step (`optimizer`, `loss_fn`, ...): `help(lrfinder.TorchLoop)`.
 
     Returns:
-        The result, as of `find_lr`: `print` it, `plot` it, train with its `lr` and `plan.schedule`; `trials` holds
-        every run.
+        The result, as of `find_lr`; its `trials` hold every run.
 
     Raises:
         InputError: An argument that cannot be used, or a batch without a usable loss; nothing was changed.

@@ -13,6 +13,8 @@ from lightning_callbacks import AutoLR, DecaySchedule
 from lrfinder import LRResult, Status, attach, find_lr, tune_lr
 from lrfinder.advice.calibration import FITTED
 from lrfinder.schedules import CATALOGUE
+from lrfinder.search import edge
+from lrfinder.search.measure import MOST_EDGES, PART_OF_TRIALS, STEPS_OF_EDGE
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
@@ -94,6 +96,15 @@ def test_the_page_of_the_calibration_shows_its_constants():
 def test_the_numbers_of_the_decision_table_are_those_of_the_calibration(sentence):
     """docs/schedules.md repeats constants only in sentences that are compared here."""
     assert sentence in (ROOT / "docs" / "schedules.md").read_text(encoding="utf-8")
+
+
+def test_the_guide_says_what_steps_are_spent_on():
+    """Its numbers are those of the search."""
+    page = " ".join((ROOT / "docs" / "guide.md").read_text(encoding="utf-8").split())
+    of_trials = round(PART_OF_TRIALS * STEPS_OF_EDGE)
+
+    assert f"spends {of_trials} of them on trials, trainings of {edge.STEPS} steps to one peak" in page
+    assert f"each full hundred has {of_trials} steps for trials, {of_trials * MOST_EDGES} at most. Below 75," in page
 
 
 def architecture(heading):

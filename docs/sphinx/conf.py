@@ -27,6 +27,7 @@ autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 python_use_unqualified_type_names = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True  # a class that says what it holds may have a property of that name
 toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"

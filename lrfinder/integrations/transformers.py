@@ -100,28 +100,31 @@ class AutoLRCallback(TrainerCallback, ExportableState):  # type: ignore[misc]  #
     processes. The search leaves no trace: weights, optimizer, data order, counters and random streams are as before.
     On `resume_from_checkpoint` nothing is measured again, and the rates go on where they were.
 
+    Options that `find_lr`, `tune_lr` or `TorchLoop` has too mean what they mean there: `help(lrfinder.find_lr)`.
+
+    Attributes:
+        result: What was found, to `print` and to `plot`, as `find_lr` returns it; None before the first step.
+        plan: What to train with, `result.plan`; None where there is no reliable rate.
+
     Args:
         tune: `auto` tunes by pilots, as `tune_lr` does, where 5 % of the steps are at least 300 and no rule is named;
             True always, False never. Else the range test of `find_lr` is run.
-        budget: What a tuning may cost, in steps or as a share of those to come; None is 5 % of them or 300 steps, and
-            no more than a third.
-        steps: Optimizer steps that a range test may cost.
-        lr_min: First rate of the reference group, the first with a trainable parameter; the others keep their ratio.
+        budget: What a tuning may cost, as in `tune_lr`.
+        steps: What a range test may cost, as in `find_lr`.
+        lr_min: First rate.
         lr_max: Last rate.
-        rule: None weighs everything measured; or a rule, by name or as a function of the curve, to take its rate.
+        rule: None, or the rule whose rate is taken.
         schedule: None keeps the scheduler that the Trainer made of `lr_scheduler_type`, finds the peak for its shape
             and rescales it; `recommended`, a name of `lrfinder.schedules.CATALOGUE` or a schedule takes its place.
-        finetune: The model is pretrained and should keep what it knows.
+        finetune: The model is pretrained.
         mode: `apply` sets what was found, `report` says it and trains on untouched, `only` says it and trains nothing.
         on_no_signal: Where there is no reliable rate: `keep` trains on as configured, `error` raises.
         evaluate_on: `training` reads the loss before each step, `validation` that of four batches of `eval_dataset`
             after it.
-        also: Further objects whose state is put back after the search.
-        snapshot: `auto` does not copy frozen parameters where they are most of the model, as beside adapters; `all`
-            copies everything.
-        snapshot_device: Where the copies are kept, `cpu` for a model that fills the accelerator; None: beside it.
-        evaluate_in: `eval` evaluates trials in eval mode, `train` in train mode and with gradients; None takes `train`
-            where the model gives no loss in eval mode.
+        also: Further objects whose state is put back, as in `TorchLoop`.
+        snapshot: Whether frozen parameters are copied, as in `TorchLoop`.
+        snapshot_device: Where the copies are kept, as in `TorchLoop`.
+        evaluate_in: The mode that trials are evaluated in, as in `TorchLoop`.
         verbose: Whether the chief rank prints the report.
 
     Raises:
