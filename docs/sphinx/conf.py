@@ -14,7 +14,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     # Types of others, for which there is no inventory without a network, and of ours that nobody names.
     (r"py:.*", r"(torch|numpy|np|collections|typing|matplotlib|os|pathlib|transformers|accelerate|dist)\..*"),
-    (r"py:.*", r"Tensor|Axes|Optimizer|LRScheduler|ScheduledLR|Reducer|lrfinder\.training\.(feed|host)\..*"),
+    (r"py:.*", r"Tensor|Axes|FigureBase|Optimizer|LRScheduler|ScheduledLR|Reducer|lrfinder\.training\.(feed|host)\..*"),
 ]
 default_role = "py:obj"  # docstrings put names into single backticks, and link where they can
 
