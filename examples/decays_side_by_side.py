@@ -44,6 +44,7 @@ found = find_lr(model, loader, loss_fn=F.cross_entropy, optimizer=optimizer, tot
 names = [name for name in CATALOGUE if name != "reduce_on_plateau"]  # it waits for a metric: plateau_by_epoch.py
 results = {name: found.recommend(schedule=name) for name in names}
 runs = [(name, times) for name in names for times in TIMES for _ in range(STARTS)]
+runs += [("cosine", 0.1 / results["cosine"].lr)] * STARTS  # the peak that stands in this file
 peaks = torch.tensor([times * results[name].lr for name, times in runs])
 
 
@@ -73,7 +74,8 @@ while step < STEPS:
         if step == STEPS:
             break
 losses.append(loss_of(weights, *kept_aside))
-curves = torch.stack(losses).detach().reshape(len(losses), len(names), len(TIMES), STARTS).mean(-1).nan_to_num(1e9)
+means = torch.stack(losses).detach().reshape(len(losses), -1, STARTS).mean(-1).nan_to_num(1e9)
+curves = means[:, :-1].reshape(len(losses), len(names), len(TIMES))
 
 best = {name: int(curves[-1, i].argmin()) for i, name in enumerate(names)}
 lines = {name: curves[:, i, best[name]] for i, name in enumerate(names)}
@@ -83,12 +85,15 @@ for name in ranked:
     ends = "  ".join(f"{end:.3f}" for end in curves[-1, names.index(name)])
     peak = TIMES[best[name]] * results[name].lr
     print(f"{name:<16} {lines[name][-1]:>15.4f} {peak:>10.2g} {results[name].lr:>10.2g}   {ends}")
+suggested = curves[-1, names.index("linear"), TIMES.index(1)]
+print(
+    f"\nthe suggestion, linear from {results['linear'].lr:.2g}: {suggested:.4f}; a cosine from 0.1: {means[-1, -1]:.4f}"
+)
 
 plt.style.use("lrfinder.pictures")
 figure, axes = plt.subplots(4, 4, figsize=(10, 8), sharex=True, sharey=True)
 for name, ax in zip(ranked, axes.flat, strict=True):
-    for line in lines.values():
-        ax.plot(range(0, STEPS + 1, EVERY), line, color="0.85", lw=1)
+    ax.plot(range(0, STEPS + 1, EVERY), lines[ranked[0]], color="0.7", lw=1.5)
     ax.plot(range(0, STEPS + 1, EVERY), lines[name])
     rates = [results[name].plan.schedule(step) for step in range(STEPS)]
     ax.fill_between(
@@ -98,7 +103,9 @@ for name, ax in zip(ranked, axes.flat, strict=True):
 low = min(line[-1].item() for line in lines.values())
 axes[0, 0].set(ylim=(0.9 * low, 2 * low))
 figure.supxlabel("optimizer step", fontsize="medium")
-figure.supylabel("loss on held-out data (blue), shape of the schedule (orange)", fontsize="medium")
+figure.supylabel(
+    "loss on held-out data (blue; grey: the best family), shape of the schedule (orange)", fontsize="medium"
+)
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 folder.mkdir(parents=True, exist_ok=True)
-figure.savefig(folder / "decays_side_by_side.png")
+figure.savefig(folder / "decays_side_by_side.png", dpi=80)

@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfinder import attach, find_lr
+from lrfinder.schedules import Cosine, Warmup
 
 torch.manual_seed(0)
 pixels, digits = load_digits(return_X_y=True)
@@ -63,7 +64,7 @@ def grouped(model):
 
 few = DataLoader(TensorDataset(mirrored[900:1100], targets[900:1100]), batch_size=16, shuffle=True)
 val_loader = DataLoader(TensorDataset(mirrored[1100:1400], targets[1100:1400]), batch_size=100)
-epochs = 12
+epochs = 24
 found = find_lr(
     model,
     few,
@@ -76,21 +77,27 @@ found = find_lr(
 )
 print(found)
 
-accuracies = {}
-for name, factor in (("as found", 1), ("ten times that", 10)):
+plan, accuracies = found.plan, {}
+cosine = Warmup(Cosine(plan.total_steps - plan.warmup), plan.warmup)
+ways = {
+    "as found": (plan.schedule, plan.lr),
+    "ten times that": (plan.schedule, 10 * plan.lr),
+    "usual 1e-3, cosine": (cosine, 1e-3),
+}
+for name, (schedule, lr) in ways.items():
     tuned = copy.deepcopy(model)
     optimizer = grouped(tuned)
-    scheduler = attach(optimizer, found.plan.schedule, lr=factor * found.lr)
+    scheduler = attach(optimizer, schedule, lr=lr)
     accuracies[name] = train(tuned, optimizer, few, epochs, scheduler)
     knew, new = accuracies[name][-1]
-    print(f"\n{name}: accuracy {new:.1f} % on mirrored images, {knew:.1f} % on upright ones")
+    print(f"{name}: accuracy {new:.1f} % on mirrored images, {knew:.1f} % on upright ones")
 
 plt.style.use("lrfinder.pictures")
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
 steps = range(found.plan.total_steps)
 for label, ratio in (("head", 1.0), ("body, a tenth of it", 0.1)):
     left.plot(steps, [ratio * found.lr * found.plan.schedule(step) for step in steps], label=label)
-for (name, rows), colour in zip(accuracies.items(), ("C0", "C1"), strict=True):
+for (name, rows), colour in zip(accuracies.items(), ("C0", "C1", "C2"), strict=True):
     knew, new = zip(*rows, strict=True)
     right.plot(range(1, epochs + 1), new, color=colour, label=f"mirrored, {name}")
     right.plot(range(1, epochs + 1), knew, color=colour, ls="--", label=f"upright, {name}")

@@ -1,7 +1,7 @@
 """Two optimizers and the ratio between their rates: Muon for matrices, AdamW for everything else.
 
 `tune_lr` finds the peak of both together, then whether another ratio is better. The training afterwards is compared
-with the rates that stand in the file, and with AdamW alone at 1e-3, all along the same schedule.
+with the rates that stand in the file along the same schedule, and with AdamW alone at 1e-3 with a cosine.
 
     python examples/muon_and_adamw.py [FOLDER FOR THE PICTURE]
 """
@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfinder import attach, tune_lr
+from lrfinder.schedules import Cosine, Warmup
 
 pixels, digits = load_digits(return_X_y=True)
 inputs, targets = torch.tensor(pixels, dtype=torch.float32) / 16, torch.tensor(digits)
@@ -50,14 +51,20 @@ loader, model, optimizers = build()
 steps = EPOCHS * len(loader)
 tuned = tune_lr(model, loader, loss_fn=F.cross_entropy, optimizer=optimizers, total_steps=steps, groups="each")
 print(f"{tuned}\n")
-print(f"{train(loader, model, optimizers, tuned.attach(optimizers)):.3f} held-out loss, at {tuned.group_lrs}")
+held_out = train(loader, model, optimizers, tuned.attach(optimizers))
+print(f"{held_out:.3f} held-out loss, at {tuned.group_lrs}")
 
 loader, model, optimizers = build()
-print(f"{train(loader, model, optimizers, attach(optimizers, tuned.plan.schedule)):.3f} with the rates of this file")
+of_this_file = train(loader, model, optimizers, attach(optimizers, tuned.plan.schedule))
+words = ", which are good already: lrfinder gains nothing here" if of_this_file < held_out else ""
+print(f"{of_this_file:.3f} with the rates of this file{words}")
 
 loader, model, _ = build()
 adamw = torch.optim.AdamW(model.parameters(), lr=1e-3)
-print(f"{train(loader, model, [adamw], [attach(adamw, tuned.plan.schedule)]):.3f} with AdamW at 1e-3 for all")
+cosine = Warmup(Cosine(int(0.95 * steps)), steps - int(0.95 * steps))
+print(
+    f"{train(loader, model, [adamw], [attach(adamw, cosine)]):.3f} with AdamW at 1e-3 for all, a warm-up and a cosine"
+)
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 folder.mkdir(parents=True, exist_ok=True)
