@@ -3,24 +3,21 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from lrfinder._version import __version__
+from lrfinder.cli import deliver, saved
+from lrfinder.cli.deliver import FOUND, NO_SUGGESTION
 from lrfinder.cli.files import check_files
 from lrfinder.cli.user_code import arguments_of, call, own_arguments, seed
 from lrfinder.errors import InputError, LRFinderError, NoSignalError
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from lrfinder.result import LRResult
-
 __all__ = ["main"]
 
-FOUND, MISTAKE, NO_SUGGESTION, INTERRUPTED = 0, 1, 3, 130
+MISTAKE, INTERRUPTED = 1, 130
 
 EXAMPLES = """examples:
   lrfinder demo
@@ -37,17 +34,6 @@ FIND = """Find a learning rate for a training of yours, and with --total-steps o
 
 TUNE = """Find a learning rate and a schedule more surely, for a few percent of a training of yours.
 Its length is needed: --total-steps or --epochs, here or from the factory."""
-
-RESCALE = """Plan for a training that has changed, from a saved result and without training anything: the peak, its
-interval, the schedule and the weight decay. Where the batch changes and no length is given, the samples stay."""
-
-CHANGES = {
-    "total_steps": (float, "STEPS", "optimizer steps of the whole training from now on"),
-    "epochs": (float, "EPOCHS", "its length in epochs, instead of --total-steps"),
-    "batch_size": (int, "SAMPLES", "samples of one optimizer step on one rank"),
-    "world_size": (int, "RANKS", "ranks that train together, each on a batch of its own"),
-    "parameters": (int, "NUMBER", "weights that are trained; for optimizers like Adam alone"),
-}
 
 FACTORY = """The factory is a function of yours without arguments, in a file that can be imported from here, such as
 train.py; keep the training itself out of the file, or behind `if __name__ == "__main__":`. What it returns are
@@ -120,11 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         shape = argparse.RawDescriptionHelpFormatter
         add(commands.add_parser(name, help=summary, description=does, epilog=FACTORY, formatter_class=shape))
-    show = commands.add_parser("show", help="print and draw a saved result")
-    _add_saved(show)
-    show.add_argument("--explain", action="store_true", help="print all of it: rules, trials, factors, reasons")
-    show.set_defaults(run=_show)
-    _add_rescale(commands.add_parser("rescale", help="plan for a training that has changed", description=RESCALE))
+    saved.add_commands(commands)
     schedules = commands.add_parser("schedules", help="print the catalogue of schedules, or draw it")
     schedules.add_argument("--plot", type=Path, metavar="FILE", help="draw the gallery, in the format of the ending")
     schedules.set_defaults(run=_schedules)
@@ -152,19 +134,6 @@ def _add_tune(tune: argparse.ArgumentParser) -> None:
     meaning = "steps that this may cost besides, or a share (default: 5 %% of the training, or the least that it takes)"
     tune.add_argument("--group-budget", type=_budget, metavar="STEPS", help=meaning)
     _add_search(tune, "tune_lr")
-
-
-def _add_saved(command: argparse.ArgumentParser) -> None:
-    command.add_argument("result", type=Path, help="a file that --json or to_json wrote")
-    command.add_argument("--plot", type=Path, metavar="FILE", help="draw it, in the format of the file's ending")
-
-
-def _add_rescale(rescale: argparse.ArgumentParser) -> None:
-    _add_saved(rescale)
-    for name, (kind, metavar, meaning) in CHANGES.items():
-        rescale.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=metavar, help=meaning)
-    rescale.add_argument("--json", metavar="FILE", help="save the new result; - prints it instead of the report")
-    rescale.set_defaults(run=_rescale)
 
 
 def _names(words: str) -> str | list[str]:
@@ -213,26 +182,7 @@ def _search(options: argparse.Namespace) -> int:
     found = call(options.factory, lambda: verb(**{**training, **given}))
     if not distributed.is_chief():
         return FOUND
-    return _deliver(found, options.plot, options.json, _report(found, options.json))
-
-
-def _show(options: argparse.Namespace) -> int:
-    found = _read(options.result)
-    return _deliver(found, options.plot, None, found.explain() if options.explain else _report(found, options.result))
-
-
-def _rescale(options: argparse.Namespace) -> int:
-    given = {name: getattr(options, name) for name in CHANGES}
-    found = _read(options.result).rescale(**given)
-    return _deliver(found, options.plot, options.json, _report(found, options.json))
-
-
-def _read(path: Path) -> "LRResult":
-    from lrfinder.result import LRResult
-
-    if not path.is_file():
-        raise InputError(f"`result` must be a file that --json or to_json wrote, got {path}, which is not there")
-    return LRResult.from_json(path)
+    return deliver.deliver(found, options.plot, options.json, deliver.report(found, options.json))
 
 
 def _schedules(options: argparse.Namespace) -> int:
@@ -243,7 +193,7 @@ def _schedules(options: argparse.Namespace) -> int:
     if options.plot is not None:
         from lrfinder.display.gallery import draw_gallery
 
-        _save(draw_gallery(), options.plot)
+        deliver.save(draw_gallery(), options.plot)
     return FOUND
 
 
@@ -252,40 +202,3 @@ def _demo(options: argparse.Namespace) -> int:
 
     demo.run(options.folder)
     return FOUND
-
-
-def _deliver(found: "LRResult", picture: Path | None, record: str | None, told: str) -> int:
-    """Save and draw a result, print what is told of it, and return the exit code that it means."""
-    # The files first: who reads the report may stop reading, as `head` does, and ends this.
-    try:
-        if record not in (None, "-"):
-            _write(lambda: found.to_json(record))
-            print(f"wrote {record}", file=sys.stderr)
-        if picture is not None:
-            from lrfinder.display.plot import figure_of
-
-            _save(figure_of(found.evidence, found.plan), picture)
-    finally:
-        print(found.to_json() if record == "-" else told)
-    return FOUND if found.lr is not None else NO_SUGGESTION
-
-
-def _report(found: "LRResult", record: str | Path | None) -> str:
-    """The report with code that needs no result in memory, and the command that shows the whole."""
-    from lrfinder.display.report import text
-
-    code = None if found.plan is None else found.plan.code
-    return text(found.evidence, found.plan, code=code, whole=f"lrfinder show {record or 'FILE'} --explain")
-
-
-def _save(figure: "Figure", picture: Path) -> None:
-    _write(lambda: figure.savefig(picture, dpi=150))
-    print(f"wrote {picture}", file=sys.stderr)
-
-
-def _write(write: Callable[[], object]) -> None:
-    """Write a file; what keeps it from being written is the caller's to mend."""
-    try:
-        write()
-    except (OSError, ValueError) as error:
-        raise InputError(f"the result could not be written: {error}") from error

@@ -1,0 +1,65 @@
+"""The commands that read saved results: show them, or plan for a training that has changed."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrfinder.cli.deliver import deliver, report
+from lrfinder.errors import InputError
+
+if TYPE_CHECKING:
+    from lrfinder.result import LRResult
+
+__all__ = ["add_commands"]
+
+RESCALE = """Plan for a training that has changed, from a saved result and without training anything: the peak, its
+interval, the schedule and the weight decay. Where the batch changes and no length is given, the samples stay."""
+
+CHANGES = {
+    "total_steps": (float, "STEPS", "optimizer steps of the whole training from now on"),
+    "epochs": (float, "EPOCHS", "its length in epochs, instead of --total-steps"),
+    "batch_size": (int, "SAMPLES", "samples of one optimizer step on one rank"),
+    "world_size": (int, "RANKS", "ranks that train together, each on a batch of its own"),
+    "parameters": (int, "NUMBER", "weights that are trained; for optimizers like Adam alone"),
+}
+
+
+def add_commands(commands: Any) -> None:
+    """Add `show` and `rescale` to the commands of a parser."""
+    show = commands.add_parser("show", help="print and draw a saved result")
+    _add_saved(show)
+    show.add_argument("--explain", action="store_true", help="print all of it: rules, trials, factors, reasons")
+    show.set_defaults(run=_show)
+    _add_rescale(commands.add_parser("rescale", help="plan for a training that has changed", description=RESCALE))
+
+
+def _add_saved(command: argparse.ArgumentParser) -> None:
+    command.add_argument("result", type=Path, help="a file that --json or to_json wrote")
+    command.add_argument("--plot", type=Path, metavar="FILE", help="draw it, in the format of the file's ending")
+
+
+def _add_rescale(rescale: argparse.ArgumentParser) -> None:
+    _add_saved(rescale)
+    for name, (kind, metavar, meaning) in CHANGES.items():
+        rescale.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=metavar, help=meaning)
+    rescale.add_argument("--json", metavar="FILE", help="save the new result; - prints it instead of the report")
+    rescale.set_defaults(run=_rescale)
+
+
+def _show(options: argparse.Namespace) -> int:
+    found = _read(options.result)
+    return deliver(found, options.plot, None, found.explain() if options.explain else report(found, options.result))
+
+
+def _rescale(options: argparse.Namespace) -> int:
+    given = {name: getattr(options, name) for name in CHANGES}
+    found = _read(options.result).rescale(**given)
+    return deliver(found, options.plot, options.json, report(found, options.json))
+
+
+def _read(path: Path) -> "LRResult":
+    from lrfinder.result import LRResult
+
+    if not path.is_file():
+        raise InputError(f"`result` must be a file that --json or to_json wrote, got {path}, which is not there")
+    return LRResult.from_json(path)
