@@ -15,6 +15,7 @@ from lrfinder.advice.rescale import rescale_plan
 from lrfinder.display import plot, report
 from lrfinder.display.explain import explain
 from lrfinder.display.notebook import html_of
+from lrfinder.display.page.document import page
 from lrfinder.errors import InputError, LRFinderWarning, NoSignalError
 from lrfinder.evidence.curve import Curve, Stopped
 from lrfinder.evidence.evidence import Evidence
@@ -355,6 +356,17 @@ class LRResult:
     def to_json(self, path: "str | PathLike[str] | None" = None) -> str:
         """Return the result as JSON, and write it to a file if one is named."""
         text = write_json(self.evidence, self.plan)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def to_html(self, path: "str | PathLike[str] | None" = None) -> str:
+        """Return the result as one page of HTML that needs no other file, and write it to a file if one is named.
+
+        The answer first, with lines to copy, then what was seen, how the peak came about, and every trial. It asks
+        nothing of any server, and is read in any browser.
+        """
+        text = page(self.evidence, self.plan)
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text

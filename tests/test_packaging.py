@@ -64,6 +64,7 @@ def test_the_sdist_builds_the_wheel(tmp_path: Path):
     names = ZipFile(again).namelist()
     assert sorted(names) == sorted(ZipFile(built(ROOT, tmp_path / "dist", "wheel")).namelist())
     assert {"lrfinder/py.typed", "lightning_callbacks/py.typed", "lrfinder/pictures.mplstyle"} <= set(names)
+    assert {f"lrfinder/display/page/page.{ending}" for ending in ("css", "js")} <= set(names)
 
 
 def test_every_place_tells_one_version():

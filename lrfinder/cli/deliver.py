@@ -17,7 +17,7 @@ __all__ = ["FOUND", "NO_SUGGESTION", "deliver", "report", "save"]
 FOUND, NO_SUGGESTION = 0, 3
 
 
-def deliver(found: "LRResult", picture: Path | None, record: str | None, told: str) -> int:
+def deliver(found: "LRResult", picture: Path | None, record: str | None, told: str, page: Path | None = None) -> int:
     """Save and draw a result, print what is told of it, and return the exit code that it means."""
     # The files first: who reads the report may stop reading, as `head` does, and ends this.
     try:
@@ -28,6 +28,9 @@ def deliver(found: "LRResult", picture: Path | None, record: str | None, told: s
             from lrfinder.display.plot import figure_of
 
             save(figure_of(found.evidence, found.plan), picture)
+        if page is not None:
+            _write(lambda: found.to_html(page))
+            print(f"wrote {page}", file=sys.stderr)
     finally:
         print(found.to_json() if record == "-" else told)
     return FOUND if found.lr is not None else NO_SUGGESTION

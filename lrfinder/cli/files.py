@@ -10,11 +10,11 @@ PICTURES = (".png", ".pdf", ".svg", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", "
 """Endings of pictures that matplotlib draws."""
 
 
-def check_files(picture: Path | None, record: Path | None) -> None:
+def check_files(picture: Path | None, record: Path | None, page: Path | None = None) -> None:
     """Raise InputError before the search for files that cannot be written after it; those that are there stay."""
     if picture is not None and picture.suffix.lower() not in PICTURES:
         raise InputError(f"`--plot` must end in one of {', '.join(PICTURES)}, got {picture}")
-    for name, path in (("plot", picture), ("json", record)):
+    for name, path in (("plot", picture), ("json", record), ("html", page)):
         if path is None:
             continue
         if not path.absolute().parent.is_dir():

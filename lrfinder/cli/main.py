@@ -24,7 +24,7 @@ EXAMPLES = """examples:
   lrfinder find train:setup --total-steps 2000 --plot lr.png --json lr.json
   lrfinder find package.module:factory --json - | jq .plan.lr
   lrfinder tune train:setup --total-steps 20000 --budget 0.03
-  lrfinder show lr.json --plot lr.png
+  lrfinder show lr.json --plot lr.png --html lr.html
   lrfinder rescale lr.json --batch-size 512 --total-steps 40000
   lrfinder schedules --plot gallery.png
 
@@ -163,6 +163,7 @@ def _add_search(command: argparse.ArgumentParser, verb: str) -> None:
         add(f"--{name.replace('_', '-')}", action="store_true", default=None, help=f"plan as {meaning}")
     add("--seed", type=int, help="seed Python's, NumPy's and torch's random streams before the import")
     add("--plot", type=Path, metavar="FILE", help="draw the result, in the format of the file's ending")
+    add("--html", type=Path, metavar="FILE", help="write the result as a page that needs no other file")
     add("--json", metavar="FILE", help="save the result; - prints it to stdout instead of the report")
     command.set_defaults(run=_search, verb=verb)
 
@@ -170,7 +171,7 @@ def _add_search(command: argparse.ArgumentParser, verb: str) -> None:
 def _search(options: argparse.Namespace) -> int:
     if options.seed is not None:
         seed(options.seed)
-    check_files(options.plot, None if options.json in (None, "-") else Path(options.json))
+    check_files(options.plot, None if options.json in (None, "-") else Path(options.json), options.html)
     training = arguments_of(options.factory, options.verb)
     from lrfinder import find as finder
     from lrfinder import tune as tuner
@@ -182,7 +183,8 @@ def _search(options: argparse.Namespace) -> int:
     found = call(options.factory, lambda: verb(**{**training, **given}))
     if not distributed.is_chief():
         return FOUND
-    return deliver.deliver(found, options.plot, options.json, deliver.report(found, options.json))
+    told = deliver.report(found, options.json)
+    return deliver.deliver(found, options.plot, options.json, told, options.html)
 
 
 def _schedules(options: argparse.Namespace) -> int:

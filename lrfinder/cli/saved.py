@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfinder.cli.deliver import deliver, report
+from lrfinder.cli.files import check_files
 from lrfinder.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def add_commands(commands: Any) -> None:
 def _add_saved(command: argparse.ArgumentParser) -> None:
     command.add_argument("result", type=Path, help="a file that --json or to_json wrote")
     command.add_argument("--plot", type=Path, metavar="FILE", help="draw it, in the format of the file's ending")
+    command.add_argument("--html", type=Path, metavar="FILE", help="write it as a page that needs no other file")
 
 
 def _add_rescale(rescale: argparse.ArgumentParser) -> None:
@@ -47,14 +49,17 @@ def _add_rescale(rescale: argparse.ArgumentParser) -> None:
 
 
 def _show(options: argparse.Namespace) -> int:
+    check_files(options.plot, None, options.html)
     found = _read(options.result)
-    return deliver(found, options.plot, None, found.explain() if options.explain else report(found, options.result))
+    told = found.explain() if options.explain else report(found, options.result)
+    return deliver(found, options.plot, None, told, options.html)
 
 
 def _rescale(options: argparse.Namespace) -> int:
+    check_files(options.plot, None if options.json in (None, "-") else Path(options.json), options.html)
     given = {name: getattr(options, name) for name in CHANGES}
     found = _read(options.result).rescale(**given)
-    return deliver(found, options.plot, options.json, report(found, options.json))
+    return deliver(found, options.plot, options.json, report(found, options.json), options.html)
 
 
 def _read(path: Path) -> "LRResult":

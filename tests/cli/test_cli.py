@@ -59,3 +59,22 @@ def test_demo_prints_the_seeds_of_both_trainings_and_draws_two_pictures(
     assert max(found[1:]) < min(usual[1:])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["demo.png", "range_test.png"]
     assert all(p.stat().st_size > 10_000 for p in tmp_path.iterdir())
+
+
+def test_show_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """`--html` leaves it in the file, and says so beside the report."""
+    saved = Path(__file__).parents[1] / "schema_1.json"
+
+    code = main(["show", str(saved), "--html", str(tmp_path / "lr.html")])
+
+    assert code == 0
+    assert capsys.readouterr().err == f"wrote {tmp_path / 'lr.html'}\n"
+    assert (tmp_path / "lr.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_page_that_cannot_be_written_is_said_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The folder of `--html` has to be there before anything is read or searched."""
+    code = main(["find", "no_such_module:setup", "--html", str(tmp_path / "none" / "lr.html")])
+
+    assert code == 1
+    assert "`--html` must be in a folder that exists" in capsys.readouterr().err

@@ -1,0 +1,98 @@
+"""The whole page: one file, no request to anywhere, readable without its script."""
+
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+
+from lrfinder._version import __version__
+from lrfinder.advice.plan import Plan
+from lrfinder.display.explain import explain
+from lrfinder.display.layout import one_line
+from lrfinder.display.page.chart import LAYERS, chart, layers_of
+from lrfinder.display.page.factors import factors_table
+from lrfinder.display.page.markup import tag, words
+from lrfinder.display.page.parts import answer, code, measured, schedule_drawn, section, trials_table, warned
+from lrfinder.evidence.evidence import Evidence
+
+__all__ = ["document", "page", "read_asset"]
+
+ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M1 3q5 9 8 9t6-9' "
+    "fill='none' stroke='%230072B2' stroke-width='2.5'/%3E%3C/svg%3E"
+)
+"""The icon of the page, in itself: without one a browser asks a server for it."""
+
+
+def page(evidence: Evidence, plan: Plan | None) -> str:
+    """Return a result as one HTML file that needs no other and asks for none."""
+    facts = evidence.facts
+    kind = "tuning" if evidence.pilots else "range test"
+    about = f"{kind} of {one_line(facts.model)} with {one_line(facts.optimizer)}"
+    drawn = "" if plan is None else schedule_drawn(plan, "answer")
+    head = tag(
+        "header", tag("h1", words(about)), tag("div", tag("div", answer(evidence, plan)), drawn, class_="answer")
+    )
+    parts = [warned(plan)]
+    if plan is not None:
+        parts.append(section("use", "Use it", code(plan)))
+    picture = chart(evidence, plan, "losses")
+    if picture:
+        parts.append(section("seen", "What was seen", _toggles(evidence, plan), picture, _readout()))
+    factors = "" if plan is None else factors_table(evidence, plan)
+    parts.append(section("why", "How the peak came about", factors) if factors else "")
+    table = trials_table(evidence)
+    parts.append(section("trials", "All trials", table) if table else "")
+    parts.append(section("measured", "Measured", measured(evidence, plan)))
+    whole = tag("pre", words(explain(evidence, plan)), tabindex=0)
+    parts.append(tag("details", tag("summary", "All of it in words"), whole))
+    foot = tag("footer", f"made by lrfinder {__version__}; this page asks nothing of any server")
+    return document(f"lrfinder: {about}", head + tag("main", *parts) + foot)
+
+
+def document(title: str, body: str) -> str:
+    """Return a page around this body with the style and the script of all pages, and a policy that allows no others."""
+    style, script = read_asset("page.css"), read_asset("page.js")
+    policy = (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", words(title)),
+        f'<link rel="icon" href="{ICON}">',
+        f"<style>{style}</style>",
+    )
+    return f"<!doctype html>\n{tag('html', head, tag('body', body, f'<script>{script}</script>'), lang='en')}\n"
+
+
+@cache
+def read_asset(name: str) -> str:
+    """Return a file that lies beside this module."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _toggles(evidence: Evidence, plan: Plan | None) -> str:
+    boxes = (
+        tag(
+            "label",
+            tag("input", type="checkbox", checked=True, data_toggle=layer),
+            tag("span", words(LAYERS[layer])),
+            class_=f"key {layer}",
+        )
+        for layer in layers_of(evidence, plan)
+    )
+    return tag("fieldset", tag("legend", "Layers"), *boxes, class_="toggles")
+
+
+def _readout() -> str:
+    how = "Point at the chart, or focus it and use the arrow keys, to read values."
+    return tag("output", how, class_="readout", aria_live="polite", id="readout")
