@@ -171,7 +171,7 @@ def store(rows):
 
 
 def page(rows):
-    """The table: mean and range over the seeds; the least mean of each training is bold, and those its range overlaps."""
+    """The table: mean and range over the seeds, bold for the least mean of a training and what overlaps its range."""
     cells = []
     for name, ways in WAYS.items():
         found = {way: [row for row in rows if (row["task"], row["way"]) == (name, way)] for way in ways}

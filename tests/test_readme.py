@@ -17,7 +17,9 @@ BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 
 CLAIMS = {
     "suggests a schedule with the peak": "training/test_scheduler.py::test_an_attached_schedule_is_a_torch_scheduler",
-    "says how sure it is; refuses a flat or noisy curve": "evidence/test_rules.py::test_noise_alone_hardly_ever_has_an_answer",
+    "says how sure it is; refuses a flat or noisy curve": (
+        "evidence/test_rules.py::test_noise_alone_hardly_ever_has_an_answer"
+    ),
     "suggestion does not move with the number of steps": (
         "test_invariance.py::test_the_suggestion_does_not_move_with_the_sweep"
     ),
