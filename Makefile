@@ -123,7 +123,7 @@ bench-end-to-end: $(BENCH_STAMP)  ## whole trainings, the search charged, beside
 	$(MEASURE) benchmarks/endings.py
 
 # Each version in an environment of its own, on top of the packages of .venv: torch is not installed again.
-LIGHTNINGS ?= pytorch-lightning==2.5.0 pytorch-lightning==2.5.6 pytorch-lightning==2.6.6 lightning==2.6.6
+LIGHTNINGS ?= pytorch-lightning==2.5.6 pytorch-lightning==2.6.6 lightning==2.6.6
 
 test-lightning-matrix: $(STAMP)  ## the callbacks' tests under the oldest supported, a middle and the newest Lightning
 	for wanted in $(LIGHTNINGS); do BASE=$(BIN)/python ./benchmarks/lightning_matrix.sh $$wanted || exit 1; done

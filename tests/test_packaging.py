@@ -5,7 +5,9 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import venv
+from itertools import chain
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -75,3 +77,14 @@ def test_every_place_tells_one_version():
     assert f"\nversion: {__version__}\n" in citation
     assert f"## {__version__}" in changelog
     assert f'\n  version: "{__version__}"\n' in (ROOT / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+
+
+def test_the_oldest_versions_are_tested():
+    """tests/versions/oldest.txt pins the floor of every dependency, and of the extras that have one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [project["optional-dependencies"][name] for name in ("accelerate", "fabric", "transformers")]
+    floors = {one.replace(">=", "==") for one in (*project["dependencies"], *chain(*extras))}
+
+    pinned = (ROOT / "tests" / "versions" / "oldest.txt").read_text(encoding="utf-8").splitlines()
+
+    assert {f"{floor}.0" if floor.count(".") == 1 else floor for floor in floors} - {"tqdm"} <= set(pinned)
