@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lrfinder.cli.demo import DEFAULT_LR, DigitsCNN, _digits
+from lrfinder.cli.demo import SEEDS, _begin, _digits
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -39,10 +39,9 @@ CLAIMS = {
 @pytest.fixture
 def demo():
     """What the first block asks for: the demo's training."""
-    torch.manual_seed(0)
-    model = DigitsCNN()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=DEFAULT_LR)
-    return {"model": model, "loader": _digits()[0], "loss_fn": F.cross_entropy, "optimizer": optimizer}
+    loader = _digits()[0]
+    model, optimizer = _begin(SEEDS[0], loader)
+    return {"model": model, "loader": loader, "loss_fn": F.cross_entropy, "optimizer": optimizer}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:tensorboard")

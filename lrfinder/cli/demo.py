@@ -16,7 +16,7 @@ from lrfinder.display.plot import COLOURS, STYLE, figure_of
 from lrfinder.errors import InputError
 from lrfinder.find import find_lr
 from lrfinder.result import LRResult
-from lrfinder.schedules import Cosine, Schedule, Warmup
+from lrfinder.schedules import Constant, Cosine, Schedule, Warmup
 from lrfinder.training.scheduler import attach
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Way:
 def run(folder: Path) -> LRResult:
     """Find a learning rate and schedule for a CNN on scikit-learn's digits, then train with it and at the usual 1e-3.
 
-    The other trainings have the same warm-up and a cosine to zero. The search is made once, with the first seed; each
+    The other trainings have the same warm-up and a cosine to zero, or a constant rate. The search is made once, with the first seed; each
     seed gives the trainings other weights and another order of the data. `range_test.png` and `demo.png` are written
     to the folder, which is made if it is not there.
     """
@@ -88,6 +88,7 @@ def run(folder: Path) -> LRResult:
         )
     steps, warmup = EPOCHS * len(loader), found.plan.warmup
     ways = [
+        Way("AdamW 1e-3, constant", USUAL_LR, Constant()),
         Way("AdamW 1e-3, warm-up, cosine to zero", USUAL_LR, Warmup(Cosine(steps - warmup), warmup)),
         Way(f"as found: peak {found.lr:.1e}, its schedule", found.lr, found.plan.schedule),
     ]
@@ -179,7 +180,7 @@ def _comparison(ways: list[Way]) -> "Figure":
     with style.context(STYLE):
         figure = Figure(figsize=(8.5, 5.4))
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-    for way, colour in zip(ways, (COLOURS["smooth"], COLOURS["lr"]), strict=True):
+    for way, colour in zip(ways, (COLOURS["raw"], COLOURS["smooth"], COLOURS["lr"]), strict=True):
         losses = uniform_filter1d([one.losses for one in way.trainings], 15, mode="nearest")
         accuracy = way.mean(lambda one: one.accuracy)
         label = f"{way.name}\nheld-out loss {way.mean(lambda one: one.held_out):.3f}, accuracy {accuracy:.1f} %"
