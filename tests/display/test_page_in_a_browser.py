@@ -2,6 +2,7 @@
 
 import shutil
 import warnings
+from itertools import product
 
 import pytest
 from builders import EDGE, PILOT, result
@@ -12,6 +13,7 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 PROGRAMS = [shutil.which(name) for name in ("chromedriver", "chromium")]
 pytestmark = pytest.mark.skipif(None in PROGRAMS, reason="there is no chromium with its driver")
 
+SCHEDULES = ("recommended", "cosine", "constant", "stable_decay", "step_decay", "one_cycle")
 FACTS = Facts(batch_size=64, betas=(0.9, 0.999), optimizer="AdamW")
 
 
@@ -116,3 +118,35 @@ def test_a_head_sorts_the_table(page):
         cells = page.find_elements("css selector", "table.sortable tbody td:nth-child(6)")
         assert head.get_attribute("aria-sort") == direction
         assert [cell.text for cell in cells] == [*order, "exploded"]
+
+
+def test_what_the_page_plans_is_what_python_plans(browser, tmp_path):
+    """Peak and interval within 1 % for other steps, batches and schedules, and no answer where Python has none."""
+    one = found()
+    one.to_html(tmp_path / "lr.html")
+    browser.get((tmp_path / "lr.html").as_uri())
+    for steps, batch, name in product((60, 500, 2000, 300_000), (16, 64, 500, 2_000_000), SCHEDULES):
+        got = browser.execute_script("return window.lrfinderWhatIf(...arguments)", steps, batch, name)
+        if batch == 64:
+            plan = one.recommend(total_steps=steps, schedule=name).plan
+        elif batch == 2_000_000:
+            assert "nothing supports an answer" in got["why"]
+            continue
+        else:
+            plan = one.recommend(schedule=name).rescale(batch_size=batch, total_steps=steps).plan
+
+        assert [got["lr"], got["low"], got["high"]] == pytest.approx([plan.lr, *plan.interval], rel=0.01)
+
+
+def test_the_form_plans_anew(page):
+    """Another length changes the answer, whose call Python takes; one that is none is said to be so."""
+    steps, told = page.find_element("name", "steps"), page.find_element("id", "would")
+    assert f"{found().lr:.2e}" in told.text
+    steps.clear()
+    steps.send_keys("20000")
+    again = found().recommend(total_steps=20_000)
+
+    assert f"{again.lr:.2e}" in told.text
+    assert "found.recommend(total_steps=20000)" in told.text
+    steps.send_keys(webdriver.Keys.END, ".5")
+    assert "positive whole number" in told.text

@@ -1,5 +1,6 @@
 """The whole page: one file, no request to anywhere, readable without its script."""
 
+import json
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
@@ -7,6 +8,7 @@ from importlib.resources import files
 
 from lrfinder._version import __version__
 from lrfinder.advice.plan import Plan
+from lrfinder.advice.what_if import what_if
 from lrfinder.display.explain import explain
 from lrfinder.display.layout import one_line
 from lrfinder.display.page.chart import LAYERS, chart, layers_of
@@ -39,6 +41,7 @@ def page(evidence: Evidence, plan: Plan | None) -> str:
     picture = chart(evidence, plan, "losses")
     if picture:
         parts.append(section("seen", "What was seen", _toggles(evidence, plan), picture, _readout()))
+    parts.append(_what_if(evidence, plan))
     factors = "" if plan is None else factors_table(evidence, plan)
     parts.append(section("why", "How the peak came about", factors) if factors else "")
     table = trials_table(evidence)
@@ -78,6 +81,29 @@ def read_asset(name: str) -> str:
 
 def _hash(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+def _what_if(evidence: Evidence, plan: Plan | None) -> str:
+    """A form that plans for other steps, batches and schedules, with the numbers that it computes from."""
+    numbers = None if plan is None else what_if(evidence, plan)
+    if numbers is None:
+        return ""
+    steps = tag("input", type="number", min=1, step=1, name="steps", value=numbers["steps"] or 1000)
+    batch = tag("input", type="number", min=1, step=1, name="batch", value=numbers["batch"])
+    names = (
+        (name, "as recommended" if name == "recommended" else name.replace("_", " ")) for name in numbers["schedules"]
+    )
+    options = (tag("option", words(text), value=name, selected=name == numbers["schedule"]) for name, text in names)
+    fields = [
+        tag("label", "optimizer steps", steps),
+        tag("label", "schedule", tag("select", *options, name="schedule")),
+    ]
+    fields += [] if numbers["batch"] is None else [tag("label", "samples of a step, on a rank", batch)]
+    data = json.dumps(numbers, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    held = f'<script type="application/json" id="what-if-numbers">{data}</script>'
+    form = tag("form", *fields, class_="what-if", aria_label="another training")
+    told = tag("output", class_="would", aria_live="polite", id="would")
+    return section("what-if", "What if", form, told, held, class_="no-print")
 
 
 def _toggles(evidence: Evidence, plan: Plan | None) -> str:
