@@ -73,9 +73,9 @@ class Way:
 def run(folder: Path) -> LRResult:
     """Find a learning rate and schedule for a CNN on scikit-learn's digits, then train with it and at the usual 1e-3.
 
-    The other trainings have the same warm-up and a cosine to zero, or a constant rate. The search is made once, with the first seed; each
-    seed gives the trainings other weights and another order of the data. `range_test.png` and `demo.png` are written
-    to the folder, which is made if it is not there.
+    The other trainings have the same warm-up and a cosine to zero, or a constant rate. The search is made once, with
+    the first seed; each seed gives the trainings other weights and another order of the data. `range_test.png` and
+    `demo.png` are written to the folder, which is made if it is not there.
     """
     loader, images, labels = _digits()
     model, optimizer = _begin(SEEDS[0], loader)
