@@ -171,12 +171,12 @@ def store(rows):
 
 
 def page(rows):
-    """The table: mean and range over the seeds, bold for the least mean of a training and what overlaps its range."""
+    """The table: mean and range over seeds; the least mean of each training is bold, and what its range overlaps."""
     cells = []
     for name, ways in WAYS.items():
         found = {way: [row for row in rows if (row["task"], row["way"]) == (name, way)] for way in ways}
         means = {way: statistics.fmean(_ends(each)) for way, each in found.items() if each}
-        bound = max(_ends(found[min(means, key=means.get)]), default=math.inf)
+        bound = max(_ends(found[min(means, key=means.get)])) if means else math.inf
         for way in means:
             least = min(_ends(found[way])) <= bound
             cells.append((name if way == "find_lr" else "", *_cells(way, found[way], least)))

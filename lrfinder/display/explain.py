@@ -4,7 +4,7 @@ from lrfinder.advice.plan import Plan
 from lrfinder.display.groups import group_lrs_in_words, groups_in_words
 from lrfinder.display.layout import format_samples, one_line, wrap
 from lrfinder.display.report import answer, rates
-from lrfinder.display.words import percent, reasons_of_peak
+from lrfinder.display.words import not_finite, percent, reasons_of_peak
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.rules import RULES
 from lrfinder.evidence.trials import Trials
@@ -73,11 +73,7 @@ def _sweep(evidence: Evidence) -> list[str]:
         kind = "" if curve.after is None else "on validation batches, "
         levels = curve.levels
         lines += wrap("losses", f"{kind}{levels[0]:.4g} at the start, lowest {min(levels):.4g}{noise}")
-    if evidence.not_finite:
-        places = ", ".join(map(str, evidence.not_finite[:8])) + (", ..." if len(evidence.not_finite) > 8 else "")
-        words = f"the loss of {len(evidence.not_finite)} of {evidence.looked_at} batches before any step"
-        lines += wrap("not finite", f"{words}, in the order of the search: {places}")
-    return lines
+    return [*lines, *not_finite(evidence)]
 
 
 def _suggestions(evidence: Evidence) -> list[str]:

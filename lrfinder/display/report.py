@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from lrfinder.advice.plan import Estimate, Plan
+from lrfinder.advice.plan import Estimate, Plan, Reason
+from lrfinder.advice.recommend import OF_DECAY
 from lrfinder.advice.snippet import code_of_result
 from lrfinder.display.groups import group_lrs_in_words
 from lrfinder.display.layout import LABEL, WIDTH, format_samples, one_line, sparkline, wrap, wrap_at
-from lrfinder.display.words import cost_in_words
+from lrfinder.display.words import cost_in_words, not_finite
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.trials import Trials
 
@@ -68,8 +69,8 @@ def text(
     if plan is not None:
         blocks.append(_Block(2, wrap("how sure", _how_sure(evidence, plan)), is_apart=True))
         blocks += [_Block(4, wrap("but", warning)) for warning in plan.warnings]
-        reasons = plan.reasons[: 1 if plan.setting is None else MOST_REASONS]
-        blocks += [_Block(5, wrap("why", reason.text)) for reason in reasons]
+        blocks += [_Block(5, wrap("why", reason.text)) for reason in _main_reasons(plan)]
+    blocks += [_Block(4, lines) for lines in [not_finite(evidence)] if lines]
     blocks.append(_Block(6, wrap("measured", _measured(evidence)), is_apart=plan is None))
     shown = _fitting(blocks, most - 1)  # one for what comes last
     return "\n".join([*_lines(shown, most), *wrap("more", _more(blocks, shown, whole))])
@@ -123,6 +124,12 @@ def rates(plan: Plan) -> list[str]:
     ]
 
 
+def _main_reasons(plan: Plan) -> list[Reason]:
+    """Why this schedule, or what a rescaled plan stands on; and what there is to say of weight decay."""
+    first, others = (1, plan.reasons[1:]) if plan.setting is None else (MOST_REASONS, ())
+    return [*plan.reasons[:first], *(reason for reason in others if reason.text.startswith(OF_DECAY))]
+
+
 def _code(code: str) -> list[str]:
     """Lines of code, which are not wrapped: below their label where they are long."""
     first, *others = code.splitlines()
@@ -136,7 +143,7 @@ def _how_sure(evidence: Evidence, plan: Plan) -> str:
     holds = "In 8 of 10 such trainings the best peak lies in the interval."
     if plan.rule is not None:
         return f"{holds} The rate is what your rule reads off the curve; nothing else was weighed."
-    peaks = {_source(evidence, one): plan.peak_of(one) for one in plan.estimates}
+    peaks = {_source(evidence, one): peak for one in plan.estimates if (peak := plan.peak_of(one)) > 0}
     if not peaks:
         return holds
     words = ", ".join(f"{source}: {lr:.0e}" for source, lr in peaks.items())

@@ -1,10 +1,10 @@
 """Sentences that the report, the whole explanation and the page share: sources, factors, costs."""
 
 from lrfinder.advice.plan import Estimate, Factor, FactorName, Grade, Plan, Reason
-from lrfinder.display.layout import one_line
+from lrfinder.display.layout import one_line, wrap
 from lrfinder.evidence.evidence import Evidence
 
-__all__ = ["FACTORS", "cost_in_words", "factor_in_words", "percent", "reasons_of_peak"]
+__all__ = ["FACTORS", "cost_in_words", "factor_in_words", "not_finite", "percent", "reasons_of_peak"]
 
 FACTORS: dict[FactorName, str] = {
     "fitted": "as fitted on other trainings",
@@ -86,3 +86,12 @@ def percent(part: float) -> str:
     ('16 %', '4.2 %')
     """
     return f"{100 * part:.0f} %" if part >= 0.1 else f"{100 * part:.2g} %"
+
+
+def not_finite(evidence: Evidence) -> list[str]:
+    """Return which batches had no finite loss before any step, in lines; none where all had one."""
+    if not evidence.not_finite:
+        return []
+    places = ", ".join(map(str, evidence.not_finite[:8])) + (", ..." if len(evidence.not_finite) > 8 else "")
+    words = f"the loss of {len(evidence.not_finite)} of {evidence.looked_at} batches before any step"
+    return wrap("not finite", f"{words}, in the order of the search: {places}")

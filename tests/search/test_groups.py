@@ -79,7 +79,7 @@ def test_groups_that_the_loss_does_not_tell_apart_keep_their_ratio():
 
     assert found.evidence.groups.factors == (1.0,)
     assert found.group_lrs["steep"] == found.lr
-    assert "kept          the ratios of the optimizer: no other won beyond noise" in str(found)
+    assert "kept          the ratios of the optimizer: no other won beyond noise" in found.explain()
 
 
 def test_the_peak_is_that_of_the_reference_group(apart):
@@ -134,7 +134,7 @@ def test_a_result_with_ratios_is_read_back(apart):
 
 def test_report_and_picture_show_every_set(apart):
     """The losses by factor, what was chosen, the rate of every group; a curve each in a second panel."""
-    text, figure = str(apart), apart.plot().figure
+    text, figure = apart.explain(), apart.plot().figure
 
     assert "ratios        of groups, in pilots of" in text
     assert "by group      flat" in text
@@ -221,7 +221,7 @@ def test_what_did_not_win_on_other_batches_is_not_kept():
     found = tuned(1 / 100)
     found = LRResult(replace(found.evidence, groups=kept), found.plan)
 
-    assert "what won did not win on other batches" in str(found)
+    assert "what won did not win on other batches" in found.explain()
 
 
 def test_an_interval_holds_its_factor():

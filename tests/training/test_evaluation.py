@@ -86,7 +86,7 @@ def test_a_loss_that_eval_mode_cannot_give_is_evaluated_as_in_training(kind, sea
     )
 
     assert found.lr is not None
-    assert "evaluated in train mode" in str(found)
+    assert "evaluated in train mode" in found.explain()
     assert state_of(t) == before
 
 
@@ -144,4 +144,4 @@ def test_a_range_test_says_in_which_mode_it_evaluated():
     found = find_lr(t.model, t.loader, loss_step=of_detector, val_loader=t.loader, progress=False)
 
     assert found.facts.evaluated_in == "train"
-    assert ", evaluated in train mode" in str(found)
+    assert ", evaluated in train mode" in found.explain()
