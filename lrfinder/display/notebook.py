@@ -1,36 +1,33 @@
-"""What a notebook shows of a result: a small table, the picture, the whole report folded below."""
+"""What a notebook shows of a result: the small form of its page, with the whole in words folded below."""
 
-from base64 import b64encode
-from html import escape
-from io import BytesIO
+from hashlib import sha256
 
 from lrfinder.advice.plan import Plan
 from lrfinder.display.explain import explain
-from lrfinder.display.plot import figure_of
+from lrfinder.display.page.chart import chart
+from lrfinder.display.page.document import read_asset
+from lrfinder.display.page.markup import tag, words
+from lrfinder.display.page.parts import answer, schedule_drawn, warned
 from lrfinder.evidence.evidence import Evidence
 
 __all__ = ["html_of"]
 
+NAME = "lrfinder"
+"""Class of the element that the style is for, so that it touches nothing else of the notebook."""
+
 
 def html_of(evidence: Evidence, plan: Plan | None) -> str:
-    """Return a fragment of HTML that needs no other file; without a plan the report says why there is none."""
-    table = "" if plan is None else f"<table>{''.join(_row(*cells) for cells in _cells(plan))}</table>"
-    picture = BytesIO()
-    figure_of(evidence, plan, 7.5, 3.8).savefig(picture, format="png", dpi=100)
-    source = f"data:image/png;base64,{b64encode(picture.getvalue()).decode()}"
-    report = f"<pre>{escape(explain(evidence, plan))}</pre>"
-    folded = report if plan is None else f"<details><summary>report</summary>{report}</details>"
-    return f'<div>{table}<img src="{source}" alt="the range test">{folded}</div>'
+    """Return a fragment of HTML that needs no other file and no script; without a plan the words stand open."""
+    name = f"{NAME}-{sha256(repr((evidence, plan)).encode()).hexdigest()[:8]}"
+    drawn = "" if plan is None else schedule_drawn(plan, name)
+    head = tag("div", tag("div", answer(evidence, plan)), drawn, class_="answer")
+    whole = tag("pre", words(explain(evidence, plan)))
+    folded = whole if plan is None else tag("details", tag("summary", "All of it in words"), whole)
+    return tag(
+        "div", f"<style>{_style()}</style>", head, warned(plan), chart(evidence, plan, name), folded, class_=NAME
+    )
 
 
-def _cells(plan: Plan) -> list[tuple[str, str]]:
-    """What to train with, in rows of a name and a value."""
-    low, high = plan.interval
-    steps = "length not known" if plan.total_steps is None else f"{plan.total_steps:,} optimizer steps"
-    rows = [("peak LR", f"{plan.lr:.2e}"), ("80 % interval", f"{low:.1e} to {high:.1e}")]
-    return [*rows, ("schedule", plan.schedule_text), ("training", steps), *(("but", text) for text in plan.warnings)]
-
-
-def _row(name: str, value: str) -> str:
-    left = 'style="text-align: left"'
-    return f"<tr><th {left}>{escape(name)}</th><td {left}>{escape(value)}</td></tr>"
+def _style() -> str:
+    """The style of the page, for what is inside of the element alone."""
+    return f".{NAME} {{\n{read_asset('page.css').replace(':root', '&').replace('body {', '& {')}}}"
