@@ -44,6 +44,8 @@ class Facts:
             and SGD's does; 0 where it is a part of the gradient that Adam scales.
         evaluated_in: `train` where losses without a step were computed as the training computes them, since eval mode
             gave none or the user wanted it.
+        versions: Of what measured, as a phrase; empty where that is not known.
+        command: The command line that made the search, its seed included; empty where Python did.
     """
 
     model: str = "model"
@@ -65,6 +67,8 @@ class Facts:
     owners: tuple[str, ...] = ()
     weight_decay: float = 0.0
     evaluated_in: str = "eval"
+    versions: str = ""
+    command: str = ""
 
 
 class Snapshot(Protocol):

@@ -2,8 +2,10 @@
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
@@ -69,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _parser().print_help()
             return FOUND
         options = _parser().parse_args(words[:end])
+        options.command = shlex.join(["lrfinder", *words])
         with own_arguments(getattr(options, "factory", "lrfinder"), words[end + 1 :]):
             return int(options.run(options))
     except LRFinderError as error:
@@ -183,6 +186,8 @@ def _search(options: argparse.Namespace) -> int:
     found = call(options.factory, lambda: verb(**{**training, **given}))
     if not distributed.is_chief():
         return FOUND
+    evidence = replace(found.evidence, facts=replace(found.facts, command=options.command))
+    found = replace(found, evidence=evidence)
     told = deliver.report(found, options.json)
     return deliver.deliver(found, options.plot, options.json, told, options.html)
 

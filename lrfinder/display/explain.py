@@ -73,7 +73,9 @@ def _sweep(evidence: Evidence) -> list[str]:
         kind = "" if curve.after is None else "on validation batches, "
         levels = curve.levels
         lines += wrap("losses", f"{kind}{levels[0]:.4g} at the start, lowest {min(levels):.4g}{noise}")
-    return [*lines, *not_finite(evidence)]
+    lines += not_finite(evidence)
+    lines += wrap("made with", one_line(facts.versions, 300)) if facts.versions else []
+    return [*lines, *(wrap("command", one_line(facts.command, 300)) if facts.command else [])]
 
 
 def _suggestions(evidence: Evidence) -> list[str]:

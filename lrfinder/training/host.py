@@ -1,5 +1,7 @@
 """The framework that a loop runs in, as far as the loop has to know it."""
 
+import platform
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -8,9 +10,10 @@ from typing import Any, Literal
 import torch
 from torch.optim import Optimizer
 
+from lrfinder._version import __version__
 from lrfinder.loop import Facts
 
-__all__ = ["EvaluateIn", "Host"]
+__all__ = ["EvaluateIn", "Host", "versions"]
 
 EvaluateIn = Literal["eval", "train"]
 """The mode that a loss without a step is computed in: eval mode, or that of the training and with gradients."""
@@ -45,3 +48,11 @@ class Host:
     describe: Callable[[Facts], Facts] = lambda facts: facts
     exchange_targets: Callable[[Any], Any] = lambda micro: None
     center_targets: Callable[[Sequence[Any]], float] = lambda micros: 0.0
+
+
+def versions() -> str:
+    """Return what measures, as a phrase: this package, torch, Python; Lightning and transformers where in use."""
+    beside = [name for name in ("pytorch_lightning", "lightning", "transformers") if name in sys.modules]
+    known = {"lrfinder": __version__, "torch": torch.__version__, "Python": platform.python_version()}
+    known |= {name: str(getattr(sys.modules[name], "__version__", "of unknown version")) for name in beside}
+    return ", ".join(f"{name} {version}" for name, version in known.items())

@@ -23,7 +23,7 @@ from lrfinder.training.batch import total_size, unshare
 from lrfinder.training.distributed import Group, Ranks
 from lrfinder.training.evaluation import Evaluation
 from lrfinder.training.feed import HELD_OUT_BATCHES, Feed, Loader, as_feed
-from lrfinder.training.host import EvaluateIn, Host
+from lrfinder.training.host import EvaluateIn, Host, versions
 from lrfinder.training.optimizers import (
     check_any_holds,
     stepping,
@@ -164,6 +164,7 @@ class StepLoop:
             ranks=self._ranks.size,
             precision=str(self._trainable[0].dtype).removeprefix("torch."),
             evaluated_in=(self._evaluation and self._evaluation.mode) or "eval",
+            versions=versions(),
         )
         facts = self._host.describe(facts)
         if not self._groups.maximizes:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from textwrap import dedent
@@ -173,6 +174,8 @@ def test_a_process_prints_the_report_and_nothing_else(project):
     assert (ran.returncode, ran.stderr) == (0, "wrote lr.json\nwrote lr.png\n")
     found = LRResult.from_json(project / "lr.json")
     assert ran.stdout.startswith(str(found).split("use it")[0])
+    assert found.facts.command.startswith("lrfinder find package.train:setup")
+    assert re.fullmatch(r"lrfinder \S+, torch \S+, Python \S+.*", found.facts.versions)
     assert all(line in ran.stdout for line in found.plan.code.splitlines())
     assert "  more          lrfinder show lr.json --explain has every rule" in ran.stdout
     assert (project / "lr.png").stat().st_size > 10_000

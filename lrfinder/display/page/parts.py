@@ -140,4 +140,6 @@ def measured(evidence: Evidence, plan: Plan | None) -> str:
     rows += [] if evidence.gradient_noise is None else [("noise of the gradient", f"{evidence.gradient_noise:.3g}")]
     cost = cost_in_words(evidence, plan).removeprefix("cost ")
     rows += [("cost", f"{cost}; a forward alone counts a third of a step")] if cost else []
+    rows += [("made with", one_line(facts.versions, 300))] if facts.versions else []
+    rows += [("command", one_line(facts.command, 300))] if facts.command else []
     return _list(rows)
