@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lrfinder.result import LRResult
 
-__all__ = ["FOUND", "NO_SUGGESTION", "deliver", "report", "save"]
+__all__ = ["FOUND", "NO_SUGGESTION", "deliver", "report", "save", "save_text"]
 
 FOUND, NO_SUGGESTION = 0, 3
 
@@ -48,6 +48,12 @@ def save(figure: "Figure", picture: Path) -> None:
     """Write a picture, and say so; InputError where that is not possible."""
     _write(lambda: figure.savefig(picture, dpi=150))
     print(f"wrote {picture}", file=sys.stderr)
+
+
+def save_text(text: str, path: Path) -> None:
+    """Write a text, and say so; InputError where that is not possible."""
+    _write(lambda: path.write_text(text, encoding="utf-8"))
+    print(f"wrote {path}", file=sys.stderr)
 
 
 def _write(write: Callable[[], object]) -> None:

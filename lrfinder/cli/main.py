@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   lrfinder find package.module:factory --json - | jq .plan.lr
   lrfinder tune train:setup --total-steps 20000 --budget 0.03
   lrfinder show lr.json --plot lr.png --html lr.html
+  lrfinder compare lr.json other.json --html both.html
   lrfinder rescale lr.json --batch-size 512 --total-steps 40000
   lrfinder schedules --plot gallery.png
 

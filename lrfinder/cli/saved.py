@@ -1,10 +1,10 @@
-"""The commands that read saved results: show them, or plan for a training that has changed."""
+"""The commands that read saved results: show them, compare two, or plan for a training that has changed."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lrfinder.cli.deliver import deliver, report
+from lrfinder.cli.deliver import FOUND, NO_SUGGESTION, deliver, report, save_text
 from lrfinder.cli.files import check_files
 from lrfinder.errors import InputError
 
@@ -16,6 +16,9 @@ __all__ = ["add_commands"]
 RESCALE = """Plan for a training that has changed, from a saved result and without training anything: the peak, its
 interval, the schedule and the weight decay. Where the batch changes and no length is given, the samples stay."""
 
+COMPARE = """Show two saved results beside each other: by what factor their peaks differ, whether each lies in the
+other's interval, and a table with a mark before what differs."""
+
 CHANGES = {
     "total_steps": (float, "STEPS", "optimizer steps of the whole training from now on"),
     "epochs": (float, "EPOCHS", "its length in epochs, instead of --total-steps"),
@@ -26,11 +29,16 @@ CHANGES = {
 
 
 def add_commands(commands: Any) -> None:
-    """Add `show` and `rescale` to the commands of a parser."""
+    """Add `show`, `compare` and `rescale` to the commands of a parser."""
     show = commands.add_parser("show", help="print and draw a saved result")
     _add_saved(show)
     show.add_argument("--explain", action="store_true", help="print all of it: rules, trials, factors, reasons")
     show.set_defaults(run=_show)
+    compare = commands.add_parser("compare", help="show two saved results beside each other", description=COMPARE)
+    compare.add_argument("first", type=Path, help="a file that --json or to_json wrote")
+    compare.add_argument("second", type=Path, help="another one")
+    compare.add_argument("--html", type=Path, metavar="FILE", help="write both as a page that needs no other file")
+    compare.set_defaults(run=_compare)
     _add_rescale(commands.add_parser("rescale", help="plan for a training that has changed", description=RESCALE))
 
 
@@ -55,6 +63,22 @@ def _show(options: argparse.Namespace) -> int:
     return deliver(found, options.plot, None, told, options.html)
 
 
+def _compare(options: argparse.Namespace) -> int:
+    from lrfinder.display.compare import Side, text
+    from lrfinder.display.page.comparison import comparison
+
+    check_files(None, None, options.html)
+    first, second = _read(options.first, "first"), _read(options.second, "second")
+    left = Side(str(options.first), first.evidence, first.plan)
+    right = Side(str(options.second), second.evidence, second.plan)
+    try:
+        if options.html is not None:
+            save_text(comparison(left, right), options.html)
+    finally:
+        print(text(left, right))
+    return NO_SUGGESTION if first.plan is None and second.plan is None else FOUND
+
+
 def _rescale(options: argparse.Namespace) -> int:
     check_files(options.plot, None if options.json in (None, "-") else Path(options.json), options.html)
     given = {name: getattr(options, name) for name in CHANGES}
@@ -62,9 +86,9 @@ def _rescale(options: argparse.Namespace) -> int:
     return deliver(found, options.plot, options.json, report(found, options.json), options.html)
 
 
-def _read(path: Path) -> "LRResult":
+def _read(path: Path, name: str = "result") -> "LRResult":
     from lrfinder.result import LRResult
 
     if not path.is_file():
-        raise InputError(f"`result` must be a file that --json or to_json wrote, got {path}, which is not there")
+        raise InputError(f"`{name}` must be a file that --json or to_json wrote, got {path}, which is not there")
     return LRResult.from_json(path)

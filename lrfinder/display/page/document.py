@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Iterable
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -17,7 +18,7 @@ from lrfinder.display.page.markup import tag, words
 from lrfinder.display.page.parts import answer, code, measured, schedule_drawn, section, trials_table, warned
 from lrfinder.evidence.evidence import Evidence
 
-__all__ = ["document", "page", "read_asset"]
+__all__ = ["document", "page", "read_asset", "readout", "toggles"]
 
 ICON = (
     "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cpath d='M1 3q5 9 8 9t6-9' "
@@ -40,7 +41,7 @@ def page(evidence: Evidence, plan: Plan | None) -> str:
         parts.append(section("use", "Use it", code(plan)))
     picture = chart(evidence, plan, "losses")
     if picture:
-        parts.append(section("seen", "What was seen", _toggles(evidence, plan), picture, _readout()))
+        parts.append(section("seen", "What was seen", toggles(layers_of(evidence, plan)), picture, readout()))
     parts.append(_what_if(evidence, plan))
     factors = "" if plan is None else factors_table(evidence, plan)
     parts.append(section("why", "How the peak came about", factors) if factors else "")
@@ -106,7 +107,8 @@ def _what_if(evidence: Evidence, plan: Plan | None) -> str:
     return section("what-if", "What if", form, told, held, class_="no-print")
 
 
-def _toggles(evidence: Evidence, plan: Plan | None) -> str:
+def toggles(layers: Iterable[str]) -> str:
+    """Return a box for each layer, which hides it in every chart of the page, and says by its colour what it is."""
     boxes = (
         tag(
             "label",
@@ -114,11 +116,12 @@ def _toggles(evidence: Evidence, plan: Plan | None) -> str:
             tag("span", words(LAYERS[layer])),
             class_=f"key {layer}",
         )
-        for layer in layers_of(evidence, plan)
+        for layer in layers
     )
     return tag("fieldset", tag("legend", "Layers"), *boxes, class_="toggles")
 
 
-def _readout() -> str:
+def readout() -> str:
+    """Return where the values under the pointer are shown, one for all charts of the page."""
     how = "Point at the chart, or focus it and use the arrow keys, to read values."
     return tag("output", how, class_="readout", aria_live="polite", id="readout")
