@@ -8,6 +8,8 @@ import pytest
 from builders import EDGE, PILOT, result
 
 from lrfinder import Facts
+from lrfinder.display.compare import Side
+from lrfinder.display.page.comparison import comparison
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 PROGRAMS = [shutil.which(name) for name in ("chromedriver", "chromium")]
@@ -104,6 +106,21 @@ def test_the_arrow_keys_read_the_chart(page):
 
     assert first.startswith("loss ")
     assert readout.text != first
+
+
+def test_both_charts_of_a_comparison_are_read_and_fit(page, tmp_path):
+    """Each answers the arrow keys below both; at either width nothing is cut off at the side."""
+    left, right = (Side(name, found().evidence, found().plan) for name in ("a.json", "b.json"))
+    (tmp_path / "both.html").write_text(comparison(left, right), encoding="utf-8")
+    page.get((tmp_path / "both.html").as_uri())
+
+    readout = page.find_element("id", "readout")
+    for chart in page.find_elements("css selector", ".chart"):
+        page.execute_script("document.getElementById('readout').textContent = ''")
+        chart.send_keys(webdriver.Keys.ARROW_RIGHT)
+        assert readout.text.startswith("loss ")
+    assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    assert page.get_log("browser") == []
 
 
 def test_a_head_sorts_the_table(page):
