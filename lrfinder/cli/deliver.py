@@ -17,8 +17,18 @@ __all__ = ["FOUND", "NO_SUGGESTION", "deliver", "report", "save", "save_text"]
 FOUND, NO_SUGGESTION = 0, 3
 
 
-def deliver(found: "LRResult", picture: Path | None, record: str | None, told: str, page: Path | None = None) -> int:
-    """Save and draw a result, print what is told of it, and return the exit code that it means."""
+def deliver(
+    found: "LRResult",
+    picture: Path | None,
+    record: str | None,
+    told: str,
+    page: Path | None = None,
+    draw: "Callable[[], Figure] | None" = None,
+) -> int:
+    """Save and draw a result, print what is told of it, and return the exit code that it means.
+
+    The picture is that of the result, or what `draw` returns.
+    """
     # The files first: who reads the report may stop reading, as `head` does, and ends this.
     try:
         if record not in (None, "-"):
@@ -27,7 +37,7 @@ def deliver(found: "LRResult", picture: Path | None, record: str | None, told: s
         if picture is not None:
             from lrfinder.display.plot import figure_of
 
-            save(figure_of(found.evidence, found.plan), picture)
+            save(figure_of(found.evidence, found.plan) if draw is None else draw(), picture)
         if page is not None:
             _write(lambda: found.to_html(page))
             print(f"wrote {page}", file=sys.stderr)

@@ -19,6 +19,8 @@ interval, the schedule and the weight decay. Where the batch changes and no leng
 COMPARE = """Show two saved results beside each other: by what factor their peaks differ, whether each lies in the
 other's interval, and a table with a mark before what differs."""
 
+LOG = "lay the log of the training over the plan: Lightning's metrics.csv, or the trainer_state.json of transformers"
+
 CHANGES = {
     "total_steps": (float, "STEPS", "optimizer steps of the whole training from now on"),
     "epochs": (float, "EPOCHS", "its length in epochs, instead of --total-steps"),
@@ -33,6 +35,7 @@ def add_commands(commands: Any) -> None:
     show = commands.add_parser("show", help="print and draw a saved result")
     _add_saved(show)
     show.add_argument("--explain", action="store_true", help="print all of it: rules, trials, factors, reasons")
+    show.add_argument("--log", type=Path, metavar="FILE", help=LOG)
     show.set_defaults(run=_show)
     compare = commands.add_parser("compare", help="show two saved results beside each other", description=COMPARE)
     compare.add_argument("first", type=Path, help="a file that --json or to_json wrote")
@@ -60,7 +63,19 @@ def _show(options: argparse.Namespace) -> int:
     check_files(options.plot, None, options.html)
     found = _read(options.result)
     told = found.explain() if options.explain else report(found, options.result)
-    return deliver(found, options.plot, None, told, options.html)
+    if options.log is None:
+        return deliver(found, options.plot, None, told, options.html)
+    return _show_with_log(found, told, options)
+
+
+def _show_with_log(found: "LRResult", told: str, options: argparse.Namespace) -> int:
+    """Show the training below the report, and in the picture."""
+    from lrfinder.display.overlay import draw_overlay, overlay_in_words, planned
+    from lrfinder.display.training_log import read_log
+
+    plan, log = planned(found.plan), read_log(options.log)
+    told = f"{told}\n\n{overlay_in_words(plan, log)}"
+    return deliver(found, options.plot, None, told, options.html, lambda: draw_overlay(plan, log))
 
 
 def _compare(options: argparse.Namespace) -> int:
