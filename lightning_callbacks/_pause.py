@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lightning_callbacks._compat import Callback, Trainer, of_trainer
+from lrfinder.snapshot.signals import held_signals
 
 __all__ = ["set_aside"]
 
@@ -57,5 +58,7 @@ def set_aside(trainer: Trainer) -> Iterator[None]:
             setattr(owner, name, stand_in)
         yield
     finally:
-        for owner, name, own in held:
-            setattr(owner, name, own)
+        # The error of a dead worker comes from a signal's handler, at any line.
+        with held_signals():
+            for owner, name, own in held:
+                setattr(owner, name, own)
