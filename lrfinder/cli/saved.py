@@ -69,13 +69,16 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _show_with_log(found: "LRResult", told: str, options: argparse.Namespace) -> int:
-    """Show the training below the report, and in the picture."""
+    """Show the training below the report, in the picture and on the page."""
     from lrfinder.display.overlay import draw_overlay, overlay_in_words, planned
+    from lrfinder.display.page.document import page
+    from lrfinder.display.page.training import training
     from lrfinder.display.training_log import read_log
 
     plan, log = planned(found.plan), read_log(options.log)
     told = f"{told}\n\n{overlay_in_words(plan, log)}"
-    return deliver(found, options.plot, None, told, options.html, lambda: draw_overlay(plan, log))
+    written = page(found.evidence, found.plan, training(plan, log))
+    return deliver(found, options.plot, None, told, options.html, lambda: draw_overlay(plan, log), written)
 
 
 def _compare(options: argparse.Namespace) -> int:

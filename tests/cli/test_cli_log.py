@@ -154,3 +154,17 @@ def test_a_plan_without_a_length_has_nothing_to_lay_a_log_over(tmp_path, capsys)
 
     assert main(["show", str(tmp_path / "lr.json"), "--log", str(tmp_path / "lr.json")]) == 1
     assert "`--log` must be laid over a plan of known length" in capsys.readouterr().err
+
+
+def test_the_page_has_the_training_too(tmp_path, found):
+    """Planned and logged rate and the losses are drawn, the words stand below, and every tag is closed."""
+    log = fit(tmp_path, found.lr, found.plan.schedule)
+
+    assert main(["show", str(tmp_path / "lr.json"), "--log", str(log), "--html", str(tmp_path / "lr.html")]) == 0
+
+    text = (tmp_path / "lr.html").read_text(encoding="utf-8")
+    drawn = re.search(r'<svg[^>]*class="drawn".*?</svg>', text, flags=re.DOTALL)[0]
+    assert [kind in drawn for kind in ("line planned", "line logged", "line loss", "line held")] == [True] * 4
+    assert "followed the plan" in text
+    assert drawn.count("<g") == drawn.count("</g>")
+    assert "nan" not in drawn

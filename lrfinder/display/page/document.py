@@ -27,8 +27,8 @@ ICON = (
 """The icon of the page, in itself: without one a browser asks a server for it."""
 
 
-def page(evidence: Evidence, plan: Plan | None) -> str:
-    """Return a result as one HTML file that needs no other and asks for none."""
+def page(evidence: Evidence, plan: Plan | None, *more: str) -> str:
+    """Return a result as one HTML file that needs no other and asks for none, with `more` sections below the chart."""
     facts = evidence.facts
     kind = "tuning" if evidence.pilots else "range test"
     about = f"{kind} of {one_line(facts.model)} with {one_line(facts.optimizer)}"
@@ -42,7 +42,7 @@ def page(evidence: Evidence, plan: Plan | None) -> str:
     picture = chart(evidence, plan, "losses")
     if picture:
         parts.append(section("seen", "What was seen", toggles(layers_of(evidence, plan)), picture, readout()))
-    parts.append(_what_if(evidence, plan))
+    parts += [*more, _what_if(evidence, plan)]
     factors = "" if plan is None else factors_table(evidence, plan)
     parts.append(section("why", "How the peak came about", factors) if factors else "")
     table = trials_table(evidence)
