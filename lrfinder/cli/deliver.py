@@ -24,11 +24,11 @@ def deliver(
     told: str,
     page: Path | None = None,
     draw: "Callable[[], Figure] | None" = None,
-    written: str | None = None,
+    write: Callable[[], str] | None = None,
 ) -> int:
     """Save and draw a result, print what is told of it, and return the exit code that it means.
 
-    The picture is that of the result, or what `draw` returns; the page its own, or what is `written`.
+    The picture is that of the result, or what `draw` returns; the page too, or what `write` returns.
     """
     # The files first: who reads the report may stop reading, as `head` does, and ends this.
     try:
@@ -40,7 +40,7 @@ def deliver(
 
             save(figure_of(found.evidence, found.plan) if draw is None else draw(), picture)
         if page is not None:
-            save_text(found.to_html() if written is None else written, page)
+            save_text(found.to_html() if write is None else write(), page)
     finally:
         print(found.to_json() if record == "-" else told)
     return FOUND if found.lr is not None else NO_SUGGESTION

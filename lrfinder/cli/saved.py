@@ -77,8 +77,15 @@ def _show_with_log(found: "LRResult", told: str, options: argparse.Namespace) ->
 
     plan, log = planned(found.plan), read_log(options.log)
     told = f"{told}\n\n{overlay_in_words(plan, log)}"
-    written = page(found.evidence, found.plan, training(plan, log))
-    return deliver(found, options.plot, None, told, options.html, lambda: draw_overlay(plan, log), written)
+    return deliver(
+        found,
+        options.plot,
+        None,
+        told,
+        options.html,
+        draw=lambda: draw_overlay(plan, log),
+        write=lambda: page(found.evidence, plan, training(plan, log)),
+    )
 
 
 def _compare(options: argparse.Namespace) -> int:

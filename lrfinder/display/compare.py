@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lrfinder.advice.plan import Plan
 from lrfinder.display.layout import WIDTH, format_samples, one_line, wrap_at
-from lrfinder.display.words import cost_in_words
+from lrfinder.display.words import best_trial, cost_in_words
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.trials import Trials
 
@@ -15,8 +15,9 @@ __all__ = ["Row", "Side", "agreement", "rows", "text"]
 NOTHING = "–"
 """What a cell shows where there is nothing to show."""
 
-NAME, CELL, BETWEEN = 16, 39, 2
-"""Columns of the name of a row, of a cell, and between them; the mark stands in front of the name."""
+NAME, BETWEEN = 16, 2
+CELL = (WIDTH - 2 - NAME) // 2 - BETWEEN
+"""Columns of the name of a row, between cells, and of a cell; the mark stands in front of the name."""
 
 NOT_ALWAYS = ("parameters", "size of weights")
 """Rows that are left out where neither result has them."""
@@ -101,12 +102,10 @@ def _measured(side: Side) -> dict[str, str]:
 
 def _best(records: Sequence[Trials]) -> str:
     """What the trial with the lowest loss came to."""
-    ended = [
-        (loss, lr, one) for one in records for lr, loss in zip(one.lrs, one.losses, strict=True) if loss is not None
-    ]
-    if not ended:
+    best = best_trial(records)
+    if best is None:
         return "all exploded" if records else NOTHING
-    loss, lr, one = min(ended, key=lambda end: end[:2])
+    loss, lr, one = best
     return f"loss {one.start:.4g} to {loss:.4g} at {lr:.1e}, {one.steps:,} steps"
 
 
@@ -146,7 +145,6 @@ def text(left: Side, right: Side) -> str:
 
 def _lines(mark: str, name: str, *cells: str) -> list[str]:
     """A row in lines: what is too long for its cell goes on below."""
-    assert 2 + NAME + 2 * (CELL + BETWEEN) <= WIDTH
     first, second = (textwrap.wrap(cell, CELL) or [""] for cell in cells)
     lines = []
     for i in range(max(len(first), len(second))):

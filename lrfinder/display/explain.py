@@ -93,26 +93,26 @@ def _edge_trials(evidence: Evidence) -> list[str]:
     """The short trials: their peaks, what each came to, and the edge."""
     lines = []
     for trials in evidence.edge_trials:
-        of = _batch(evidence)
-        head = f"{trials.steps} steps{of} each, all from the same start: a short warm-up, a linear decay to zero"
-        lines += ["", *wrap("trials", head), *_runs(trials)]
+        lines += _block("trials", evidence, trials, "a short warm-up, a linear decay to zero")
     if evidence.edge is not None:
         meaning = "above it most of the best gain is lost; mostly the peak lies below"
         lines.append(f"    their edge      {evidence.edge:.2e}: {meaning}")
     return lines
 
 
-def _batch(evidence: Evidence) -> str:
-    return "" if not evidence.facts.batch_size else f" of {format_samples(evidence.facts.batch_size)}"
+def _block(label: str, evidence: Evidence, trials: Trials, shape: str) -> list[str]:
+    """One record of trials: what they were, and what each came to."""
+    size = evidence.facts.batch_size
+    of = f" of {format_samples(size)}" if size else ""
+    head = f"{trials.steps} steps{of} each, all from the same start: {shape}"
+    return ["", *wrap(label, head), *_runs(trials)]
 
 
 def _pilots(evidence: Evidence) -> list[str]:
     """The pilots: their peaks, what each came to, and the best of them."""
     lines = []
     for trials in evidence.pilots:
-        of = _batch(evidence)
-        head = f"{trials.steps} steps{of} each, all from the same start: the schedule and the epochs in small"
-        lines += ["", *wrap("pilots", head), *_runs(trials)]
+        lines += _block("pilots", evidence, trials, "the schedule and the epochs in small")
         how = "on a parabola through the best trial and its neighbours" if trials.fit else "of those that were tried"
         found = "none: no trial lowered the loss" if trials.best is None else f"{trials.best:.2e}: {how}"
         lines.append(f"    the best        {found}")

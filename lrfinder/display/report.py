@@ -8,7 +8,7 @@ from lrfinder.advice.recommend import OF_DECAY
 from lrfinder.advice.snippet import code_of_result
 from lrfinder.display.groups import group_lrs_in_words
 from lrfinder.display.layout import LABEL, WIDTH, format_samples, one_line, sparkline, wrap, wrap_at
-from lrfinder.display.words import cost_in_words, not_finite
+from lrfinder.display.words import best_trial, cost_in_words, not_finite
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.trials import Trials
 
@@ -175,15 +175,12 @@ def _measured(evidence: Evidence) -> str:
 
 def _trials(kind: str, records: Sequence[Trials]) -> str:
     """How many trials there were, of what length, and what the best one came to."""
-    count, steps = (
-        sum(len(one.lrs) for one in records),
-        " and ".join(str(n) for n in sorted({r.steps for r in records})),
-    )
-    head = f"{count} {kind if count > 1 else kind.removesuffix('s')} of {steps} steps"
-    ended = [(loss, lr, one.start) for one in records for lr, loss in zip(one.lrs, one.losses, strict=True) if loss]
-    if not ended:
+    losses, steps = [loss for one in records for loss in one.losses], sorted({one.steps for one in records})
+    count, exploded = len(losses), losses.count(None)
+    head = f"{count} {kind if count > 1 else kind.removesuffix('s')} of {' and '.join(map(str, steps))} steps"
+    best = best_trial(records)
+    if best is None:
         return f"{head}, which all exploded"
-    loss, lr, start = min(ended)
-    exploded = count - len(ended)
+    loss, lr, one = best
     beside = f", {exploded} exploded" if exploded else ""
-    return f"{head}, the best from a loss of {start:.4g} to {loss:.4g} at {lr:.1e}{beside}"
+    return f"{head}, the best from a loss of {one.start:.4g} to {loss:.4g} at {lr:.1e}{beside}"

@@ -1,10 +1,13 @@
 """Sentences that the report, the whole explanation and the page share: sources, factors, costs."""
 
+from collections.abc import Sequence
+
 from lrfinder.advice.plan import Estimate, Factor, FactorName, Grade, Plan, Reason
 from lrfinder.display.layout import one_line, wrap
 from lrfinder.evidence.evidence import Evidence
+from lrfinder.evidence.trials import Trials
 
-__all__ = ["FACTORS", "cost_in_words", "factor_in_words", "not_finite", "percent", "reasons_of_peak"]
+__all__ = ["FACTORS", "best_trial", "cost_in_words", "factor_in_words", "not_finite", "percent", "reasons_of_peak"]
 
 FACTORS: dict[FactorName, str] = {
     "fitted": "as fitted on other trainings",
@@ -86,6 +89,14 @@ def percent(part: float) -> str:
     ('16 %', '4.2 %')
     """
     return f"{100 * part:.0f} %" if part >= 0.1 else f"{100 * part:.2g} %"
+
+
+def best_trial(records: Sequence[Trials]) -> tuple[float, float, Trials] | None:
+    """Return the lowest loss that trials ended with, its peak and its record; None where all of them exploded."""
+    ended = [
+        (loss, lr, one) for one in records for lr, loss in zip(one.lrs, one.losses, strict=True) if loss is not None
+    ]
+    return min(ended, key=lambda end: end[:2], default=None)
 
 
 def not_finite(evidence: Evidence) -> list[str]:

@@ -5,7 +5,7 @@ import inspect
 import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -56,10 +56,7 @@ def rescale(optimizer: Optimizer | Sequence[Optimizer], lr: float, *schedulers: 
     if not top > 0:
         raise InputError(f"the reference group's LR must be positive to scale the others with it, got {top}; set it")
     names = _names_that_follow(optimizers, parts, lr / top)
-    # Groups may share one tensor as their LR, so everything is read before anything is written.
-    rates = {(id(g), key): (g, lr * (float(g[key]) / top)) for g in groups for key in RATES if key in g}
-    for (_, key), (group, rate) in rates.items():
-        set_rate(group, rate, key)
+    _scale_groups(groups, lr, top)
     _scale(parts, names, lr / top)
 
 
@@ -134,9 +131,7 @@ def _follows(
     """Whether copies that are scaled by these attributes run at the rates of before, times the ratio."""
     scale = max((max(row) for row in before if row), default=0.0) * ratio
     doubles, copies = _copies(owners, schedulers)
-    for group in rated_groups(doubles):
-        for key in (key for key in RATES if key in group):
-            set_rate(group, float(group[key]) * ratio, key)
+    _scale_groups(rated_groups(doubles), ratio, 1.0)
     _scale(copies, names, ratio)
     after = _rates_to_come(doubles, copies)
     pairs = [(a * ratio, b) for x, y in zip(before, after, strict=False) for a, b in zip(x, y, strict=True)]
@@ -213,6 +208,16 @@ def _named(scheduler: Any, choice: int) -> list[str]:
 def _is_floats(value: Any) -> bool:
     is_list = isinstance(value, (list, tuple)) and len(value) > 0
     return is_list and all(isinstance(one, (float, torch.Tensor)) for one in value)
+
+
+def _scale_groups(groups: Iterable[dict[str, Any]], lr: float, top: float) -> None:
+    """Multiply every rate that groups hold by `lr` over `top`.
+
+    Groups, and the rates of one, may share a tensor, so everything is read before anything is written.
+    """
+    rates = [(group, key, lr * (float(group[key]) / top)) for group in groups for key in RATES if key in group]
+    for group, key, rate in rates:
+        set_rate(group, rate, key)
 
 
 def _scale(schedulers: list[Any], names: list[list[str]], ratio: float) -> None:

@@ -1,13 +1,15 @@
 """The chart of the page: the sweep above, the trials below, on one axis of rates."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from lrfinder.advice.plan import Plan
 from lrfinder.display.layout import one_line
 from lrfinder.display.page.markup import tag, words
-from lrfinder.display.page.scale import LEFT, RIGHT, Across, Up
+from lrfinder.display.page.scale import LEFT, RIGHT, Across, Up, thinned
+from lrfinder.evidence.curve import Curve
 from lrfinder.evidence.evidence import Evidence
 from lrfinder.evidence.rules import RULES
+from lrfinder.evidence.smoothing import SmoothCurve
 from lrfinder.evidence.trials import Trials
 
 __all__ = ["LAYERS", "chart", "layers_of"]
@@ -23,9 +25,6 @@ LAYERS = {
 }
 """Layers of the chart, and what each is called."""
 
-MOST_POINTS = 500
-"""Points of a curve that are drawn; of more, so many spread over them."""
-
 ROOM_BELOW, ROOM_ABOVE = 0.15, 0.3
 """Of the smooth curve's height: losses further away lie at the edge of the picture."""
 
@@ -37,15 +36,14 @@ def chart(evidence: Evidence, plan: Plan | None, name: str) -> str:
     """Return the chart as SVG, empty where nothing was measured; `name` begins the ids in it."""
     kinds = [("trials", evidence.edge_trials), ("pilots", evidence.pilots)]
     shown = [(layer, records) for layer, records in kinds if records]
-    has_curve = evidence.curve is not None and len(evidence.curve) > 0
-    heights = [CURVE] * has_curve + [TRIALS] * len(shown)
+    heights = [CURVE] * bool(evidence.curve) + [TRIALS] * len(shown)
     if not heights:
         return ""
     across, places = Across.over(_rates(evidence, plan)), _places(heights)
     parts = [across.draw(top, bottom, labelled=bottom == places[-1][1]) for top, bottom in places]
     parts.append(_peak(plan, across, places))
-    if has_curve:
-        parts.append(_curve(evidence, across, *places.pop(0)))
+    if evidence.curve:
+        parts.append(_curve(evidence, evidence.curve, across, *places.pop(0)))
     parts += [_trials(layer, records, across, *place) for (layer, records), place in zip(shown, places, strict=True)]
     bottom = sum(heights) + GAP * (len(heights) - 1) + TOP
     parts.append(tag("text", "learning rate", x=RIGHT, y=bottom + 40, class_="name end"))
@@ -58,7 +56,7 @@ def chart(evidence: Evidence, plan: Plan | None, name: str) -> str:
 
 def layers_of(evidence: Evidence, plan: Plan | None) -> list[str]:
     """Return the names of the layers that a chart of this has."""
-    has_curve = evidence.curve is not None and len(evidence.curve) > 0
+    has_curve = bool(evidence.curve)
     there = {
         "peak": plan is not None,
         "raw": has_curve,
@@ -78,7 +76,7 @@ def _told(evidence: Evidence, plan: Plan | None) -> str:
         low, high = plan.interval
         answer = f"The suggested peak is {plan.lr:.2e}, its 80 % interval {low:.1e} to {high:.1e}."
     count = sum(len(one.lrs) for one in (*evidence.edge_trials, *evidence.pilots))
-    swept = "" if evidence.curve is None or not len(evidence.curve) else f" {len(evidence.curve)} rates were swept."
+    swept = f" {len(evidence.curve)} rates were swept." if evidence.curve else ""
     return f"{answer}{swept} {count} trials were made; the table has their losses."
 
 
@@ -114,16 +112,9 @@ def _peak(plan: Plan | None, across: Across, places: Sequence[tuple[float, float
     return _layer("peak", *marks, name)
 
 
-def _thinned(pairs: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    points = list(pairs)
-    every = len(points) / MOST_POINTS
-    return points if every <= 1 else [points[int(i * every)] for i in range(MOST_POINTS)]
-
-
-def _curve(evidence: Evidence, across: Across, top: float, bottom: float) -> str:
-    curve, smooth = evidence.curve, evidence.smooth
-    assert curve is not None
-    raw = _thinned([*(evidence.coarse.pairs() if evidence.coarse else ()), *curve.pairs()])
+def _curve(evidence: Evidence, curve: Curve, across: Across, top: float, bottom: float) -> str:
+    smooth = evidence.smooth
+    raw = thinned([*(evidence.coarse.pairs() if evidence.coarse else ()), *curve.pairs()])
     levels = [loss for _, loss in raw] if smooth is None else smooth.losses
     low, high = min(levels, default=0.0), max(levels, default=1.0)
     room = (high - low) or abs(high) or 1.0
@@ -131,11 +122,9 @@ def _curve(evidence: Evidence, across: Across, top: float, bottom: float) -> str
     name = "loss after a step" if curve.after is None else "validation loss after a step"
     parts = [up.draw(name), _layer("raw", *(_dot(lr, loss, across, up) for lr, loss in raw if up.holds(loss)))]
     if smooth is not None:
-        line = " ".join(
-            f"{across(lr)},{up(loss)}" for lr, loss in _thinned(zip(smooth.lrs, smooth.losses, strict=True))
-        )
+        line = " ".join(f"{across(lr)},{up(loss)}" for lr, loss in thinned(zip(smooth.lrs, smooth.losses, strict=True)))
         parts.append(_layer("smooth", tag("polyline", points=line)))
-        parts.append(_layer("rules", *_rules(evidence, across, up)))
+        parts.append(_layer("rules", *_rules(evidence, smooth, across, up)))
     if evidence.diverged_at is not None:
         at = across(evidence.diverged_at)
         said = f"diverges at {evidence.diverged_at:.2e}"
@@ -148,10 +137,8 @@ def _dot(lr: float, loss: float, across: Across, up: Up) -> str:
     return tag("circle", cx=across(lr), cy=up(loss), r=2.5, data_s=f"{lr:.3g} {loss:.5g}")
 
 
-def _rules(evidence: Evidence, across: Across, up: Up) -> list[str]:
+def _rules(evidence: Evidence, smooth: SmoothCurve, across: Across, up: Up) -> list[str]:
     """What each rule reads, at the height of the smooth curve there."""
-    smooth = evidence.smooth
-    assert smooth is not None
     points, marks = list(zip(smooth.lrs, smooth.losses, strict=True)), []
     for name, lr in evidence.suggestions.items():
         if lr is None:

@@ -1,6 +1,5 @@
 """The page of two results beside each other: how far they agree, a table, both charts."""
 
-from lrfinder._version import __version__
 from lrfinder.display.compare import Row, Side, agreement, rows
 from lrfinder.display.layout import one_line
 from lrfinder.display.page.chart import LAYERS, chart, layers_of
@@ -22,8 +21,7 @@ def comparison(left: Side, right: Side) -> str:
         there = {layer for side in (left, right) for layer in layers_of(side.evidence, side.plan)}
         keys = toggles(layer for layer in LAYERS if layer in there)
         parts.append(section("seen", "What was seen", keys, charts, readout()))
-    foot = tag("footer", f"made by lrfinder {__version__}; this page asks nothing of any server")
-    return document(f"lrfinder: {about}", head + tag("main", *parts) + foot)
+    return document(f"lrfinder: {about}", head, *parts)
 
 
 def _table(left: Side, right: Side) -> str:

@@ -50,12 +50,11 @@ def page(evidence: Evidence, plan: Plan | None, *more: str) -> str:
     parts.append(section("measured", "Measured", measured(evidence, plan)))
     whole = tag("pre", words(explain(evidence, plan)), tabindex=0)
     parts.append(tag("details", tag("summary", "All of it in words"), whole))
-    foot = tag("footer", f"made by lrfinder {__version__}; this page asks nothing of any server")
-    return document(f"lrfinder: {about}", head + tag("main", *parts) + foot)
+    return document(f"lrfinder: {about}", head, *parts)
 
 
-def document(title: str, body: str) -> str:
-    """Return a page around this body with the style and the script of all pages, and a policy that allows no others."""
+def document(title: str, header: str, *parts: str) -> str:
+    """Return a page of a header and parts, with the style and script of all pages and a policy that allows no other."""
     style, script = read_asset("page.css"), read_asset("page.js")
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; base-uri 'none'; "
@@ -71,7 +70,9 @@ def document(title: str, body: str) -> str:
         f'<link rel="icon" href="{ICON}">',
         f"<style>{style}</style>",
     )
-    return f"<!doctype html>\n{tag('html', head, tag('body', body, f'<script>{script}</script>'), lang='en')}\n"
+    foot = tag("footer", f"made by lrfinder {__version__}; this page asks nothing of any server")
+    body = tag("body", header, tag("main", *parts), foot, f"<script>{script}</script>")
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
 @cache

@@ -6,12 +6,22 @@ from dataclasses import dataclass
 
 from lrfinder.display.page.markup import tag
 
-__all__ = ["LEFT", "RIGHT", "Across", "Up"]
+__all__ = ["LEFT", "MOST_POINTS", "RIGHT", "Across", "Up", "thinned"]
 
 LEFT, RIGHT = 64.0, 752.0
 """Ends of the axis of rates, in units of the chart."""
 
 MOST_TICKS = 9
+
+MOST_POINTS = 500
+"""Points of a line that are drawn; of more, so many spread over them."""
+
+
+def thinned(pairs: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return points of a line, so many at most, spread over all."""
+    points = list(pairs)
+    every = len(points) / MOST_POINTS
+    return points if every <= 1 else [points[int(i * every)] for i in range(MOST_POINTS)]
 
 
 @dataclass(frozen=True, slots=True)

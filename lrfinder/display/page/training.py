@@ -7,7 +7,7 @@ from lrfinder.advice.plan import Plan
 from lrfinder.display.overlay import overlay_in_words
 from lrfinder.display.page.markup import tag, words
 from lrfinder.display.page.parts import section
-from lrfinder.display.page.scale import LEFT, RIGHT, Up
+from lrfinder.display.page.scale import LEFT, MOST_POINTS, RIGHT, Up, thinned
 from lrfinder.display.training_log import Series, TrainingLog
 
 __all__ = ["training"]
@@ -15,17 +15,15 @@ __all__ = ["training"]
 HEIGHT, GAP, TOP = 170, 56, 30
 """Sizes in units of the picture."""
 
-MOST_POINTS = 500
-"""Points of a line that are drawn; of more, so many spread over them."""
-
 
 def training(plan: Plan, log: TrainingLog) -> str:
     """Return a section with the planned and the logged rate, the logged losses below, and both in words."""
     last = max(plan.shown_steps, log.last - log.first + 1)
+    end = max(1, plan.shown_steps - 1)
     steps = range(0, plan.shown_steps, max(1, plan.shown_steps // MOST_POINTS))
-    due = [plan.lr_at(step / max(1, plan.shown_steps - 1)) for step in steps]
-    rates = [("planned", steps, due), ("logged", *_points(log, log.rate))]
-    losses = [(kind, *_points(log, one)) for kind, one in (("loss", log.loss), ("held", log.held_out)) if one]
+    due = [(float(step), plan.lr_at(step / end)) for step in steps]
+    rates = [("planned", due), ("logged", _points(log, log.rate))]
+    losses = [(kind, _points(log, one)) for kind, one in (("loss", log.loss), ("held", log.held_out)) if one]
     drawn = [_panel("learning rate", rates, last, TOP)]
     if losses:
         names = " and ".join(one.name for one in (log.loss, log.held_out) if one)
@@ -42,16 +40,15 @@ def training(plan: Plan, log: TrainingLog) -> str:
     return section("training", "The training over its plan", picture, tag("p", key, class_="quiet"), told)
 
 
-def _points(log: TrainingLog, series: Series) -> tuple[list[float], list[float]]:
-    """Steps from the first of the training on, and finite values, spread over what was logged."""
-    pairs = [(s - log.first, v) for s, v in zip(series.steps, series.values, strict=True) if math.isfinite(v)]
-    every = max(1, len(pairs) // MOST_POINTS)
-    return [step for step, _ in pairs[::every]], [value for _, value in pairs[::every]]
+def _points(log: TrainingLog, series: Series) -> list[tuple[float, float]]:
+    """Steps from the first of the training on and their finite values, spread over what was logged."""
+    pairs = zip(series.steps, series.values, strict=True)
+    return thinned((step - log.first, value) for step, value in pairs if math.isfinite(value))
 
 
-def _panel(name: str, lines: Sequence[tuple[str, Sequence[float], Sequence[float]]], last: float, top: float) -> str:
+def _panel(name: str, lines: Sequence[tuple[str, Sequence[tuple[float, float]]]], last: float, top: float) -> str:
     """Lines over the steps between two heights, with their axes."""
-    values = [value for _, _, each in lines for value in each] or [0.0, 1.0]
+    values = [value for _, points in lines for _, value in points] or [0.0, 1.0]
     bottom = top + HEIGHT
     up = Up(min(0.0, *values), max(values) or 1.0, bottom, top)
     ticks = "".join(
@@ -59,10 +56,13 @@ def _panel(name: str, lines: Sequence[tuple[str, Sequence[float], Sequence[float
         for part in (0.0, 0.25, 0.5, 0.75, 1.0)
     )
     shapes = "".join(
-        tag("g", tag("polyline", points=" ".join(f"{_across(x, last)},{up(y)}" for x, y in zip(*xy, strict=True))),
-            class_=f"line {kind}")
-        for kind, *xy in lines
-    )  # fmt: skip
+        tag(
+            "g",
+            tag("polyline", points=" ".join(f"{_across(x, last)},{up(y)}" for x, y in points)),
+            class_=f"line {kind}",
+        )
+        for kind, points in lines
+    )
     return up.draw(words(name)) + tag("line", x1=LEFT, x2=RIGHT, y1=bottom, y2=bottom, class_="axis") + ticks + shapes
 
 
